@@ -1,0 +1,191 @@
+"""The `Model` resource: a named endpoint with a champion and a history."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from assay_api.condition import Condition
+from assay_api.experiment import ExperimentTemplate
+from assay_api.resource import Digest, Duration, Metadata, Observed, Resource, keyed_by, rules
+from assay_api.training import Gate, Task, Training
+
+ONE_SOURCE = "say exactly one of training, artifact or image"
+GATES_NEED_TRAINING = "gates are measured by training; with artifact or image leave them out"
+TEMPLATE = "strategy Experiment needs the experiment to make; say rollout.experiment, or strategy Replace"
+_EXACTLY_ONE = "[has(self.training), has(self.artifact), has(self.image)].filter(x, x).size() == 1"
+QUANTITY = "^[0-9]+(\\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$"
+
+
+class Artifact(Resource):
+    """A folder that Assay's training wrote, or one like it."""
+
+    uri: Annotated[
+        str,
+        Field(min_length=1, max_length=2048, description="An fsspec URL of the folder: file, http, https."),
+    ]
+    digest: Annotated[
+        Digest, Field(description="sha256 of its manifest.json; checked before a byte is read.")
+    ]
+
+
+class Image(Resource):
+    """A container image that serves by itself, for example a Bento."""
+
+    image: Annotated[str, Field(min_length=1, max_length=512)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 3000
+    readiness_path: Annotated[str, Field(max_length=256, pattern="^/")] = "/readyz"
+
+
+Quantity = Annotated[str, Field(max_length=20, pattern=QUANTITY)]
+
+
+class Amounts(Resource):
+    """Amounts of CPU and memory."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
+class Resources(Resource):
+    """What a predictor asks for and may use."""
+
+    requests: Amounts = Amounts(cpu="100m", memory="256Mi")
+    limits: Amounts = Amounts(memory="1Gi")
+
+
+class Serving(Resource):
+    """How versions are served."""
+
+    replicas: Annotated[int, Field(ge=1, le=100)] = 1
+    resources: Resources = Resources()
+    timeout: Annotated[Duration, Field(description="The gateway gives up on an answer after this.")] = "30s"
+    retry_executed: Annotated[
+        bool,
+        Field(
+            description="May the champion answer again what a candidate has failed? "
+            "Say false if a prediction has side effects."
+        ),
+    ] = True
+
+
+class Rollout(Resource):
+    """How a new version meets the champion."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules({"self.strategy != 'Experiment' || has(self.experiment)": TEMPLATE})
+    )
+
+    strategy: Annotated[
+        Literal["Experiment", "Replace"],
+        Field(
+            description="Experiment: it must win. Replace: it takes over when its gates pass and it is ready."
+        ),
+    ] = "Replace"
+    experiment: ExperimentTemplate | None = None
+    rollback_window: Annotated[Duration, Field(description="How long the old champion is kept warm.")] = "1h"
+
+    @model_validator(mode="after")
+    def _same_rules_as_the_api_server(self) -> Self:
+        if self.strategy == "Experiment" and self.experiment is None:
+            raise ValueError(TEMPLATE)
+        return self
+
+
+class History(Resource):
+    """How much of the past is kept."""
+
+    keep: Annotated[
+        int, Field(ge=1, le=100, description="Versions and finished Experiments that are kept.")
+    ] = 5
+
+
+class Source(Resource):
+    """What a version is made from; two equal sources are one version."""
+
+    task: Task = "Classification"
+    training: Training | None = None
+    artifact: Artifact | None = None
+    image: Image | None = None
+    gates: tuple[Gate, ...] = ()
+
+
+class ModelSpec(Resource):
+    """What to serve under this name, and how a new version earns it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            {
+                _EXACTLY_ONE: ONE_SOURCE,
+                "has(self.training) || size(self.gates) == 0": GATES_NEED_TRAINING,
+            }
+        )
+    )
+
+    task: Task = "Classification"
+    training: Training | None = None
+    artifact: Artifact | None = None
+    image: Image | None = None
+    gates: Annotated[tuple[Gate, ...], Field(max_length=50)] = ()
+    serving: Serving = Serving()
+    rollout: Rollout = Rollout()
+    history: History = History()
+
+    @property
+    def source(self) -> Source:
+        """The part that makes a version."""
+        return Source(
+            task=self.task, training=self.training, artifact=self.artifact, image=self.image, gates=self.gates
+        )
+
+    @model_validator(mode="after")
+    def _same_rules_as_the_api_server(self) -> Self:
+        if [self.training, self.artifact, self.image].count(None) != 2:  # noqa: PLR2004  two of the three
+            raise ValueError(ONE_SOURCE)
+        if self.gates and not self.training:
+            raise ValueError(GATES_NEED_TRAINING)
+        return self
+
+
+class Reign(Observed):
+    """A version, and since when it was the champion."""
+
+    version: Annotated[str, Field(max_length=63)]
+    since: datetime
+    reason: Annotated[str, Field(max_length=256)] = ""
+
+
+class Alert(Observed):
+    """A drift alert that fires now."""
+
+    fingerprint: Annotated[str, Field(max_length=128)]
+    name: Annotated[str, Field(max_length=256)]
+    arms: Annotated[
+        tuple[str, ...], Field(max_length=10, description="Arms or versions that it names; none: the Model.")
+    ] = ()
+    since: datetime
+
+
+class ModelStatus(Observed):
+    """What the operator found and did; never an instruction."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    champion: Annotated[str, Field(max_length=63, description="The ModelVersion that serves.")] = ""
+    candidate: Annotated[str, Field(max_length=63, description="The ModelVersion that wants to.")] = ""
+    endpoint: Annotated[str, Field(max_length=256)] = ""
+    source_digest: Annotated[str, Field(max_length=71)] = ""
+    source_generation: Annotated[int, Field(ge=0, description="Generation that brought this source.")] = 0
+    latest: Annotated[int, Field(ge=0, description="Number of the newest version.")] = 0
+    history: Annotated[tuple[Reign, ...], Field(max_length=20, description="Champions, newest first.")] = ()
+    alerts: Annotated[tuple[Alert, ...], Field(max_length=32, json_schema_extra=keyed_by("fingerprint"))] = ()
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+    ] = ()
+
+
+class Model(Observed):
+    """A named endpoint with a champion and a history."""
+
+    metadata: Metadata
+    spec: ModelSpec
+    status: ModelStatus = ModelStatus()

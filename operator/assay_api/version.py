@@ -1,0 +1,68 @@
+"""The `ModelVersion` resource: an immutable record of a version, made by the operator."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from assay_api.condition import Condition
+from assay_api.experiment import ModelRef
+from assay_api.model import Source
+from assay_api.resource import Metadata, Observed, Resource, keyed_by, rules
+
+IMMUTABLE = "a ModelVersion never changes; edit the Model to get a new one"
+_FREE = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+class VersionSpec(Resource):
+    """What this version was made from."""
+
+    model_config = ConfigDict(json_schema_extra=rules({"self == oldSelf": IMMUTABLE}))
+
+    model_ref: ModelRef
+    number: Annotated[int, Field(ge=1)]
+    source: Source
+    source_digest: Annotated[str, Field(max_length=71)]
+    trigger: Literal["Spec"] = "Spec"
+
+
+class StoredArtifact(Observed):
+    """Where the version lies."""
+
+    uri: Annotated[str, Field(max_length=2048)]
+    digest: Annotated[str, Field(max_length=71)]
+    format: Annotated[str, Field(max_length=32)] = ""
+    bytes: int = 0
+
+
+class GateResult(Observed):
+    """One gate, and how the version did."""
+
+    metric: Annotated[str, Field(max_length=63)]
+    rule: Annotated[str, Field(max_length=256)]
+    value: float | None = None
+    passed: bool
+    message: Annotated[str, Field(max_length=1024)] = ""
+
+
+class VersionStatus(Observed):
+    """What came of it."""
+
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    phase: Annotated[str, Field(max_length=63, description="For people; programs read the conditions.")] = ""
+    artifact: StoredArtifact | None = None
+    data: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
+    environment: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
+    best_params: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
+    metrics: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
+    gates: Annotated[tuple[GateResult, ...], Field(max_length=150)] = ()
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+    ] = ()
+
+
+class ModelVersion(Observed):
+    """An immutable record of one version of a Model."""
+
+    metadata: Metadata
+    spec: VersionSpec
+    status: VersionStatus = VersionStatus()
