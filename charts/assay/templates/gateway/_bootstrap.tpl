@@ -1,0 +1,4 @@
+{{/* Envoy's first words: where its control plane is. Listeners, routes and clusters come from there. */}}
+{{- define "assay.bootstrap" -}}
+{{ tpl (.Files.Get "files/envoy.yaml") . }}
+{{- end -}}
