@@ -1,0 +1,30 @@
+"""Artifact folders: what is in them, how they are written and verified, and how a model in one is loaded.
+
+The trainer and the predictor use the very same code, so a version that passed its gates predicts the
+same when it serves. Importing this package imports no model library; `load` imports the one that it needs.
+"""
+
+from assay_artifact.errors import ArtifactError
+from assay_artifact.loading import load
+from assay_artifact.manifest import MANIFEST, Feature, File, Manifest
+from assay_artifact.prediction import Prediction, Predictor
+from assay_artifact.store import Written, fetch, write
+from assay_artifact.table import BadValueError, Table, columns, from_columns
+
+__all__ = [
+    "MANIFEST",
+    "ArtifactError",
+    "BadValueError",
+    "Feature",
+    "File",
+    "Manifest",
+    "Prediction",
+    "Predictor",
+    "Table",
+    "Written",
+    "columns",
+    "fetch",
+    "from_columns",
+    "load",
+    "write",
+]

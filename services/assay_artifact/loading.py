@@ -1,0 +1,54 @@
+"""From a verified folder to something that predicts."""
+
+import hashlib
+from importlib import import_module
+from pathlib import Path
+
+from assay_artifact.errors import ArtifactError
+from assay_artifact.manifest import Manifest
+from assay_artifact.prediction import Predictor
+
+
+def load(folder: Path, manifest: Manifest, *, allow_pickle: bool = False) -> Predictor:
+    """Read the main file with the reader of its format; the reader's libraries are imported only now.
+
+    Args:
+        folder: Where `fetch` put the files.
+        manifest: What `fetch` returned.
+        allow_pickle: Whether a joblib file may be read, which runs code of the file's choice.
+
+    Raises:
+        ArtifactError: PickleRefused, ArtifactMissing, DigestMismatch, UntrustedType, ZipBomb, BadManifest,
+            ReaderMissing, or Unreadable.
+    """
+    if manifest.format == "joblib" and not allow_pickle:
+        raise ArtifactError(
+            "PickleRefused", f"{manifest.file} is a joblib file, which runs code when it is read"
+        )
+    path = _verified(folder, manifest)
+    try:
+        read = import_module(f"assay_artifact.readers.{manifest.format}").read
+    except ImportError as error:
+        raise ArtifactError("ReaderMissing", f"this image can't read {manifest.format}: {error}") from error
+    try:
+        predictor: Predictor = read(path, manifest)
+    except ArtifactError:
+        raise
+    except Exception as error:  # a file from outside may break its reader in any way
+        problem = f"{manifest.file} is no readable {manifest.format} file: {type(error).__name__}: {error}"
+        raise ArtifactError("Unreadable", problem[:1000]) from error
+    return predictor
+
+
+def _verified(folder: Path, manifest: Manifest) -> Path:
+    path = (folder / manifest.file).resolve()
+    if folder.resolve() not in path.parents:
+        raise ArtifactError("BadManifest", f"{manifest.file} leads out of the folder")
+    if not path.is_file():
+        raise ArtifactError("ArtifactMissing", f"{path}: no such file")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = manifest.files[manifest.file].sha256
+    if found != expected:
+        raise ArtifactError("DigestMismatch", f"{manifest.file} has sha256 {found}, expected {expected}")
+    return path

@@ -1,0 +1,58 @@
+"""What a loaded version can do, and the one place where probabilities become labels."""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay_artifact.manifest import Manifest
+from assay_artifact.table import Columns, Floats, Table
+
+
+class Prediction(NamedTuple):
+    """Answers for some rows.
+
+    Attributes:
+        labels: One class for each row; None for a regression.
+        probabilities: (rows, classes), in the order of the manifest's classes; None where the model has none.
+        values: One number for each row; None for a classification.
+    """
+
+    labels: NDArray[Any] | None
+    probabilities: Floats | None
+    values: Floats | None
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        answers = self.labels if self.labels is not None else self.values
+        return 0 if answers is None else len(answers)
+
+    def slice(self, start: int, stop: int) -> "Prediction":
+        """Return the answers for some of the rows."""
+        return Prediction(*(None if part is None else part[start:stop] for part in self))
+
+
+class Predictor(Protocol):
+    """A loaded version. It keeps no state between calls, and is called by one thread at a time."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Return what the version says about itself."""
+
+    def predict(self, rows: Table | Columns) -> Prediction:
+        """Answer raw rows; a DataFrame is a mapping of columns too.
+
+        Raises:
+            BadValueError: A value doesn't fit its feature.
+            ValueError: The rows are no table, or the model refuses them.
+        """
+
+
+def classify(probabilities: Floats, manifest: Manifest) -> Prediction:
+    """Choose the likeliest class, or apply the version's threshold where it has one."""
+    classes = np.array(manifest.classes, dtype=object)
+    if manifest.threshold is None:
+        return Prediction(classes[probabilities.argmax(axis=1)], probabilities, None)
+    positive = (manifest.classes or ()).index(manifest.positive)
+    chosen = np.where(probabilities[:, positive] >= manifest.threshold, positive, 1 - positive)
+    return Prediction(classes[chosen], probabilities, None)

@@ -1,0 +1,41 @@
+"""A fitted scikit-learn pipeline on raw rows: the same call offline and behind HTTP."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay_artifact.errors import ArtifactError
+from assay_artifact.manifest import Manifest
+from assay_artifact.prediction import Prediction, classify
+from assay_artifact.table import Columns, Table, columns, from_columns
+
+
+class EstimatorPredictor:
+    """Any estimator with scikit-learn's interface, fed with a DataFrame in the manifest's order."""
+
+    def __init__(self, estimator: Any, manifest: Manifest) -> None:
+        """Wrap an estimator whose classes are the manifest's."""
+        self.estimator, self.manifest = estimator, manifest
+        if manifest.task == "Classification":
+            _check_classes(estimator, manifest)
+
+    def predict(self, rows: Table | Columns) -> Prediction:
+        """Answer raw rows."""
+        features = self.manifest.features
+        table = rows if isinstance(rows, Table) else from_columns(rows, features)
+        frame = pd.DataFrame(columns(table, features), copy=False)
+        if self.manifest.task == "Regression":
+            return Prediction(None, None, np.asarray(self.estimator.predict(frame), dtype=np.float64))
+        if hasattr(self.estimator, "predict_proba"):
+            return classify(np.asarray(self.estimator.predict_proba(frame)), self.manifest)
+        return Prediction(np.asarray(self.estimator.predict(frame), dtype=object), None, None)
+
+
+def _check_classes(estimator: Any, manifest: Manifest) -> None:
+    found = [
+        getattr(label, "item", lambda label=label: label)() for label in getattr(estimator, "classes_", ())
+    ]
+    if found != list(manifest.classes or ()):
+        message = f"the model has classes {found[:20]}, the manifest {list(manifest.classes or ())[:20]}"
+        raise ArtifactError("BadManifest", message)

@@ -1,0 +1,14 @@
+"""joblib: reading one runs code of the file's choice, so `load` comes here only after an explicit yes."""
+
+from pathlib import Path
+
+import joblib
+
+from assay_artifact.manifest import Manifest
+from assay_artifact.prediction import Predictor
+from assay_artifact.readers.estimator import EstimatorPredictor
+
+
+def read(path: Path, manifest: Manifest) -> Predictor:
+    """Read the estimator, and run whatever its pickle says."""
+    return EstimatorPredictor(joblib.load(path), manifest)

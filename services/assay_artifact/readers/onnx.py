@@ -1,0 +1,94 @@
+"""ONNX: no code in the file, float32 arithmetic, the fastest.
+
+A graph has either one input of shape (rows, features), when all features are numeric, or one input of shape
+(rows, 1) for each feature, named like it. A null text is the empty string, a null number NaN. The last output
+holds the probabilities (without a ZipMap), or a regression's values.
+"""
+
+from collections.abc import Callable
+from os import environ
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from assay_artifact.errors import ArtifactError
+from assay_artifact.manifest import Manifest
+from assay_artifact.prediction import Prediction, Predictor, classify
+from assay_artifact.table import NUMERIC, Columns, Table, from_columns
+
+onnxruntime.set_default_logger_severity(3)
+Feed = Callable[[Table], dict[str, Any]]
+TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+    "tensor(string)": np.object_,
+}
+
+
+class OnnxPredictor:
+    """An inference session with one thread, unless told otherwise."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
+        """Match the session's inputs with the manifest's features."""
+        self.session, self.manifest = session, manifest
+        self.feed = _feed(session, manifest)
+        self.output = [session.get_outputs()[-1].name]
+
+    def predict(self, rows: Table | Columns) -> Prediction:
+        """Answer raw rows."""
+        table = rows if isinstance(rows, Table) else from_columns(rows, self.manifest.features)
+        (answer,) = self.session.run(self.output, self.feed(table))
+        if self.manifest.task == "Regression":
+            return Prediction(None, None, np.asarray(answer, dtype=np.float64).reshape(-1))
+        return classify(np.asarray(answer, dtype=np.float64), self.manifest)
+
+
+def read(path: Path, manifest: Manifest) -> Predictor:
+    """Read the graph from memory, so that it can't name files beside it.
+
+    Raises:
+        ArtifactError: The graph's inputs or outputs don't fit the manifest.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = int(environ.get("ASSAY_MODEL_THREADS", "1"))
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    output = session.get_outputs()[-1]
+    if not output.type.startswith("tensor("):
+        raise ArtifactError(
+            "BadManifest", f"output {output.name!r} is {output.type}; convert with zipmap off"
+        )
+    return OnnxPredictor(session, manifest)
+
+
+def _feed(session: onnxruntime.InferenceSession, manifest: Manifest) -> Feed:
+    inputs = {node.name: node.type for node in session.get_inputs()}
+    if unknown := {name: kind for name, kind in inputs.items() if kind not in TYPES}:
+        raise ArtifactError("BadManifest", f"inputs of types that can't be fed: {unknown}")
+    if set(inputs) == {feature.name for feature in manifest.features} and len(inputs) > 1:
+        return _by_name(inputs, manifest)
+    if len(inputs) == 1 and all(feature.type in NUMERIC for feature in manifest.features):
+        ((name, kind),) = inputs.items()
+        return lambda table: {name: table.numbers.astype(TYPES[kind])}
+    raise ArtifactError(
+        "BadManifest", f"inputs {sorted(inputs)}; expected one for each feature, or one numeric matrix"
+    )
+
+
+def _by_name(inputs: dict[str, str], manifest: Manifest) -> Feed:
+    def feed(table: Table) -> dict[str, Any]:
+        numbers, texts = iter(table.numbers.T), iter(table.texts)
+        fed: dict[str, Any] = {}
+        for feature in manifest.features:
+            if feature.type in NUMERIC:
+                fed[feature.name] = next(numbers).astype(TYPES[inputs[feature.name]]).reshape(-1, 1)
+            else:
+                filled = [text if isinstance(text, str) else "" for text in next(texts)]
+                fed[feature.name] = np.array(filled, dtype=object).reshape(-1, 1)
+        return fed
+
+    return feed

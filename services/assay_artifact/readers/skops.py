@@ -1,0 +1,28 @@
+"""skops: scikit-learn estimators without pickle; only known types are built."""
+
+from pathlib import Path
+
+from skops.io import get_untrusted_types
+from skops.io import load as load_skops
+
+from assay_artifact import archive
+from assay_artifact.errors import ArtifactError
+from assay_artifact.manifest import Manifest
+from assay_artifact.prediction import Predictor
+from assay_artifact.readers.estimator import EstimatorPredictor
+from assay_artifact.trust import refused
+
+
+def read(path: Path, manifest: Manifest) -> Predictor:
+    """Read the estimator.
+
+    Raises:
+        ArtifactError: ZipBomb, or UntrustedType with the names of the types.
+    """
+    archive.check(path)
+    needed = set(get_untrusted_types(file=path))
+    if unknown := refused(needed, manifest.trusted_types):
+        raise ArtifactError(
+            "UntrustedType", f"{path.name} builds types that are not on the allow-list: {', '.join(unknown)}"
+        )
+    return EstimatorPredictor(load_skops(path, trusted=sorted(needed)), manifest)

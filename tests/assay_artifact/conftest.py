@@ -1,0 +1,27 @@
+"""The models of `churn.py` as a fixture, as test folders are on no import path."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+def _module(name: str) -> ModuleType:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def churn() -> Any:
+    return _module("churn")
+
+
+@pytest.fixture
+def artifact(churn: Any, tmp_path: Path) -> Any:
+    return churn.written(tmp_path / "store")
