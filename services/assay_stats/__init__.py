@@ -1,0 +1,38 @@
+"""Statistics of online experiments from mergeable sums: numbers in, verdict inputs out; no I/O, no clock.
+
+The names here are what a decision needs at every look. The rest is imported by its module: `groupsequential`,
+`fixed`, `ratio`, `bayes`, `trust`, `simulation` and so on.
+"""
+
+from assay_stats.evidence import Evidence, Peak, evaluate, threshold
+from assay_stats.guardrail import Harm, NonInferiority, harm, non_inferiority
+from assay_stats.moments import Moments, PairMoments
+from assay_stats.multiplicity import e_bh, holm
+from assay_stats.planning import Design, Size, minimum_detectable_effect, units_per_arm
+from assay_stats.rule import GuardrailRule, Rule, guardrail_rule, primary_rule
+from assay_stats.srm import Srm, srm
+
+__all__ = [
+    "Design",
+    "Evidence",
+    "GuardrailRule",
+    "Harm",
+    "Moments",
+    "NonInferiority",
+    "PairMoments",
+    "Peak",
+    "Rule",
+    "Size",
+    "Srm",
+    "e_bh",
+    "evaluate",
+    "guardrail_rule",
+    "harm",
+    "holm",
+    "minimum_detectable_effect",
+    "non_inferiority",
+    "primary_rule",
+    "srm",
+    "threshold",
+    "units_per_arm",
+]

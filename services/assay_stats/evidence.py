@@ -1,0 +1,207 @@
+"""The evidence on a primary or secondary metric at one look: estimate, interval, e-value, decision.
+
+Everything is safe to compute at every second: the interval is a confidence sequence and the p-value is
+always valid. What the caller keeps between looks is `peak` alone.
+"""
+
+from collections.abc import Callable, Mapping
+from math import inf, log
+from typing import Literal, NamedTuple
+
+from assay_stats import betabinomial, sequential
+from assay_stats.difference import Difference, Lift, arm, difference, lift
+from assay_stats.moments import Moments
+from assay_stats.rule import Rule
+
+Decided = Literal["better", "worse"]
+
+
+class Peak(NamedTuple):
+    """Running maxima of ln e, by the sign of the estimate at their look; JSON-able as a list of two.
+
+    Attributes:
+        up: While the treatment's mean was above control's.
+        down: While it was below.
+    """
+
+    up: float = 0.0
+    down: float = 0.0
+
+    def reached(self, log_e: float, estimate: float) -> "Peak":
+        """Return the maxima after one more look."""
+        if estimate == 0:
+            return self
+        return (
+            self._replace(up=max(self.up, log_e))
+            if estimate > 0
+            else self._replace(down=max(self.down, log_e))
+        )
+
+    @property
+    def log_e(self) -> float:
+        """The greater of the two."""
+        return max(self.up, self.down)
+
+
+class Evidence(NamedTuple):
+    """What is known about a difference.
+
+    Attributes:
+        estimate: m_T - m_C.
+        se: Its plain standard error.
+        low: Lower end of the confidence sequence at level 1 - alpha.
+        high: Upper end.
+        log_e: ln e of this look alone.
+        p_value: Always-valid two-sided p-value, from the running maximum.
+        units: Units of both arms.
+        decided: "better" or "worse" in the rule's direction, once proven at the rule's alpha; else None.
+        undecidable_reason: Why this look may not decide, whatever the numbers; None if it may.
+        lift: Relative lift with its confidence sequence; None while control's mean is too near to zero.
+        peak: Hand it back as `peak` at the next look.
+    """
+
+    estimate: float
+    se: float
+    low: float
+    high: float
+    log_e: float
+    p_value: float
+    units: int
+    decided: Decided | None
+    undecidable_reason: str | None
+    lift: Lift | None
+    peak: Peak
+
+    def decided_at(self, rule: Rule, p_value: float) -> Decided | None:
+        """Return the decision when `p_value` (this one, or its Holm adjustment) is what counts.
+
+        The side is that on which the evidence peaked; an estimate that has since changed its sign decides
+        nothing.
+        """
+        if self.undecidable_reason or p_value > rule.alpha or not self.estimate:
+            return None
+        up = self.peak.up >= self.peak.down
+        if up != (self.estimate > 0):
+            return None
+        return "better" if up == (rule.direction == "Increase") else "worse"
+
+
+class _Look(NamedTuple):
+    log_e: float
+    low: float
+    high: float
+    lift: Lift | None
+    reason: str | None
+
+
+def evaluate(
+    rule: Rule, control: Moments, treatment: Moments, share: float, *, peak: Peak | None = None
+) -> Evidence:
+    """Return the evidence on one metric at this look.
+
+    Args:
+        rule: As frozen at the start.
+        control: Sums of control.
+        treatment: Sums of the candidate.
+        share: The candidate's declared part of the units of the two, in (0, 1).
+        peak: `peak` of the look before; None at the first.
+
+    Raises:
+        ValueError: Sums that no data can have, or a share outside (0, 1).
+    """
+    _refuse(rule, control, treatment, share)
+    binary = rule.type == "Proportion"
+    arms = arm(control, binary=binary), arm(treatment, binary=binary)
+    gap = difference(*arms)
+    look = LOOKS[rule.method](rule, control, treatment, share)
+    top = (peak or Peak()) if look.reason else (peak or Peak()).reached(look.log_e, gap.estimate)
+    evidence = Evidence(
+        gap.estimate, gap.se, look.low, look.high, look.log_e, sequential.p_value(top.log_e),
+        gap.units, None, look.reason, look.lift, top,
+    )  # fmt: skip
+    return evidence._replace(decided=evidence.decided_at(rule, evidence.p_value))
+
+
+def too_few(
+    rule_floors: tuple[int, int], control: Moments, treatment: Moments, *, binary: bool
+) -> str | None:
+    """Return why an asymptotic statement may not be made yet, or None; floors are (units, events)."""
+    units, events = rule_floors
+    for name, sums in (("control", control), ("treatment", treatment)):
+        if not binary and sums.n < units:
+            return f"{name} has {sums.n} units, needs {units}"
+        if binary and sums.total < events:
+            return f"{name} has {sums.total:g} events, needs {events}"
+        if binary and sums.n - sums.total < events:
+            return f"{name} has {sums.n - sums.total:g} units without the event, needs {events}"
+    return None
+
+
+def _asymptotic(rule: Rule, control: Moments, treatment: Moments, share: float) -> _Look:  # noqa: ARG001
+    binary = rule.type == "Proportion"
+    arms = arm(control, binary=binary), arm(treatment, binary=binary)
+    gap = difference(*arms)
+    reason = too_few((rule.floor_units, rule.floor_events), control, treatment, binary=binary)
+    if reason or not gap.guarded_se:
+        return _Look(0.0, -inf, inf, None, reason or "no value differs from another, so nothing can be said")
+    information = gap.units / rule.n_star
+    width = sequential.half_width(information, rule.alpha)
+    log_e = sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.alpha)
+    reach = width * gap.guarded_se
+    relative = lift(*arms, width, _factor(gap))
+    return _Look(log_e, gap.estimate - reach, gap.estimate + reach, relative, None)
+
+
+def _factor(gap: Difference) -> float:
+    return gap.guarded_se / gap.se if gap.se else 1.0
+
+
+def _beta_binomial(rule: Rule, control: Moments, treatment: Moments, share: float) -> _Look:
+    if not control.n or not treatment.n:
+        return _Look(0.0, -inf, inf, None, "an arm has no units")
+    flip = rule.count == "NonEvents"
+    b, a = (sums.n - sums.total if flip else sums.total for sums in (treatment, control))
+    split = betabinomial.Split(b, a, share, rule.concentration)
+    ends = betabinomial.share_interval(split, rule.alpha)
+    low, high = (_gap(end, share, (a + b) / (control.n + treatment.n)) for end in ends)
+    relative = _ratio_lift(control, treatment, ends, share)
+    if flip:
+        return _Look(betabinomial.log_evidence(split), -high, -low, None, None)
+    return _Look(betabinomial.log_evidence(split), low, high, relative, None)
+
+
+def _gap(part: float, share: float, rate: float) -> float:
+    """Return the difference of rates when the treatment has `part` of the events.
+
+    All units together have `rate` = share p_T + (1 - share) p_C, so p_T = rate part / share and
+    p_C = rate (1 - part) / (1 - share).
+    """
+    return rate * (part / share - (1 - part) / (1 - share))
+
+
+def _ratio_lift(control: Moments, treatment: Moments, ends: tuple[float, float], share: float) -> Lift | None:
+    relative = lift(arm(control, binary=True), arm(treatment, binary=True), 0.0)
+    if relative is None:
+        return None
+    low, high = (betabinomial.rate_ratio(end, share) - 1 for end in ends)
+    return relative._replace(low=low, high=high)
+
+
+LOOKS: Mapping[str, Callable[[Rule, Moments, Moments, float], _Look]] = {
+    "AsymptoticCS": _asymptotic,
+    "BetaBinomial": _beta_binomial,
+}
+
+
+def _refuse(rule: Rule, control: Moments, treatment: Moments, share: float) -> None:
+    if not 0 < share < 1:
+        raise ValueError(f"share: {share} is not between 0 and 1")
+    if rule.method not in LOOKS:
+        raise ValueError(f"method: {rule.method!r} is none of {', '.join(LOOKS)}")
+    for sums in (control, treatment):
+        sums.checked_proportion() if rule.type == "Proportion" else sums.checked()
+
+
+def threshold(alpha: float, tests: int = 1) -> float:
+    """Return the ln e at which one of `tests` e-values rejects: ln(tests / alpha)."""
+    return log(tests / alpha)

@@ -1,0 +1,146 @@
+"""Is a proportion worse by more than an absolute margin? An exact answer from the first unit on.
+
+The e-value is a ratio of likelihoods: above, a mixture over the two arms' rates; below, the best that
+any pair of rates inside the null can do (universal inference: Wasserman, Ramdas and Balakrishnan, PNAS
+2020). As the supremum is at least the truth's likelihood, the ratio is at most a martingale of expectation
+1 under every pair of rates in the null, at every look. It needs no base rate and no variance, so that it
+can also say "safe" when neither arm has had a single bad unit, where a standard error does not exist.
+
+The maximum on the boundary p_T = p_C + d is the cubic of Miettinen and Nurminen (1985).
+"""
+
+from collections.abc import Callable
+from math import acos, copysign, cos, inf, log, log1p, pi, sqrt
+from typing import NamedTuple
+
+from scipy.special import betaln
+
+PRIOR = (0.2, 1.0)
+"""Beta prior of a bad unit's rate: most of its mass near 0, where a zero costs little evidence."""
+CLOSE = 1e-7
+
+
+class Counts(NamedTuple):
+    """Events among units, per arm."""
+
+    treatment: float
+    treatment_n: float
+    control: float
+    control_n: float
+
+    @property
+    def difference(self) -> float:
+        """Treatment's rate minus control's; an arm without units counts as rate 0."""
+        return _rate(self.treatment, self.treatment_n) - _rate(self.control, self.control_n)
+
+
+def log_harm(counts: Counts, margin: float) -> float:
+    """Return ln e against "the treatment's rate is at most control's plus margin".
+
+    >>> round(log_harm(Counts(3, 50, 0, 950), 0.01), 2)
+    -0.35
+    """
+    return log_mixture(counts) - _supremum(counts, margin, inside=counts.difference <= margin)
+
+
+def log_safety(counts: Counts, margin: float) -> float:
+    """Return ln e against "the treatment's rate is at least control's plus margin".
+
+    >>> round(log_safety(Counts(0, 2000, 0, 2000), 0.01), 2)
+    16.89
+    """
+    return log_mixture(counts) - _supremum(counts, margin, inside=counts.difference >= margin)
+
+
+def upper_bound(counts: Counts, level: float) -> float:
+    """Return the margin from which on `log_safety` reaches `level`: an upper bound for the difference."""
+    return _root(lambda margin: log_safety(counts, margin) - level, counts.difference, 1.0)
+
+
+def lower_bound(counts: Counts, level: float) -> float:
+    """Return the margin up to which `log_harm` reaches `level`: a lower bound for the difference."""
+    return -_root(lambda margin: log_harm(counts, -margin) - level, -counts.difference, 1.0)
+
+
+def log_mixture(counts: Counts) -> float:
+    """Return the log of the likelihood averaged over both arms' prior."""
+    b, n, a, m = counts
+    return _log_marginal(b, n) + _log_marginal(a, m)
+
+
+def _log_marginal(events: float, units: float) -> float:
+    a, b = PRIOR
+    return float(betaln(a + events, b + units - events)) - float(betaln(a, b))
+
+
+def _supremum(counts: Counts, difference: float, *, inside: bool) -> float:
+    """Return the null's greatest log likelihood: on its boundary, unless the data lie inside."""
+    b, n, a, m = counts
+    if inside:
+        return _log_binomial(b, n, _rate(b, n)) + _log_binomial(a, m, _rate(a, m))
+    p = restricted_rate(counts, difference)
+    return _log_binomial(b, n, min(1.0, max(0.0, p + difference))) + _log_binomial(a, m, p)
+
+
+def restricted_rate(counts: Counts, difference: float) -> float:
+    """Return control's maximum-likelihood rate given p_T = p_C + difference."""
+    low, high = max(0.0, -difference), min(1.0, 1.0 - difference)
+    p = min(high, max(low, _cubic(counts, difference)))
+    for _ in range(3):
+        p = min(high, max(low, p + _newton_step(counts, difference, p)))
+    return p
+
+
+def _cubic(counts: Counts, d: float) -> float:
+    b, n, a, m = counts
+    total, events = n + m, a + b
+    l2 = (n + 2 * m) * d - total - events
+    l1 = (m * d - total - 2 * a) * d + events
+    l0 = a * d * (1 - d)
+    third = l2 / (3 * total)
+    q = third**3 - l1 * l2 / (6 * total**2) + l0 / (2 * total)
+    radius = copysign(sqrt(max(0.0, third**2 - l1 / (3 * total))), q)
+    cosine = min(1.0, max(-1.0, q / radius**3)) if radius else 1.0
+    return 2 * radius * cos((pi + acos(cosine)) / 3) - third
+
+
+def _newton_step(counts: Counts, d: float, p: float) -> float:
+    """Return the step of Newton's method on the log likelihood; 0 on the edge, where a term is infinite."""
+    b, n, a, m = counts
+    slope = curve = 0.0
+    for events, rate, sign in ((a, p, 1), (m - a, 1 - p, -1), (b, p + d, 1), (n - b, 1 - p - d, -1)):
+        if events:
+            if rate <= 0:
+                return 0.0
+            slope += sign * events / rate
+            curve += events / rate**2
+    return slope / curve if curve else 0.0
+
+
+def _log_binomial(events: float, units: float, p: float) -> float:
+    """Return events ln p + (units - events) ln(1 - p), with 0 ln 0 = 0."""
+    hits = events * (log(p) if p > 0 else -inf) if events else 0.0
+    misses = (units - events) * (log1p(-p) if p < 1 else -inf) if units > events else 0.0
+    return hits + misses
+
+
+def _rate(events: float, units: float) -> float:
+    return events / units if units else 0.0
+
+
+def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function rises through 0, or `high` if it never does, from above (Illinois method)."""
+    below, above = rising(low), rising(high)
+    if below >= 0 or above < 0:
+        return low if below >= 0 else high
+    above = min(above, 1e6)
+    for _ in range(60):
+        middle = (low * above - high * below) / (above - below)
+        if high - low < CLOSE or not low < middle < high:
+            break
+        value = rising(middle)
+        if value >= 0:
+            high, above, below = middle, min(value, 1e6), below / 2
+        else:
+            low, below, above = middle, value, above / 2
+    return high
