@@ -1,0 +1,52 @@
+"""A cgroup root for each cluster: two kubelets under one root clean up each other's pods."""
+
+from pathlib import Path
+
+from .settings import Cluster
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+def create(cluster: Cluster) -> str:
+    """Make the cluster's folder in every hierarchy and return the kubelet's `cgroupRoot`."""
+    if (ROOT / "cgroup.controllers").exists():
+        _delegate(ROOT)
+        (ROOT / cluster.name).mkdir(exist_ok=True)
+        _delegate(ROOT / cluster.name)
+        return f"/{cluster.name}"
+    for hierarchy in _hierarchies():
+        (hierarchy / cluster.name).mkdir(exist_ok=True)
+    return f"/{cluster.name}"
+
+
+def delete(cluster: Cluster) -> list[Path]:
+    """Remove the cluster's folders, deepest first; return those that are still in use."""
+    roots = [ROOT / cluster.name, *(h / cluster.name for h in _hierarchies())]
+    return [folder for root in roots if root.is_dir() for folder in _remove(root)]
+
+
+def _remove(root: Path) -> list[Path]:
+    folders = sorted((p for p in root.rglob("*") if p.is_dir()), key=lambda p: len(p.parts), reverse=True)
+    stuck = []
+    for folder in (*folders, root):
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            stuck.append(folder)
+    return stuck
+
+
+def _hierarchies() -> list[Path]:
+    """Version 1 has one folder for each controller; links (cpu -> cpu,cpuacct) are the same folder again."""
+    return [t.parent for t in sorted(ROOT.glob("*/tasks")) if not t.parent.is_symlink()]
+
+
+def _delegate(folder: Path) -> None:
+    """Version 2: let children use every controller this folder has."""
+    for controller in (folder / "cgroup.controllers").read_text().split():
+        try:
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+        except OSError:  # not ours to give; the kubelet names the controller it misses
+            continue

@@ -1,0 +1,92 @@
+"""Processes that outlive this program, known by pid and start time: a pid alone may be someone else's after a reboot."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from .shell import Failed, Words
+from .wait import until
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One long-running process of a cluster: its pid file and its log."""
+
+    name: str
+    state: Path
+
+    @property
+    def pid_file(self) -> Path:
+        """Holds `pid starttime`, the latter in clock ticks since boot."""
+        return self.state / f"{self.name}.pid"
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error, appended."""
+        return self.state / "logs" / f"{self.name}.log"
+
+    def pid(self) -> int | None:
+        """The pid if the very process that was started is still alive."""
+        try:
+            pid, started = self.pid_file.read_text().split()
+        except (FileNotFoundError, ValueError):
+            return None
+        return int(pid) if start_time(int(pid)) == started else None
+
+    def start(self, words: Words) -> None:
+        """Start it in its own session unless it is alive; idempotent."""
+        if self.pid() is not None:
+            return
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                [str(w) for w in words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        self.pid_file.write_text(f"{child.pid} {start_time(child.pid)}\n")
+
+    def ask_to_stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Send the signal if it is alive; return at once."""
+        if (pid := self.pid()) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
+
+    def last_words(self) -> str:
+        """The end of its log, for an error message."""
+        return self.log.read_text(errors="replace")[-1500:] if self.log.exists() else "(no log)"
+
+
+def stop(daemons: Iterable[Daemon], seconds: float = 20) -> None:
+    """Ask all to stop, wait for each, and kill what does not listen.
+
+    Raises:
+        Failed: a process survived SIGKILL.
+    """
+    daemons = tuple(daemons)
+    for daemon in daemons:
+        daemon.ask_to_stop()
+    for daemon in daemons:
+        try:
+            until(lambda d=daemon: d.pid() is None, f"the end of {daemon.name}", seconds, pause=0.05)
+        except Failed:
+            daemon.ask_to_stop(signal.SIGKILL)
+            until(lambda d=daemon: d.pid() is None, f"the death of {daemon.name}", 5)
+        daemon.pid_file.unlink(missing_ok=True)
+
+
+def start_time(pid: int) -> str | None:
+    """Clock ticks from boot to the start of a living process; None for a dead one or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(") ")[2].split()  # the name before it may hold spaces and brackets
+    return None if fields[0] in {"Z", "X"} else fields[19]

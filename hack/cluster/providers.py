@@ -1,0 +1,71 @@
+"""Who provides the cluster: the first that works, remembered until it is down."""
+
+import os
+from typing import Literal
+
+from . import current, kind, node
+from .progress import say
+from .settings import Cluster
+from .shell import Failed, Refusal, locked
+
+Provider = Literal["current", "kind", "node"]
+
+
+def choose(cluster: Cluster) -> Provider:
+    """The provider in use, else the one `ASSAY_CLUSTER` names, else kind if it works, else a single node.
+
+    Raises:
+        Refusal: `ASSAY_CLUSTER` names none.
+    """
+    wanted = os.environ.get("ASSAY_CLUSTER", "")
+    if wanted not in {"", "current", "kind", "node"}:
+        raise Refusal(f"ASSAY_CLUSTER={wanted!r}: use current, kind or node, or leave it out")
+    if wanted:
+        return wanted  # type: ignore[return-value]  # narrowed by the test above
+    return remembered(cluster) or ("kind" if kind.available() else "node")
+
+
+def remembered(cluster: Cluster) -> Provider | None:
+    """Who brought this cluster up."""
+    try:
+        return cluster.provider_file.read_text().strip()  # type: ignore[return-value]  # written here only
+    except FileNotFoundError:
+        return None
+
+
+def up(cluster: Cluster) -> Provider:
+    """Bring the cluster up and say how to use it; idempotent."""
+    provider = choose(cluster)
+    with locked(cluster.state.parent / f".{cluster.name}.lock"):
+        if provider == "kind" and not _kind_works(cluster):
+            provider = "node"
+        if provider == "current":
+            current.up(cluster)
+        elif provider == "node":
+            node.up(cluster)
+        cluster.provider_file.write_text(provider)
+    return provider
+
+
+def down(cluster: Cluster, *, wipe: bool) -> None:
+    """Take it down again; a cluster that was there before is left alone."""
+    provider = remembered(cluster) or "node"
+    with locked(cluster.state.parent / f".{cluster.name}.lock"):
+        if provider == "current":
+            say("the cluster is yours, not ours: it stays up")
+        elif provider == "kind":
+            kind.down(cluster)
+        else:
+            node.down(cluster)
+        cluster.provider_file.unlink(missing_ok=True)
+        if wipe and provider != "current":
+            node.wipe(cluster)
+
+
+def _kind_works(cluster: Cluster) -> bool:
+    try:
+        kind.up(cluster)
+    except Failed as error:
+        say(f"kind is there but does not work, a single node instead: {str(error).splitlines()[-1]}")
+        return False
+    return True

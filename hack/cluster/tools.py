@@ -1,0 +1,71 @@
+"""The host's packages: what a single node needs from Debian, installed only where a program is missing."""
+
+import os
+import shutil
+from pathlib import Path
+
+from .progress import step
+from .settings import HOME
+from .shell import Failed, Refusal, locked, run
+
+PROGRAMS = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+}
+"""Program -> the Debian package that has it; plug-ins of the network have no program in PATH, see `CNI`."""
+CNI = Path("/usr/lib/cni")
+INSTEAD = "or use your own cluster with ASSAY_CLUSTER=current"
+
+
+def need_root() -> None:
+    """A single node makes namespaces, mounts and cgroups.
+
+    Raises:
+        Refusal: not root, or not Linux.
+    """
+    if os.uname().sysname != "Linux":
+        raise Refusal(f"a single-node cluster needs Linux: start a container engine and kind, {INSTEAD}")
+    if os.geteuid() != 0:
+        raise Refusal(f"a single-node cluster needs root: run with sudo -E, start a container engine and kind, {INSTEAD}")
+
+
+def missing_packages() -> list[str]:
+    """Debian packages to install; the folders of the administrator are looked at even if PATH lacks them."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    missing = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
+    if not (CNI / "bridge").exists():
+        missing.add("containernetworking-plugins")
+    return sorted(missing)
+
+
+def install_packages() -> None:
+    """Install what is missing with apt, once.
+
+    Raises:
+        Refusal: no apt, or the mirror cannot be reached.
+    """
+    if not missing_packages():
+        return
+    need_root()
+    if not shutil.which("apt-get"):
+        raise Refusal(f"install {' '.join(missing_packages())} with your package manager, {INSTEAD}")
+    with locked(HOME / "locks" / "apt"), step(f"Debian packages {' '.join(missing_packages())}", "about 20 s"):
+        _apt(missing_packages())
+
+
+def _apt(packages: list[str]) -> None:
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    log = HOME / "logs" / "apt.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        run("apt-get", "update", "-qq", log=log, env=quiet)
+        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, log=log, env=quiet)
+    except Failed as error:
+        raise Refusal(f"apt cannot install {' '.join(packages)}: check its mirror, {INSTEAD}\n{error}") from error
