@@ -1,32 +1,13 @@
 """The retention team's rules as a Bento of their own, with the kind of bug that only traffic finds.
 
-`POST /predict` takes {"rows": [{column: value, ...}]} and answers {"predictions": ["yes"|"no", ...]}, as
-Assay's own predictor does. The table of tariffs ends before area code 510: for those customers it raises,
-and BentoML answers 500.
+`POST /predict` takes {"rows": [{column: value, ...}]} and answers {"predictions": ["yes" or "no", ...]}, as
+Assay's own predictor does. For customers in area code 510 the rules raise, and BentoML answers 500.
 """
 
 from typing import Any
 
 import bentoml
-
-CENTS_PER_DAY_MINUTE = {"area_code_408": 17, "area_code_415": 17}
-MANY_CALLS, MUCH_PER_DAY, LITTLE_PER_DAY = 4, 4500, 2750  # calls to customer service; cents
-FEW_CALLS_ABROAD, LONG_ABROAD = 2, 13.1  # calls; minutes
-
-Row = dict[str, Any]
-
-
-def leaves(row: Row) -> bool:
-    """Tell whether the rules expect this customer to leave."""
-    daily: float = CENTS_PER_DAY_MINUTE[row["area_code"]] * row["total_day_minutes"]
-    upset = row["number_customer_service_calls"] >= MANY_CALLS and daily < LITTLE_PER_DAY
-    squeezed = daily > MUCH_PER_DAY and row["voice_mail_plan"] == "no"
-    return any((upset, squeezed, row["international_plan"] == "yes" and misfit(row)))
-
-
-def misfit(row: Row) -> bool:
-    """Tell whether the international plan doesn't fit how this customer calls."""
-    return any((row["total_intl_calls"] <= FEW_CALLS_ABROAD, row["total_intl_minutes"] > LONG_ABROAD))
+from rules import leaves
 
 
 @bentoml.service(
