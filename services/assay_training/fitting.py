@@ -1,0 +1,70 @@
+"""Fitting candidates and asking them: the one place where estimators meet rows."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas
+from sklearn.exceptions import ConvergenceWarning
+
+from assay_training.algorithms import ALGORITHMS
+from assay_training.columns import Inputs
+from assay_training.metrics import Predicted
+from assay_training.pipeline import pipeline
+from assay_training.spec import Task
+from assay_training.target import Target
+
+
+class Candidate(NamedTuple):
+    """One point of the search: an algorithm and its parameters."""
+
+    algorithm: str
+    params: Mapping[str, Any]
+
+
+class Examples(NamedTuple):
+    """Rows to learn from or to be judged on."""
+
+    frame: pandas.DataFrame
+    target: Target
+
+    def at(self, rows: Any) -> "Examples":
+        """Return some rows: a mask or positions."""
+        return Examples(
+            self.frame[rows] if rows.dtype == bool else self.frame.iloc[rows], self.target.at(rows)
+        )
+
+
+class Recipe(NamedTuple):
+    """What all candidates of a study share."""
+
+    task: Task
+    inputs: Inputs
+    seed: int
+
+
+def fitted(candidate: Candidate, recipe: Recipe, examples: Examples) -> Any:
+    """A pipeline fitted to `examples`."""
+    algorithm = ALGORITHMS[candidate.algorithm]
+    estimator = algorithm.build(recipe.task, candidate.params, recipe.seed)
+    model = pipeline(estimator, algorithm.style, recipe.inputs, recipe.seed)
+    with _patient():
+        return model.fit(examples.frame, examples.target.answers)
+
+
+def ask(model: Any, frame: pandas.DataFrame, target: Target) -> Predicted:
+    """The answers of a fitted pipeline, its classes in the order of the target's."""
+    if target.classes is None:
+        return Predicted(None, None, np.asarray(model.predict(frame), dtype=np.float64))
+    probabilities = np.asarray(model.predict_proba(frame), dtype=np.float64)
+    return Predicted(probabilities.argmax(axis=1), probabilities, None)
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """A candidate that has not converged is judged by its score, as any other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield

@@ -1,0 +1,180 @@
+"""How good predictions are, under the names of the field; a metric that does not fit the target is refused.
+
+Averages over more than two classes are macro averages: each class counts the same.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics as skm
+
+from assay_training.errors import JobError
+from assay_training.target import Target
+
+Floats = NDArray[np.float64]
+
+
+class Predicted(NamedTuple):
+    """What a model says of some rows.
+
+    Attributes:
+        labels: Position of the class of each row; None for a regression.
+        probabilities: (rows, classes); None for a regression.
+        values: One number for each row; None for a classification.
+    """
+
+    labels: NDArray[np.int64] | None
+    probabilities: Floats | None
+    values: Floats | None
+
+    @property
+    def numbers(self) -> Floats:
+        """Probabilities, or the values of a regression."""
+        found = self.values if self.probabilities is None else self.probabilities
+        assert found is not None
+        return found
+
+    def at(self, rows: NDArray[Any]) -> "Predicted":
+        """Return the answers for some rows: a mask or positions."""
+        return Predicted(*(None if part is None else part[rows] for part in self))
+
+
+class Context(NamedTuple):
+    """What a metric may look at: the truth and the answers for the same rows."""
+
+    target: Target
+    predicted: Predicted
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """Positions of classes, or numbers."""
+        return self.target.values
+
+    @property
+    def hit(self) -> NDArray[np.bool_]:
+        """Whether the truth is the positive class, of two."""
+        positive: NDArray[np.bool_] = self.truth == self.target.positive
+        return positive
+
+    @property
+    def score(self) -> Floats:
+        """The probability of the positive class, of two."""
+        assert self.predicted.probabilities is not None
+        return self.predicted.probabilities[:, self.target.positive]
+
+
+Measure = Callable[[Context], float]
+BINARY, CLASSES, NUMBERS = (
+    frozenset({"Binary"}),
+    frozenset({"Binary", "Multiclass"}),
+    frozenset({"Regression"}),
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measure of quality.
+
+    Attributes:
+        name: As in the spec and in every report.
+        kinds: The kinds of target that it fits.
+        better: Which values are better.
+        measure: The computation.
+    """
+
+    name: str
+    kinds: frozenset[str]
+    better: Literal["higher", "lower"]
+    measure: Measure
+
+    @property
+    def higher(self) -> bool:
+        """Whether more is better."""
+        return self.better == "higher"
+
+
+def _roc_auc(seen: Context) -> float:
+    if seen.target.kind == "Binary":
+        return float(skm.roc_auc_score(seen.hit, seen.score))
+    labels = np.arange(len(seen.target.classes or ()))
+    return float(
+        skm.roc_auc_score(seen.truth, seen.predicted.probabilities, multi_class="ovr", labels=labels)
+    )
+
+
+def _log_loss(seen: Context) -> float:
+    labels = np.arange(len(seen.target.classes or ()))
+    return float(skm.log_loss(seen.truth, seen.predicted.probabilities, labels=labels))
+
+
+def _labelled(function: Callable[..., float]) -> Measure:
+    return lambda seen: float(function(seen.truth, seen.predicted.labels))
+
+
+def _averaged(function: Callable[..., float], **options: Any) -> Measure:
+    def measure(seen: Context) -> float:
+        if seen.target.kind == "Binary":
+            chosen = {"pos_label": seen.target.positive, "average": "binary"}
+        else:
+            chosen = {"average": "macro"}
+        return float(function(seen.truth, seen.predicted.labels, zero_division=0, **chosen, **options))
+
+    return measure
+
+
+def _valued(function: Callable[..., float]) -> Measure:
+    return lambda seen: float(function(seen.truth, seen.predicted.values))
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("rocAuc", CLASSES, "higher", _roc_auc),
+        Metric(
+            "prAuc", BINARY, "higher", lambda seen: float(skm.average_precision_score(seen.hit, seen.score))
+        ),
+        Metric("logLoss", CLASSES, "lower", _log_loss),
+        Metric("brier", BINARY, "lower", lambda seen: float(np.mean((seen.score - seen.hit) ** 2))),
+        Metric("accuracy", CLASSES, "higher", _labelled(skm.accuracy_score)),
+        Metric("balancedAccuracy", CLASSES, "higher", _labelled(skm.balanced_accuracy_score)),
+        Metric("precision", CLASSES, "higher", _averaged(skm.precision_score)),
+        Metric("recall", CLASSES, "higher", _averaged(skm.recall_score)),
+        Metric("f1", CLASSES, "higher", _averaged(skm.f1_score)),
+        Metric("mcc", CLASSES, "higher", _labelled(skm.matthews_corrcoef)),
+        Metric("rmse", NUMBERS, "lower", _valued(skm.root_mean_squared_error)),
+        Metric("mae", NUMBERS, "lower", _valued(skm.mean_absolute_error)),
+        Metric("mape", NUMBERS, "lower", _valued(skm.mean_absolute_percentage_error)),
+        Metric("medianAbsoluteError", NUMBERS, "lower", _valued(skm.median_absolute_error)),
+        Metric("r2", NUMBERS, "higher", _valued(skm.r2_score)),
+    )
+}
+
+CHOOSERS = {"Binary": "rocAuc", "Multiclass": "logLoss", "Regression": "rmse"}
+
+
+def fitting(name: str, target: Target, field: str) -> Metric:
+    """The metric called `name`, which must fit the target.
+
+    Raises:
+        JobError: There is none, or it doesn't fit.
+    """
+    fits = sorted(metric.name for metric in METRICS.values() if target.kind in metric.kinds)
+    if name not in METRICS:
+        raise JobError(
+            "MetricUnfit", f"{field} names an unknown metric {name!r}; known here: {', '.join(fits)}"
+        )
+    if name not in fits:
+        raise JobError(
+            "MetricUnfit",
+            f"{field} {name!r} doesn't fit a {target.kind.lower()} target; these do: {', '.join(fits)}",
+        )
+    return METRICS[name]
+
+
+def measured(context: Context, names: Iterable[str] = METRICS) -> dict[str, float]:
+    """All metrics among `names` that fit the target, by name."""
+    fits = [METRICS[name] for name in names if context.target.kind in METRICS[name].kinds]
+    return {metric.name: metric.measure(context) for metric in fits}

@@ -1,0 +1,82 @@
+"""From raw named rows to an estimator's input, inside the artifact: clients never preprocess.
+
+Only classes of scikit-learn are used, as the predictor's image has no code of this package.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from assay_training.columns import Inputs
+
+Style = Literal["linear", "forest", "boosting"]
+
+MOST_COLUMNS = 100  # one-hot columns a feature; rarer values share one
+MOST_BINS = 254  # histogram gradient boosting takes 255 categories, one of them the unknown
+MOST_WORDS = 20_000
+TOPICS = 50  # dense columns that trees get in place of words
+
+
+def pipeline(estimator: Any, style: Style, inputs: Inputs, seed: int) -> Pipeline:
+    """An unfitted pipeline that takes a frame of `inputs`.
+
+    Args:
+        estimator: The last step.
+        style: What it likes: linear models and neighbours want scaled dense or sparse columns, forests want
+            no gaps, boosting takes numbers and categories as they are.
+        inputs: The features.
+        seed: For the compression of texts.
+    """
+    steps = [("fill", _filled(inputs.text))] if inputs.text else []
+    return Pipeline([*steps, ("encode", _encoder(style, inputs, seed)), ("model", estimator)])
+
+
+def _filled(texts: Sequence[str]) -> ColumnTransformer:
+    """Texts without nulls, as a frame, so that the next step can take each as one column of strings."""
+    fill = SimpleImputer(strategy="constant", fill_value="")
+    columns = ColumnTransformer(
+        [("text", fill, list(texts))], remainder="passthrough", verbose_feature_names_out=False
+    )
+    return columns.set_output(transform="pandas")
+
+
+def _encoder(style: Style, inputs: Inputs, seed: int) -> ColumnTransformer:
+    # Categories come first, so that boosting knows their positions.
+    parts: list[tuple[str, Any, Any]] = []
+    if inputs.categorical:
+        parts.append(("categories", _categories(style), inputs.categorical))
+    if inputs.numeric:
+        parts.append(("numbers", _numbers(style), inputs.numeric))
+    parts += [(f"text {name}", _text(style, seed), name) for name in inputs.text]
+    return ColumnTransformer(parts, sparse_threshold=0.3 if style == "linear" else 0.0)
+
+
+def _categories(style: Style) -> Any:
+    if style == "boosting":
+        return OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=MOST_BINS
+        )
+    known = SimpleImputer(strategy="constant", fill_value="")
+    return make_pipeline(
+        known,
+        OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_COLUMNS, sparse_output=False),
+    )
+
+
+def _numbers(style: Style) -> Any:
+    if style == "boosting":
+        return "passthrough"
+    fill = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(fill, StandardScaler()) if style == "linear" else fill
+
+
+def _text(style: Style, seed: int) -> Any:
+    words = TfidfVectorizer(sublinear_tf=True, max_features=MOST_WORDS)
+    return words if style == "linear" else make_pipeline(words, TruncatedSVD(TOPICS, random_state=seed))
