@@ -1,0 +1,1 @@
+"""The predictor: one model version behind HTTP, batched, verified, drained."""

@@ -1,0 +1,75 @@
+"""Predictions as JSON: one object for each row, in the order of the rows."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+
+from assay_artifact import Manifest, Prediction
+
+Items = Callable[[Prediction], list[dict[str, Any]]]
+MAX_ID = 128
+
+
+class AnswerWriter:
+    """Writes the answers of one model version."""
+
+    def __init__(self, manifest: Manifest, model: str, version: str) -> None:
+        """Prepare what all answers share."""
+        self.head: dict[str, Any] = {"model": model, "version": version}
+        self.tail: dict[str, Any] = {}
+        if manifest.threshold is not None:
+            self.tail |= {"threshold": manifest.threshold, "positive": manifest.positive}
+        if manifest.neutral is not None:
+            self.tail["neutral"] = manifest.neutral
+        self.keys = [spelled(label) for label in manifest.classes or ()]
+
+    def write(self, prediction: Prediction, identity: str, ignored: list[str]) -> bytes:
+        """Return the body of an answer."""
+        message = {**self.head, "id": identity, "predictions": self.items(prediction), **self.tail}
+        if ignored:
+            message["ignored"] = ignored
+        return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def items(self, prediction: Prediction) -> list[dict[str, Any]]:
+        """Return one object for each row."""
+        if prediction.labels is None:
+            values: Iterable[float] = () if prediction.values is None else prediction.values.tolist()
+            return [{"value": value} for value in values]
+        labels = prediction.labels.tolist()
+        if prediction.probabilities is None:
+            return [{"label": label} for label in labels]
+        rows = prediction.probabilities.tolist()
+        return [self._classified(label, row) for label, row in zip(labels, rows, strict=True)]
+
+    def _classified(self, label: Any, row: list[float]) -> dict[str, Any]:
+        probabilities = dict(zip(self.keys, row, strict=True))
+        return {"label": label, "probability": probabilities[spelled(label)], "probabilities": probabilities}
+
+
+def spelled(label: Any) -> str:
+    """Return a class as a key of a JSON object.
+
+    >>> [spelled(label) for label in ("leaves", 1, True)]
+    ['leaves', '1', 'true']
+    """
+    if isinstance(label, str):
+        return label
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+class Identities:
+    """Ids of predictions: the caller's request id where it has one, else unique in the world and cheap."""
+
+    def __init__(self) -> None:
+        """Draw a random prefix for this process."""
+        self.prefix = os.urandom(9).hex()
+        self.numbers = itertools.count(1)
+
+    def of(self, request_id: str | None) -> str:
+        """Return the id of the next prediction."""
+        if request_id and len(request_id) <= MAX_ID and request_id.isprintable():
+            return request_id
+        return f"{self.prefix}-{next(self.numbers):x}"

@@ -1,0 +1,126 @@
+"""The routes, as one Starlette app that any ASGI server can run; it knows nothing of BentoML."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from assay_serving import bodies
+from assay_serving.metrics import RouteMetrics
+from assay_serving.problems import Problem
+from assay_serving.schema import schema
+from assay_serving.served import State
+
+log = logging.getLogger(__name__)
+Handler = Callable[[Request], Awaitable[Response]]
+GONE = 499
+JSON_ONLY = frozenset({bodies.JSON})
+
+
+def application(state: State) -> Starlette:
+    """Return the app that serves what is in `state`."""
+    routes = Routes(state)
+    return Starlette(
+        routes=[
+            Route("/predict", routes.measured("/predict", routes.predict), methods=["POST"]),
+            Route("/schema", routes.plain(routes.schema)),
+            Route("/livez", routes.live),
+            Route("/readyz", routes.ready),
+            Route("/metrics", routes.plain(routes.metrics)),
+        ],
+        exception_handlers={404: _not_found, 405: _not_allowed},
+    )
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """Return a JSON answer."""
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type=bodies.JSON)
+
+
+class Routes:
+    """One method for each route."""
+
+    def __init__(self, state: State) -> None:
+        """Serve what is in `state`."""
+        self.state = state
+
+    async def predict(self, request: Request) -> Response:
+        """Answer named raw rows."""
+        version = self.state.served()
+        bodies.media_type(request, JSON_ONLY)
+        body = await bodies.content(request, version.settings.max_body_bytes)
+        table, ignored = version.reader.read(body)
+        prediction = await version.predict(table)
+        identity = version.identities.of(request.headers.get("x-request-id"))
+        return Response(version.writer.write(prediction, identity, ignored), media_type=bodies.JSON)
+
+    async def schema(self, _: Request) -> Response:
+        """Say what a row must look like and what comes back."""
+        return answer(schema(self.state.served()))
+
+    async def live(self, _: Request) -> Response:
+        """The process answers."""
+        return answer({"live": True})
+
+    async def ready(self, _: Request) -> Response:
+        """New requests may come."""
+        ready = self.state.ready
+        return answer({"ready": ready, "draining": self.state.draining}, 200 if ready else 503)
+
+    async def metrics(self, _: Request) -> Response:
+        """Return the page that Prometheus reads."""
+        return Response(self.state.served().metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
+    def plain(self, handler: Handler) -> Handler:
+        """Turn problems into answers."""
+
+        async def plain(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Problem as problem:
+                return problem.response()
+
+        return plain
+
+    def measured(self, template: str, handler: Handler) -> Handler:
+        """Turn whatever happens into an answer, and count it."""
+        series: RouteMetrics | None = None
+
+        async def measured(request: Request) -> Response:
+            nonlocal series
+            start = time.perf_counter()
+            response = await _answered(template, handler, request)
+            if series is None and self.state.version:
+                series = self.state.version.metrics.route(template)
+            if series:
+                series.count(response.status_code, time.perf_counter() - start)
+            return response
+
+        return measured
+
+
+async def _answered(template: str, handler: Handler, request: Request) -> Response:
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except ClientDisconnect:
+        return Response(status_code=GONE)
+    except Exception:  # the boundary: whatever it was, the client gets an answer and we get the trace
+        log.exception("%s failed", template)
+        return Problem(500, "internal", "the model failed on these rows; the reason is in the log").response()
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    return Problem(404, "not-found", f"there is no {request.url.path}").response()
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    return Problem(405, "method", f"{request.url.path} does not take {request.method}").response()

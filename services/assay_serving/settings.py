@@ -1,0 +1,80 @@
+"""What the Deployment tells the process, read once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, typed.
+
+    Attributes:
+        uri: Folder of the artifact, any fsspec URL (MODEL_URI).
+        digest: Digest of its manifest, `sha256:…` (MODEL_DIGEST).
+        model: Name of the Model (ASSAY_MODEL); the manifest's when empty.
+        version: Name of the ModelVersion (ASSAY_VERSION); the manifest's when empty.
+        namespace: Of both (ASSAY_NAMESPACE).
+        allow_pickle: Whether a joblib file may be opened (ASSAY_ALLOW_PICKLE=1).
+        drain_seconds: How long to answer on after SIGTERM (DRAIN_SECONDS).
+        host: Address to listen on (HOST).
+        port: Port to listen on (PORT).
+        max_body_bytes: Larger bodies get 413 (ASSAY_MAX_BODY_BYTES).
+        max_rows: More rows in one request get 413 (ASSAY_MAX_ROWS).
+        max_waiting_rows: More rows in the queue get 429 (ASSAY_MAX_WAITING_ROWS).
+        timeout_seconds: A request that waits longer for the model gets 504 (ASSAY_TIMEOUT_SECONDS).
+        termination_log: Where the reason of a failed start is written (ASSAY_TERMINATION_LOG).
+    """
+
+    uri: str
+    digest: str
+    model: str = ""
+    version: str = ""
+    namespace: str = ""
+    allow_pickle: bool = False
+    drain_seconds: float = 5.0
+    host: str = "0.0.0.0"
+    port: int = 3000
+    max_body_bytes: int = 64 * MEBIBYTE
+    max_rows: int = 100_000
+    max_waiting_rows: int = 200_000
+    timeout_seconds: float = 30.0
+    termination_log: str = "/dev/termination-log"
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ValueError: A variable is missing, or is no number.
+    """
+    if missing := [name for name in ("MODEL_URI", "MODEL_DIGEST") if not environment.get(name)]:
+        raise ValueError(f"{' and '.join(missing)} must be set")
+    return Settings(
+        uri=environment["MODEL_URI"],
+        digest=environment["MODEL_DIGEST"],
+        model=environment.get("ASSAY_MODEL", ""),
+        version=environment.get("ASSAY_VERSION", ""),
+        namespace=environment.get("ASSAY_NAMESPACE", ""),
+        allow_pickle=environment.get("ASSAY_ALLOW_PICKLE") == "1",
+        host=environment.get("HOST", "0.0.0.0"),
+        termination_log=environment.get("ASSAY_TERMINATION_LOG", "/dev/termination-log"),
+        drain_seconds=_number(environment, "DRAIN_SECONDS", 5.0),
+        timeout_seconds=_number(environment, "ASSAY_TIMEOUT_SECONDS", 30.0),
+        port=int(_number(environment, "PORT", 3000)),
+        max_body_bytes=int(_number(environment, "ASSAY_MAX_BODY_BYTES", 64 * MEBIBYTE)),
+        max_rows=int(_number(environment, "ASSAY_MAX_ROWS", 100_000)),
+        max_waiting_rows=int(_number(environment, "ASSAY_MAX_WAITING_ROWS", 200_000)),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    try:
+        value = float(environment.get(name) or default)
+    except ValueError:
+        raise ValueError(f"{name} is {environment[name]!r}, expected a number") from None
+    if value < 0:
+        raise ValueError(f"{name} is {environment[name]!r}, expected 0 or more")
+    return value

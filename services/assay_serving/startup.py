@@ -1,0 +1,48 @@
+"""From the environment to a version that predicts, or to a reason why not."""
+
+import contextlib
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+
+from assay_artifact import ArtifactError, fetch, load
+from assay_serving.served import Version
+from assay_serving.settings import Settings
+
+log = logging.getLogger(__name__)
+MAX_TERMINATION_BYTES = 4096
+
+
+def version(settings: Settings) -> Version:
+    """Fetch, verify, load and warm up.
+
+    Raises:
+        ArtifactError: The artifact must not be served, or its first prediction failed (WarmUpFailed).
+    """
+    start = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="assay-model-"))
+    manifest = fetch(settings.uri, settings.digest, folder)
+    predictor = load(folder, manifest, allow_pickle=settings.allow_pickle)
+    try:
+        loaded = Version(predictor, settings)
+    except Exception as error:  # a model may fail in any way on its first rows
+        raise ArtifactError("WarmUpFailed", f"the first prediction failed: {error!r}"[:1000]) from error
+    log.info(
+        "serving %s %s (%s) after %.2f s, %.0f us a row",
+        loaded.model,
+        loaded.version,
+        manifest.format,
+        time.monotonic() - start,
+        1e6 * loaded.warm_up_seconds,
+    )
+    return loaded
+
+
+def report(settings_path: str, reason: str, message: str) -> None:
+    """Leave one line for whoever reads the pod's status, where that is possible."""
+    line = json.dumps({"reason": reason, "message": message[:2000]})[:MAX_TERMINATION_BYTES]
+    log.error("%s: %s", reason, message)
+    with contextlib.suppress(OSError):
+        Path(settings_path).write_text(line + "\n")
