@@ -1,6 +1,7 @@
 """Render what the chart derives from other files.
 
 crds/*.yaml                        -> charts/assay/files/crds/*.yaml   (copies: a chart reads no other folder)
+assay_operator.gateway.bootstrap   -> charts/assay/files/envoy.yaml    (Helm fills in the operator's name)
 charts/assay/values.schema.yaml    -> charts/assay/values.schema.json  (references resolved; what Helm checks)
 values.schema.yaml and values.yaml -> charts/assay/README.md           (the table of values)
 
@@ -18,8 +19,11 @@ from typing import Any
 
 import yaml
 
+from assay_operator.gateway.bootstrap import bootstrap
+
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "assay"
+OPERATOR_HOST = "OPERATOR_HOST"  # templates/gateway/_bootstrap.tpl puts the Service's name here
 
 README = """\
 # The Assay chart
@@ -38,6 +42,14 @@ Made by `python hack/generate_chart.py` from `values.schema.yaml` and `values.ya
 | key | default | meaning |
 |---|---|---|
 """
+
+
+class Plain(yaml.SafeDumper):
+    """YAML for people: no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  PyYAML asks with it
+        """Write everything out."""
+        return True
 
 
 def resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:
@@ -80,6 +92,7 @@ def derived() -> dict[Path, str]:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     crds = {CHART / "files" / "crds" / path.name: path.read_text() for path in (ROOT / "crds").glob("*.yaml")}
     return crds | {
+        CHART / "files" / "envoy.yaml": yaml.dump(bootstrap(OPERATOR_HOST), Dumper=Plain, sort_keys=False),
         CHART / "values.schema.json": json.dumps(schema, indent=1, ensure_ascii=False) + "\n",
         CHART / "README.md": readme(schema, values),
     }

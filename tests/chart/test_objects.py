@@ -252,6 +252,19 @@ def test_a_leaving_gateway_answers_until_the_cluster_has_forgotten_it(render) ->
     assert shipper["restartPolicy"] == "Always"  # stopped after Envoy, so that the last exposures are shipped
 
 
+def test_the_gateway_asks_the_operator_of_its_own_release(render) -> None:
+    objects = render({"fullnameOverride": "trial"})
+    bootstrap = yaml.safe_load(named(objects, "ConfigMap", "trial-gateway")["data"]["envoy.yaml"])
+    clusters = {
+        c["name"]: c["load_assignment"]["endpoints"][0] for c in bootstrap["static_resources"]["clusters"]
+    }
+    address = clusters["operator"]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+    service = named(objects, "Service", address["address"].split(".")[0])
+    assert address["address"] == "trial-operator.assay-system.svc"
+    assert address["port_value"] in [port["port"] for port in service["spec"]["ports"]]
+    assert bootstrap["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
 def test_a_budget_never_blocks_the_drain_of_a_node(render) -> None:
     assert [o["metadata"]["name"] for o in of_kind(render(), "PodDisruptionBudget")] == ["assay-gateway"]
     assert of_kind(render({"gateway": {"replicas": 1}}), "PodDisruptionBudget") == []
@@ -275,6 +288,7 @@ def test_the_operator_finds_the_gateway_by_labels_that_its_pods_have(render) -> 
     for name, workload in (("trial-gateway", "Deployment"), ("trial-operator", "Deployment")):
         labels = named(objects, workload, name)["spec"]["template"]["metadata"]["labels"]
         assert (selector.items() <= labels.items()) is (name == "trial-gateway")
+        assert labels.get("assay.dev/role") == ("gateway" if name == "trial-gateway" else None)
 
 
 def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(render) -> None:

@@ -1,4 +1,5 @@
 {{/* Envoy's first words: where its control plane is. Listeners, routes and clusters come from there. */}}
 {{- define "assay.bootstrap" -}}
-{{ tpl (.Files.Get "files/envoy.yaml") . }}
+{{- $host := printf "%s-operator.%s.svc" (include "assay.fullname" .) .Release.Namespace -}}
+{{ .Files.Get "files/envoy.yaml" | replace "OPERATOR_HOST" $host | trim }}
 {{- end -}}
