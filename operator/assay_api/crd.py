@@ -49,6 +49,11 @@ def _spelled(schema: Schema) -> Schema:
         out["default"] = _said(out["default"])
     if isinstance(out.get("additionalProperties"), bool):
         del out["additionalProperties"]
+    return _bounded(out)
+
+
+def _bounded(out: Schema) -> Schema:
+    """Say what values are allowed in the same words."""
     if "const" in out:
         out["enum"] = [out.pop("const")]
     for bound in ("Minimum", "Maximum"):

@@ -238,6 +238,7 @@ class Analysis(Observed):
     log_evidence: Annotated[
         float | None, Field(description="The largest so far; decides at ln(1/alpha).")
     ] = None
+    peaks: Annotated[tuple[float, ...], Field(max_length=4, description="The largest evidence so far.")] = ()
     says: Annotated[str, Field(max_length=256, description="What it means, in words.")] = ""
 
 

@@ -175,6 +175,10 @@ class ModelStatus(Observed):
     endpoint: Annotated[str, Field(max_length=256)] = ""
     source_digest: Annotated[str, Field(max_length=71)] = ""
     source_generation: Annotated[int, Field(ge=0, description="Generation that brought this source.")] = 0
+    experiment: Annotated[
+        str,
+        Field(max_length=63, description="The Experiment that was made last; made once, even if deleted."),
+    ] = ""
     latest: Annotated[int, Field(ge=0, description="Number of the newest version.")] = 0
     history: Annotated[tuple[Reign, ...], Field(max_length=20, description="Champions, newest first.")] = ()
     alerts: Annotated[tuple[Alert, ...], Field(max_length=32, json_schema_extra=keyed_by("fingerprint"))] = ()
@@ -183,8 +187,17 @@ class ModelStatus(Observed):
     ] = ()
 
 
+NAME_FITS = "the name of a Model starts with a letter and has at most 40 characters"
+
+
 class Model(Observed):
     """A named endpoint with a champion and a history."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            {"self.metadata.name.matches('^[a-z][-a-z0-9]*$') && size(self.metadata.name) <= 40": NAME_FITS}
+        )
+    )
 
     metadata: Metadata
     spec: ModelSpec

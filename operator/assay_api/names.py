@@ -1,0 +1,50 @@
+"""Names and labels of everything the operator makes."""
+
+from assay_api.resource import GROUP
+
+MODEL = f"{GROUP}/model"
+VERSION_OF = f"{GROUP}/version"
+ROLE = f"{GROUP}/role"  # gateway, trainer or predictor: what the operator watches pods for
+MADE_BY_MODEL = f"{GROUP}/made-by-model"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+COMPONENT = "app.kubernetes.io/component"
+OPERATOR = "assay-operator"
+FINALIZER = f"{GROUP}/finalizer"
+DIGEST = f"{GROUP}/digest"
+
+
+def version_name(model: str, number: int) -> str:
+    """Return the name of a ModelVersion.
+
+    >>> version_name("churn", 3)
+    'churn-3'
+    """
+    return f"{model}-{number}"
+
+
+def predictor_name(version: str) -> str:
+    """Return the name of a version's Deployment and Service."""
+    return f"{version}-predictor"
+
+
+def trainer_name(version: str) -> str:
+    """Return the name of a version's training Job."""
+    return f"{version}-train"
+
+
+def claim_name(model: str) -> str:
+    """Return the name of the volume claim that holds a Model's artifacts."""
+    return f"{model}-artifacts"
+
+
+def slice_name(model: str) -> str:
+    """Return the name of the EndpointSlice that leads a Model's callers to the gateway."""
+    return f"{model}-gateway"
+
+
+def experiment_name(version: str, generation: int) -> str:
+    """Return the name of the Experiment in which a version meets the champion.
+
+    The generation of the Model that asked for it is part of it: asking again is another Experiment.
+    """
+    return f"{version}-g{generation}"

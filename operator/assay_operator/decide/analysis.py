@@ -1,0 +1,194 @@
+"""From counts to readings: the frozen rule of each metric, applied to each candidate."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import isfinite
+from typing import Any
+
+from assay_api import ExperimentSpec, Guardrail, Metric, Primary
+from assay_api.experiment import Analysis, Plan
+from assay_operator.decide.observed import ArmSeen, Reading, Role
+from assay_stats import (
+    Design,
+    GuardrailRule,
+    Moments,
+    Peak,
+    Rule,
+    evaluate,
+    guardrail_rule,
+    harm,
+    non_inferiority,
+    primary_rule,
+    units_per_arm,
+)
+from assay_stats.planning import INFLATION
+
+NOTHING = Moments(0, 0.0, 0.0)
+SRM_ALPHA = 0.001
+
+
+def plan(spec: ExperimentSpec) -> Plan:
+    """Fix what must not change once data is seen: the test of each metric, and the sample size.
+
+    Rules that share the control's alpha for rollback: guardrails times candidates (Bonferroni).
+    """
+    primary, alpha = spec.metrics.primary, spec.decision.alpha
+    wanted = _units(spec, primary) if primary else None
+    tests = max(len(spec.metrics.guardrails) * len(spec.candidates), 1)
+    rules: dict[str, Any] = {}
+    for metric in (*((primary,) if primary else ()), *spec.metrics.secondary):
+        units = 2 * wanted if wanted and metric is primary else None
+        rules[metric.name] = _rule(metric, alpha, units).to_dict()
+    for guardrail in spec.metrics.guardrails:
+        rules[guardrail.name] = _guard(guardrail, alpha, tests, wanted).to_dict()
+    return Plan(units_per_arm=wanted, rules=rules)
+
+
+def _rule(metric: Metric, alpha: float, units: float | None) -> Rule:
+    rate = metric.baseline if metric.type == "Proportion" and metric.missing == "Zero" else None
+    return primary_rule(
+        metric.type, alpha=alpha, planned_units=units, base_rate=rate, direction=metric.direction
+    )
+
+
+def _guard(guardrail: Guardrail, alpha: float, tests: int, units: int | None) -> GuardrailRule:
+    margin = guardrail.margin
+    return guardrail_rule(
+        guardrail.type,
+        alpha=alpha,
+        guardrails=tests,
+        relative=margin.relative or 0.0,
+        absolute=margin.absolute or 0.0,
+        direction=guardrail.direction,
+        base_rate=guardrail.baseline if guardrail.type == "Proportion" else None,
+        planned_units=2 * units if units else None,
+    )
+
+
+def _units(spec: ExperimentSpec, primary: Primary) -> int | None:
+    """Units of the larger arm of control and first candidate, for the minimum effect at the wanted power."""
+    effect, base = primary.minimum_effect, primary.baseline
+    if effect is None or base is None or (primary.type == "Mean" and primary.deviation is None):
+        return None
+    absolute = effect.absolute or (effect.relative or 0) * abs(base)
+    share = share_of(spec, spec.candidates[0].name)
+    design = Design(
+        alpha=spec.decision.alpha, power=spec.decision.power, share=share, inflation=INFLATION["Sequential"]
+    )
+    variance = primary.deviation**2 if primary.deviation and primary.type == "Mean" else None
+    size = units_per_arm(base, absolute, design, variance=variance)
+    return round(max(size.control, size.treatment))
+
+
+def share_of(spec: ExperimentSpec, arm: str) -> float:
+    """Return the candidate's declared part of the units of itself and the control."""
+    weights = spec.weights
+    return weights[arm] / (weights[arm] + weights[spec.control.name])
+
+
+def readings(
+    spec: ExperimentSpec, fixed: Plan, arms: tuple[ArmSeen, ...], before: Iterable[Analysis]
+) -> tuple[Reading, ...]:
+    """Return a reading of every metric of every candidate; the evidence so far goes on growing."""
+    peaks = {(a.metric, a.arm): a.peaks for a in before}
+    control, *candidates = arms
+    return tuple(
+        _reading(
+            Reading(
+                metric.name, role, candidate.name, _moments(control, metric), _moments(candidate, metric)
+            ),
+            fixed.rules[metric.name],
+            share_of(spec, candidate.name),
+            peaks.get((metric.name, candidate.name), ()) or (0.0, 0.0),
+        )
+        for role, metric in roles(spec)
+        for candidate in candidates
+    )
+
+
+def roles(spec: ExperimentSpec) -> tuple[tuple[Role, Metric], ...]:
+    """Return every metric with its role."""
+    metrics = spec.metrics
+    first: tuple[tuple[Role, Metric], ...] = (("Primary", metrics.primary),) if metrics.primary else ()
+    guards: tuple[tuple[Role, Metric], ...] = tuple(
+        ("Guardrail", guardrail) for guardrail in metrics.guardrails
+    )
+    return (*first, *guards, *(("Secondary", metric) for metric in metrics.secondary))
+
+
+def _moments(arm: ArmSeen, metric: Metric) -> Moments:
+    return arm.moments.get(metric.name, NOTHING)
+
+
+def _reading(seen: Reading, rule: Mapping[str, Any], share: float, peak: tuple[float, ...]) -> Reading:
+    if seen.role != "Guardrail":
+        evidence = evaluate(Rule.from_dict(rule), seen.control, seen.candidate, share, peak=Peak(*peak))
+        return replace(seen, evidence=evidence)
+    guard = GuardrailRule.from_dict(rule)
+    worse = harm(guard, seen.control, seen.candidate, share, previous=peak[0])
+    bearable = non_inferiority(guard, seen.control, seen.candidate, share, previous=peak[1])
+    return replace(seen, harm=worse, non_inferiority=bearable)
+
+
+def reported(reading: Reading) -> Analysis:
+    """Return a reading as the status shows it."""
+    control = reading.control.mean if reading.control.n else None
+    head = {
+        "metric": reading.metric,
+        "arm": reading.arm,
+        "role": reading.role,
+        "units": reading.control.n + reading.candidate.n,
+        "control": _shown(control),
+    }
+    return Analysis(**(head | (_evidence(reading) if reading.evidence else _guardrail(reading))))
+
+
+def _evidence(reading: Reading) -> dict[str, Any]:
+    seen = reading.evidence
+    assert seen is not None
+    words = (
+        seen.undecidable_reason
+        or {"better": "better", "worse": "worse", None: "not decided yet"}[seen.decided]
+    )
+    return {
+        "estimate": _shown(seen.estimate),
+        "low": _shown(seen.low),
+        "high": _shown(seen.high),
+        "p_value": _shown(seen.p_value),
+        "log_evidence": _shown(max(seen.peak)),
+        "peaks": tuple(seen.peak),
+        "says": words[:256],
+    }
+
+
+def _guardrail(reading: Reading) -> dict[str, Any]:
+    worse, bearable = reading.harm, reading.non_inferiority
+    assert worse is not None
+    assert bearable is not None
+    words = (
+        "harm shown" if worse.breached else "within the margin" if bearable.passed else _undecided(reading)
+    )
+    return {
+        "estimate": _shown(worse.estimate),
+        "high": _shown(bearable.bound),
+        "p_value": _shown(worse.p_value),
+        "log_evidence": _shown(worse.log_e),
+        "peaks": (_number(worse.log_e), _number(bearable.log_e)),
+        "says": words[:256],
+    }
+
+
+def _undecided(reading: Reading) -> str:
+    bearable = reading.non_inferiority
+    assert bearable is not None
+    return bearable.undecidable_reason or (
+        f"not within the margin yet: log evidence {bearable.log_e:.2f}, needs {bearable.threshold:.2f}"
+    )
+
+
+def _number(value: float) -> float:
+    return round(value, 9) if isfinite(value) else 0.0
+
+
+def _shown(value: float | None) -> float | None:
+    return None if value is None or not isfinite(value) else round(value, 9)

@@ -1,0 +1,127 @@
+"""`Cluster` through `kubernetes.aio`."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.dynamic import DynamicClient
+from prometheus_client import Counter
+
+from assay_api import Ref
+from assay_api.names import OPERATOR
+from assay_operator.kube import Body, Kind, Refused
+
+MAX_CONNECTIONS = 16
+_NOT_FOUND, _CONFLICT, _SERVER_FAULT, _BUSY = 404, 409, 500, 429
+
+_requests = Counter("assay_api_requests", "Requests to the API server.", ["verb", "code"])
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ApiCluster:
+    """`Cluster` backed by an API server."""
+
+    api: DynamicClient
+    namespaces: tuple[str, ...]
+
+    async def listed(self, kind: Kind) -> tuple[list[Body], int]:
+        """See `Cluster.listed`."""
+        resource = await self._resource(kind.api_version, kind.kind)
+        head = {"apiVersion": kind.api_version, "kind": kind.kind}
+        found: list[Body] = []
+        oldest = None
+        for namespace in self.namespaces or (None,):
+            page = await _said("list", self.api.get(resource, namespace=namespace, label_selector=kind.label))
+            body = page.to_dict()
+            found += [head | item for item in body["items"]]
+            version = int(body["metadata"]["resourceVersion"])
+            oldest = version if oldest is None else min(oldest, version)
+        return found, oldest or 0
+
+    async def apply(self, manifest: Body) -> Body:
+        """See `Cluster.apply`."""
+        return await self._apply(manifest, OPERATOR)
+
+    async def apply_status(self, manifest: Body, *, manager: str = OPERATOR) -> Body:
+        """See `Cluster.apply_status`."""
+        return await self._apply(manifest, manager, subresource="status")
+
+    async def create(self, manifest: Body) -> Body | None:
+        """See `Cluster.create`."""
+        resource = await self._resource(manifest["apiVersion"], manifest["kind"])
+        namespace = manifest["metadata"]["namespace"]
+        try:
+            made = self.api.create(resource, body=manifest, namespace=namespace, field_manager=OPERATOR)
+            return _body(await _said("create", made))
+        except Refused as refused:
+            if refused.status == _CONFLICT:
+                return None
+            raise
+
+    async def delete(self, kind: Kind, ref: Ref) -> None:
+        """See `Cluster.delete`."""
+        resource = await self._resource(kind.api_version, kind.kind)
+        gone = self.api.delete(
+            resource, name=ref.name, namespace=ref.namespace, body={"propagationPolicy": "Background"}
+        )
+        try:
+            await _said("delete", gone)
+        except Refused as refused:
+            if refused.status != _NOT_FOUND:
+                raise
+
+    async def _apply(self, manifest: Body, manager: str, subresource: str | None = None) -> Body:
+        kind = await self._resource(manifest["apiVersion"], manifest["kind"])
+        applied = self.api.server_side_apply(
+            kind.subresources[subresource] if subresource else kind,
+            body=manifest,
+            name=manifest["metadata"]["name"],
+            namespace=manifest["metadata"]["namespace"],
+            field_manager=manager,
+            force_conflicts=True,
+        )
+        return _body(await _said("apply", applied))
+
+    async def _resource(self, api_version: str, kind: str) -> Any:
+        return await self.api.resources.get(api_version=api_version, kind=kind)
+
+
+def _body(instance: Any) -> Body:
+    body: Body = instance.to_dict()
+    return body
+
+
+async def _said(verb: str, call: Awaitable[T]) -> T:
+    """Count the answer, and turn a refusal into our own words."""
+    try:
+        answer = await call
+    except ApiException as error:
+        _requests.labels(verb, error.status).inc()
+        if error.status and _NOT_FOUND - 4 <= error.status < _SERVER_FAULT and error.status != _BUSY:
+            raise Refused(error.status, _message(error)) from error
+        raise
+    _requests.labels(verb, "2xx").inc()
+    return answer
+
+
+def _message(error: ApiException) -> str:
+    try:
+        return str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        return f"{error.status} {error.reason}"
+
+
+@asynccontextmanager
+async def connected(namespaces: tuple[str, ...]) -> AsyncIterator[ApiCluster]:
+    """Log in as kubectl would, or with the pod's service account; no namespaces means all."""
+    settings = client.Configuration()
+    settings.connection_pool_maxsize = MAX_CONNECTIONS
+    await config.load_config(client_configuration=settings)
+    async with client.ApiClient(settings) as api:
+        api.user_agent = OPERATOR
+        yield ApiCluster(await DynamicClient(api), namespaces)

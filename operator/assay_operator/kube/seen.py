@@ -1,0 +1,114 @@
+"""The little that we read of other people's kinds, as frozen values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from assay_api.names import VERSION_OF
+from assay_operator.kube import Body
+
+
+@dataclass(frozen=True)
+class JobSeen:
+    """A training Job: still at work, or how it ended."""
+
+    finished: bool
+    succeeded: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class PodSeen:
+    """A pod: whose it is, whether it answers, and what it said when it ended."""
+
+    name: str
+    version: str
+    address: str
+    ready: bool
+    leaving: bool
+    last_words: str
+    trouble: str
+
+
+@dataclass(frozen=True)
+class DeploymentSeen:
+    """A Deployment: how many of the wanted pods are there."""
+
+    wanted: int
+    available: int
+    settled: bool
+
+
+def job(body: Body) -> JobSeen:
+    """Read a Job."""
+    conditions = {
+        c["type"]: c for c in body.get("status", {}).get("conditions") or () if c["status"] == "True"
+    }
+    failed = conditions.get("Failed")
+    return JobSeen(
+        finished=bool(failed) or "Complete" in conditions,
+        succeeded="Complete" in conditions,
+        message=failed.get("message", "") if failed else "",
+    )
+
+
+def deployment(body: Body) -> DeploymentSeen:
+    """Read a Deployment; settled when every pod is of the newest template and available."""
+    status = body.get("status", {})
+    wanted = body["spec"].get("replicas", 1)
+    available = status.get("availableReplicas") or 0
+    seen = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
+    return DeploymentSeen(
+        wanted, available, seen and (status.get("updatedReplicas") or 0) >= wanted <= available
+    )
+
+
+def pod(body: Body) -> PodSeen:
+    """Read a Pod."""
+    status = body.get("status", {})
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+    metadata = body["metadata"]
+    return PodSeen(
+        name=metadata["name"],
+        version=(metadata.get("labels") or {}).get(VERSION_OF, ""),
+        address=status.get("podIP") or "",
+        ready=ready,
+        leaving=bool(metadata.get("deletionTimestamp")),
+        last_words=next((t.get("message", "") for t in _ends(status) if t.get("message")), ""),
+        trouble=_trouble(status),
+    )
+
+
+def _ends(status: Any) -> Iterator[Any]:
+    for container in status.get("containerStatuses") or ():
+        for state in (container.get("state") or {}, container.get("lastState") or {}):
+            if "terminated" in state:
+                yield state["terminated"]
+
+
+_WAITING_IS_FINE = {"ContainerCreating", "PodInitializing", ""}
+
+
+def _trouble(status: Any) -> str:
+    """Say in words what keeps a pod from running, or nothing."""
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason", "") not in _WAITING_IS_FINE:
+            return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+    for end in _ends(status):
+        if end.get("exitCode") and not end.get("message"):
+            return f"{end.get('reason', 'Error')}, exit code {end['exitCode']}"
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return str(condition.get("message", "not scheduled"))
+    return ""
+
+
+def endpoints(body: Body) -> Iterator[tuple[str, int]]:
+    """Yield address and port of the ready endpoints of an EndpointSlice."""
+    ports = [port["port"] for port in body.get("ports") or () if port.get("port")]
+    for endpoint in body.get("endpoints") or ():
+        conditions = endpoint.get("conditions") or {}
+        if conditions.get("ready", True) and not conditions.get("terminating"):
+            for address in endpoint["addresses"]:
+                yield address, ports[0]

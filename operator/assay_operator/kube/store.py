@@ -1,0 +1,95 @@
+"""The newest body of everything we watch, by the Model it belongs to.
+
+Fed by listings, by watch events and by the answers to our own writes. `kopf.index` would do the first
+two, but makes every object wait for every other at the start, and keeps what vanished in a watch gap.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from assay_api import Ref
+from assay_api.names import MODEL as MODEL_LABEL
+from assay_operator.kube import EXPERIMENT, MODEL, VERSION, Body, Kind
+
+Key = tuple[str, str]  # kind and name
+
+
+def family_of(body: Body) -> Ref | None:
+    """Return the Model that `body` belongs to, or None if it belongs to none."""
+    metadata = body["metadata"]
+    match body.get("kind"):
+        case MODEL.kind:
+            name = metadata["name"]
+        case VERSION.kind | EXPERIMENT.kind:
+            name = body.get("spec", {}).get("modelRef", {}).get("name")
+        case _:
+            name = (metadata.get("labels") or {}).get(MODEL_LABEL)
+    return Ref(metadata["namespace"], name) if name else None
+
+
+class Store:
+    """Bodies by family, kind and name; an older one never replaces a newer one."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._families: defaultdict[Ref, dict[Key, Body]] = defaultdict(dict)
+        self._strays: dict[tuple[str, str, str], Body] = {}  # gateway pods: they belong to every Model
+
+    def put(self, body: Body) -> Ref | None:
+        """Remember `body` unless a newer one is known; return its family."""
+        family, metadata = family_of(body), body["metadata"]
+        trimmed = {**body, "metadata": {k: v for k, v in metadata.items() if k != "managedFields"}}
+        place, key = self._place(body)
+        if key not in place or _age(trimmed) >= _age(place[key]):
+            place[key] = trimmed
+        return family
+
+    def drop(self, body: Body) -> Ref | None:
+        """Forget `body`; return its family. One of another uid has replaced it and stays."""
+        place, key = self._place(body)
+        if key in place and place[key]["metadata"]["uid"] == body["metadata"]["uid"]:
+            del place[key]
+        family = family_of(body)
+        if family and not self._families.get(family, True):
+            del self._families[family]
+        return family
+
+    def replace(self, kind: Kind, bodies: Iterable[Body], version: int) -> set[Ref]:
+        """Take a listing: forget what is not in it, unless it is newer; return the families that changed."""
+        listed = list(bodies)
+        uids = {body["metadata"]["uid"] for body in listed}
+        gone = [b for b in self._all(kind) if b["metadata"]["uid"] not in uids and _age(b) <= version]
+        touched = {self.drop(body) for body in gone}
+        for body in listed:
+            place, key = self._place(body)
+            if key not in place or _age(place[key]) < _age(body):
+                touched.add(self.put(body))
+        return {ref for ref in touched if ref}
+
+    def family(self, ref: Ref) -> dict[Key, Body]:
+        """Return what belongs to a Model; the caller does not change it."""
+        return dict(self._families.get(ref, {}))
+
+    def families(self) -> tuple[Ref, ...]:
+        """Return every Model that has anything, be it only an Experiment that names it."""
+        return tuple(self._families)
+
+    def strays(self) -> Iterator[Body]:
+        """Return the pods that belong to no Model: the gateways."""
+        return iter(list(self._strays.values()))
+
+    def _place(self, body: Body) -> tuple[dict[Any, Body], Any]:
+        family, metadata = family_of(body), body["metadata"]
+        if family is None:
+            return self._strays, (body.get("kind"), metadata["namespace"], metadata["name"])
+        return self._families[family], (body.get("kind"), metadata["name"])
+
+    def _all(self, kind: Kind) -> list[Body]:
+        owned = [b for family in self._families.values() for (k, _), b in family.items() if k == kind.kind]
+        return owned + [b for (k, *_), b in self._strays.items() if k == kind.kind]
+
+
+def _age(body: Body) -> int:
+    """Resource versions of one cluster grow; comparable as numbers since Kubernetes promised so in 1.35."""
+    return int(body["metadata"].get("resourceVersion") or 0)

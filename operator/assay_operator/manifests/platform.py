@@ -1,0 +1,38 @@
+"""What the administrator decided for every Model: images, storage, where the gateway listens."""
+
+from dataclasses import dataclass, field
+
+ARTIFACTS = "/artifacts"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where artifacts lie: an fsspec URL, or (the default) a volume claim for each Model."""
+
+    uri: str = ""
+    size: str = "1Gi"
+    storage_class: str = ""
+    access_mode: str = "ReadWriteOnce"
+
+    @property
+    def on_claims(self) -> bool:
+        """Whether each Model has a volume of its own."""
+        return not self.uri
+
+    @property
+    def root(self) -> str:
+        """The URL under which artifacts are written and read in a pod."""
+        return self.uri.rstrip("/") or f"file://{ARTIFACTS}"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The administrator's choices."""
+
+    predictor_image: str
+    trainer_image: str
+    pull_policy: str = "IfNotPresent"
+    store: Store = field(default_factory=Store)
+    gateway_port: int = 8080
+    trainer_cpu: str = "1"
+    trainer_memory: str = "2Gi"

@@ -1,0 +1,117 @@
+"""The Deployment and the Service that serve a version."""
+
+from assay_api import Model, ModelVersion
+from assay_api.names import MODEL, ROLE, VERSION_OF, predictor_name
+from assay_api.version import StoredArtifact
+from assay_operator.manifests import Manifest
+from assay_operator.manifests.claim import volumes
+from assay_operator.manifests.meta import child, env, owner, restricted_container, restricted_pod
+from assay_operator.manifests.platform import Platform
+
+PORT = 3000
+_DRAIN = 5  # seconds in which a leaving pod still answers, until every gateway knows
+_GRACE = 45
+
+
+def deployment(model: Model, version: ModelVersion, replicas: int, platform: Platform) -> Manifest:
+    """Return the Deployment, which replaces its pods one by one and never has fewer than it should."""
+    labels = {MODEL: model.metadata.name, ROLE: "predictor", VERSION_OF: version.metadata.name}
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": labels},
+        "revisionHistoryLimit": 1,
+        "progressDeadlineSeconds": 300,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(model, version, platform)},
+    }
+    return child(
+        "apps/v1", "Deployment", predictor_name(version.metadata.name), _of(model, version), {"spec": spec}
+    )
+
+
+def service(model: Model, version: ModelVersion) -> Manifest:
+    """Return the Service: its EndpointSlices tell the gateway which pods are ready."""
+    spec = {
+        "selector": {ROLE: "predictor", VERSION_OF: version.metadata.name},
+        "ports": [{"name": "http", "port": 80, "targetPort": port(version), "protocol": "TCP"}],
+    }
+    return child("v1", "Service", predictor_name(version.metadata.name), _of(model, version), {"spec": spec})
+
+
+def port(version: ModelVersion) -> int:
+    """Return the port on which the version's pods answer."""
+    image = version.spec.source.image
+    return image.port if image else PORT
+
+
+def _of(model: Model, version: ModelVersion) -> Manifest:
+    return {
+        "namespace": model.metadata.namespace,
+        "model": model.metadata.name,
+        "component": "predictor",
+        "owner": owner("ModelVersion", version.metadata),
+        "labels": {VERSION_OF: version.metadata.name},
+    }
+
+
+def _pod(model: Model, version: ModelVersion, platform: Platform) -> Manifest:
+    names, mounts = volumes(model.metadata.name, platform, read_only=True)
+    container = _own_image(version) if version.spec.source.image else _artifact(model, version, platform)
+    resources = model.spec.serving.resources.model_dump(mode="json", exclude_none=True)
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE,
+        "securityContext": restricted_pod(),
+        "containers": [
+            container
+            | {
+                "name": "predictor",
+                "imagePullPolicy": platform.pull_policy,
+                "ports": [{"name": "http", "containerPort": port(version)}],
+                "resources": resources,
+                "securityContext": restricted_container(),
+                "volumeMounts": mounts,
+            }
+        ],
+        "volumes": names,
+    }
+
+
+def _probes(path: str, at: int) -> Manifest:
+    get = {"path": path, "port": at}
+    return {
+        "startupProbe": {"httpGet": get, "periodSeconds": 1, "failureThreshold": 300, "timeoutSeconds": 2},
+        "readinessProbe": {"httpGet": get, "periodSeconds": 2, "failureThreshold": 2, "timeoutSeconds": 2},
+    }
+
+
+def _artifact(model: Model, version: ModelVersion, platform: Platform) -> Manifest:
+    stored = version.status.artifact or StoredArtifact(uri="", digest="")
+    values = {
+        "ASSAY_MODEL": model.metadata.name,
+        "ASSAY_NAMESPACE": model.metadata.namespace,
+        "ASSAY_VERSION": version.metadata.name,
+        "DRAIN_SECONDS": str(_DRAIN),
+        "MODEL_DIGEST": stored.digest,
+        "MODEL_URI": stored.uri,
+        "PORT": str(PORT),
+    }
+    liveness = {"httpGet": {"path": "/livez", "port": PORT}, "periodSeconds": 10, "timeoutSeconds": 5}
+    return {
+        "image": platform.predictor_image,
+        "command": ["python", "-m", "assay_serving"],
+        "env": env(values),
+        "livenessProbe": liveness,
+    } | _probes("/readyz", PORT)
+
+
+def _own_image(version: ModelVersion) -> Manifest:
+    """A user's own image may not drain by itself: it is told to leave after the gateways know."""
+    image = version.spec.source.image
+    assert image is not None
+    return {
+        "image": image.image,
+        "env": env({"ASSAY_VERSION": version.metadata.name}),
+        "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN}}},
+    } | _probes(image.readiness_path, image.port)
