@@ -1,0 +1,70 @@
+"""What is in each image: the extra of pyproject.toml it installs, and our packages it copies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cluster.settings import REPOSITORY
+
+REGISTRY = "localhost"
+PYTHON = (3, 11)
+SITE_PACKAGES = "opt/assay/lib/python3.11/site-packages"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One target of images/Containerfile.
+
+    Attributes:
+        name: target and part of the reference.
+        extra: of pyproject.toml; its third-party packages are installed.
+        packages: ours; an import that is not among them fails in the container.
+        prune: packages of the project itself that this process does not need.
+    """
+
+    name: str
+    extra: str
+    packages: tuple[str, ...]
+    prune: tuple[str, ...] = ()
+
+    @property
+    def repository(self) -> str:
+        """The reference without its tag."""
+        return f"{REGISTRY}/assay-{self.name}"
+
+
+CATALOG = (
+    Image(
+        "operator",
+        "operator",
+        ("assay_api", "assay_artifact", "assay_assign", "assay_drift", "assay_operator", "assay_stats"),
+    ),
+    Image("gateway", "gateway", (), prune=("pydantic",)),
+    Image("shipper", "shipper", ("assay_assign", "assay_shipper")),
+    Image("collector", "collector", ("assay_api", "assay_assign", "assay_collector", "assay_stats")),
+    Image("predictor", "serving", ("assay_artifact", "assay_serving")),
+    Image("trainer", "training", ("assay_artifact", "assay_assign", "assay_stats", "assay_training")),
+)
+BY_NAME: Mapping[str, Image] = {image.name: image for image in CATALOG}
+
+
+def choose(names: list[str]) -> tuple[Image, ...]:
+    """The named images, or all.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if unknown := sorted(set(names) - BY_NAME.keys()):
+        raise ValueError(f"no image {', '.join(unknown)}: there are {', '.join(BY_NAME)}")
+    return tuple(BY_NAME[name] for name in names) or CATALOG
+
+
+def folder(package: str) -> str:
+    """Where a package of ours lives, relative to the repository.
+
+    Raises:
+        ValueError: nowhere.
+    """
+    for root in ("operator", "services"):
+        if (REPOSITORY / root / package).is_dir():
+            return f"{root}/{package}"
+    raise ValueError(f"there is no package {package} in operator/ or services/")
