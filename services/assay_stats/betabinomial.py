@@ -7,12 +7,19 @@ the sequential sample-ratio test of Lindon and Malek, arXiv:2011.03567; the one-
 mixture to shares above the null and stays a supermartingale for every smaller share.
 """
 
-from math import inf, log, log1p
+from math import exp, inf, log, log1p
 from typing import NamedTuple
 
+import numpy as np
 from scipy.special import betaincc, betaln
 
-SMALLEST_LOG = -700.0
+from assay_stats.sequential import Values
+
+SMALLEST = np.exp(-700.0)
+"""Tail probabilities below this one are taken for it: their log is what matters, and it must be finite."""
+SMALLEST_EXPONENT = -700.0
+NEWTON_STEPS = 100
+CLOSE = 1e-12
 
 
 class Split(NamedTuple):
@@ -25,45 +32,47 @@ class Split(NamedTuple):
         concentration: Weight of the mixture; larger looks nearer to `share`.
     """
 
-    treatment: float
-    control: float
+    treatment: Values
+    control: Values
     share: float
     concentration: float = 10.0
 
 
-def log_mixture(split: Split) -> float:
+def log_mixture(split: Split) -> Values:
     """Return the log of the mixture's likelihood of the events (the numerator of every e-value here)."""
     b, a, s, c = split
-    return float(betaln(c * s + b, c * (1 - s) + a)) - float(betaln(c * s, c * (1 - s)))
+    mixture: Values = betaln(c * s + b, c * (1 - s) + a) - betaln(c * s, c * (1 - s))
+    return mixture
 
 
-def log_likelihood(split: Split, share: float) -> float:
+def log_likelihood(split: Split, share: float) -> Values:
     """Return the log likelihood of the events when each is the treatment's with probability `share`."""
     return split.treatment * log(share) + split.control * log1p(-share)
 
 
-def log_evidence(split: Split) -> float:
+def log_evidence(split: Split) -> Values:
     """Return ln e, two-sided, against "the treatment's part of the events is its part of the units".
 
-    >>> round(log_evidence(Split(560, 500, 0.5, 100)), 6)
+    >>> round(float(log_evidence(Split(560, 500, 0.5, 100))), 6)
     0.32597
     """
     return log_mixture(split) - log_likelihood(split, split.share)
 
 
-def log_harm(split: Split) -> float:
+def log_harm(split: Split) -> Values:
     """Return ln e, one-sided, against "the treatment's part of the events is `share` at most".
 
-    >>> round(log_harm(Split(18, 4, 0.5, 10)), 6)
+    >>> round(float(log_harm(Split(18, 4, 0.5, 10))), 6)
     3.366314
     """
     b, a, s, c = split
-    after = _log(float(betaincc(c * s + b, c * (1 - s) + a, s)))
-    before = _log(float(betaincc(c * s, c * (1 - s), s)))
-    return log_evidence(split) + after - before
+    after = np.log(np.maximum(betaincc(c * s + b, c * (1 - s) + a, s), SMALLEST))
+    before = log(betaincc(c * s, c * (1 - s), s))
+    log_e: Values = log_evidence(split) + after - before
+    return log_e
 
 
-def log_safety(split: Split) -> float:
+def log_safety(split: Split) -> Values:
     """Return ln e, one-sided, against "the treatment's part of the events is `share` at least"."""
     mirrored = Split(split.control, split.treatment, 1 - split.share, split.concentration)
     return log_harm(mirrored)
@@ -79,17 +88,16 @@ def margin_share(share: float, ratio: float) -> float:
 
 
 def share_interval(split: Split, alpha: float) -> tuple[float, float]:
-    """Return the confidence sequence for the treatment's part of the events.
+    """Return the confidence sequence for the treatment's part of the events; one look.
 
     The shares that the fixed mixture does not reject: ln mixture - ln likelihood(q) is convex in q, so they
     are an interval, and it excludes `share` exactly when `log_evidence` reaches ln(1 / alpha).
     """
-    level = log_mixture(split) + log(alpha)
-    b, a = split.treatment, split.control
-    top = b / (a + b) if a + b else split.share
-    low = _crossing(split, level, 0.0, top) if b else 0.0
-    high = _crossing(split, level, 1.0, top) if a else 1.0
-    return (low, high) if a + b else (0.0, 1.0)
+    b, a = float(split.treatment), float(split.control)
+    if not a + b:
+        return (0.0, 1.0)
+    level = float(log_mixture(split)) + log(alpha)
+    return (_lower_end(b, a, level) if b else 0.0, 1 - _lower_end(a, b, level) if a else 1.0)
 
 
 def rate_ratio(part: float, share: float) -> float:
@@ -97,18 +105,18 @@ def rate_ratio(part: float, share: float) -> float:
     return inf if part >= 1 else part * (1 - share) / ((1 - part) * share)
 
 
-def _crossing(split: Split, level: float, outside: float, inside: float) -> float:
-    """Bisect between `outside` (rejected) and `inside` (not) to where the likelihood is `level`."""
-    for _ in range(60):
-        middle = (outside + inside) / 2
-        if middle in (outside, inside):
+def _lower_end(hits: float, misses: float, level: float) -> float:
+    """Return the smaller share at which hits ln q + misses ln(1 - q) = level.
+
+    Newton's method from the left of the root of a concave function climbs to it without passing it, so that
+    stopping early widens the interval. Where q is small the log likelihood is about hits ln q.
+    """
+    q = exp(min(0.0, level / hits)) if level / hits > SMALLEST_EXPONENT else 0.0
+    for _ in range(NEWTON_STEPS):
+        if not 0 < q < 1:
             break
-        if 0 < middle < 1 and log_likelihood(split, middle) > level:
-            inside = middle
-        else:
-            outside = middle
-    return outside
-
-
-def _log(value: float) -> float:
-    return max(SMALLEST_LOG, log(value)) if value > 0 else SMALLEST_LOG
+        step = (level - hits * log(q) - misses * log1p(-q)) / (hits / q - misses / (1 - q))
+        if step <= q * CLOSE:
+            break
+        q += step
+    return q

@@ -8,15 +8,25 @@ otherwise win by chance (a 1% canary: .85 false positives under peeking instead 
 from math import sqrt
 from typing import NamedTuple
 
+import numpy as np
+
 from assay_stats.moments import Moments
+from assay_stats.sequential import Values
 
 
 class Arm(NamedTuple):
     """What a comparison needs of an arm: units, mean and the variance of one unit."""
 
-    n: int
+    n: float
     mean: float
     variance: float
+
+
+class Errors(NamedTuple):
+    """The plain and the guarded standard error of a difference."""
+
+    se: Values
+    guarded: Values
 
 
 class Difference(NamedTuple):
@@ -32,7 +42,7 @@ class Difference(NamedTuple):
     estimate: float
     se: float
     guarded_se: float
-    units: int
+    units: float
 
 
 class Lift(NamedTuple):
@@ -60,19 +70,19 @@ def difference(control: Arm, treatment: Arm, scale: float = 1.0) -> Difference:
     """Return m_T - scale * m_C with both standard errors; 0 units give 0 for all."""
     if not control.n or not treatment.n:
         return Difference(0.0, 0.0, 0.0, control.n + treatment.n)
-    squared = treatment.variance / treatment.n + scale**2 * control.variance / control.n
-    guarded = pooled_variance(control, treatment) * (1 / treatment.n + scale**2 / control.n)
-    return Difference(
-        treatment.mean - scale * control.mean,
-        sqrt(squared),
-        sqrt(max(squared, guarded)),
-        control.n + treatment.n,
-    )
+    errors = standard_errors((control.n, control.variance), (treatment.n, treatment.variance), scale)
+    estimate = treatment.mean - scale * control.mean
+    return Difference(estimate, float(errors.se), float(errors.guarded), control.n + treatment.n)
 
 
-def pooled_variance(control: Arm, treatment: Arm) -> float:
-    """Return the within-arm variance of both arms together, weighted by units."""
-    return (control.n * control.variance + treatment.n * treatment.variance) / (control.n + treatment.n)
+def standard_errors(
+    control: tuple[Values, Values], treatment: tuple[Values, Values], scale: float = 1.0
+) -> Errors:
+    """Return both standard errors of m_T - scale * m_C from (units, unit variance) of each arm."""
+    (m, u), (n, v) = control, treatment
+    squared = v / n + scale**2 * u / m
+    pooled = (m * u + n * v) / (m + n)
+    return Errors(np.sqrt(squared), np.sqrt(np.maximum(squared, pooled * (1 / n + scale**2 / m))))
 
 
 def lift(control: Arm, treatment: Arm, quantile: float, se_factor: float = 1.0) -> Lift | None:

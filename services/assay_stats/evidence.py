@@ -66,7 +66,7 @@ class Evidence(NamedTuple):
     high: float
     log_e: float
     p_value: float
-    units: int
+    units: float
     decided: Decided | None
     undecidable_reason: str | None
     lift: Lift | None
@@ -116,7 +116,7 @@ def evaluate(
     look = LOOKS[rule.method](rule, control, treatment, share)
     top = (peak or Peak()) if look.reason else (peak or Peak()).reached(look.log_e, gap.estimate)
     evidence = Evidence(
-        gap.estimate, gap.se, look.low, look.high, look.log_e, sequential.p_value(top.log_e),
+        gap.estimate, gap.se, look.low, look.high, look.log_e, float(sequential.p_value(top.log_e)),
         gap.units, None, look.reason, look.lift, top,
     )  # fmt: skip
     return evidence._replace(decided=evidence.decided_at(rule, evidence.p_value))
@@ -145,8 +145,8 @@ def _asymptotic(rule: Rule, control: Moments, treatment: Moments, share: float) 
     if reason or not gap.guarded_se:
         return _Look(0.0, -inf, inf, None, reason or "no value differs from another, so nothing can be said")
     information = gap.units / rule.n_star
-    width = sequential.half_width(information, rule.alpha)
-    log_e = sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.alpha)
+    width = float(sequential.half_width(information, rule.alpha))
+    log_e = float(sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.alpha))
     reach = width * gap.guarded_se
     relative = lift(*arms, width, _factor(gap))
     return _Look(log_e, gap.estimate - reach, gap.estimate + reach, relative, None)
@@ -165,9 +165,8 @@ def _beta_binomial(rule: Rule, control: Moments, treatment: Moments, share: floa
     ends = betabinomial.share_interval(split, rule.alpha)
     low, high = (_gap(end, share, (a + b) / (control.n + treatment.n)) for end in ends)
     relative = _ratio_lift(control, treatment, ends, share)
-    if flip:
-        return _Look(betabinomial.log_evidence(split), -high, -low, None, None)
-    return _Look(betabinomial.log_evidence(split), low, high, relative, None)
+    log_e = float(betabinomial.log_evidence(split))
+    return _Look(log_e, -high, -low, None, None) if flip else _Look(log_e, low, high, relative, None)
 
 
 def _gap(part: float, share: float, rate: float) -> float:

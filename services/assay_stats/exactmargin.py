@@ -18,6 +18,9 @@ from scipy.special import betaln
 PRIOR = (0.2, 1.0)
 """Beta prior of a bad unit's rate: most of its mass near 0, where a zero costs little evidence."""
 CLOSE = 1e-7
+POLISH = 3
+STEPS = 60
+FAR = 1e3
 
 
 class Counts(NamedTuple):
@@ -53,13 +56,23 @@ def log_safety(counts: Counts, margin: float) -> float:
 
 
 def upper_bound(counts: Counts, level: float) -> float:
-    """Return the margin from which on `log_safety` reaches `level`: an upper bound for the difference."""
-    return _root(lambda margin: log_safety(counts, margin) - level, counts.difference, 1.0)
+    """Return the margin from which on `log_safety` reaches `level`: an upper bound for the difference.
+
+    The root of the deviance is nearly straight in the margin, so that a secant finds its crossing quickly.
+    """
+    best = _supremum(counts, 0.0, inside=True)
+    wanted = sqrt(max(0.0, level + best - log_mixture(counts)))
+    return _root(
+        lambda margin: sqrt(max(0.0, best - _supremum(counts, margin, inside=False))) - wanted,
+        counts.difference,
+        1.0,
+    )
 
 
 def lower_bound(counts: Counts, level: float) -> float:
     """Return the margin up to which `log_harm` reaches `level`: a lower bound for the difference."""
-    return -_root(lambda margin: log_harm(counts, -margin) - level, -counts.difference, 1.0)
+    b, n, a, m = counts
+    return -upper_bound(Counts(a, m, b, n), level)
 
 
 def log_mixture(counts: Counts) -> float:
@@ -86,8 +99,11 @@ def restricted_rate(counts: Counts, difference: float) -> float:
     """Return control's maximum-likelihood rate given p_T = p_C + difference."""
     low, high = max(0.0, -difference), min(1.0, 1.0 - difference)
     p = min(high, max(low, _cubic(counts, difference)))
-    for _ in range(3):
-        p = min(high, max(low, p + _newton_step(counts, difference, p)))
+    for _ in range(POLISH):
+        better = min(high, max(low, p + _newton_step(counts, difference, p)))
+        if abs(better - p) <= CLOSE * p:
+            break
+        p = better
     return p
 
 
@@ -133,14 +149,13 @@ def _root(rising: Callable[[float], float], low: float, high: float) -> float:
     below, above = rising(low), rising(high)
     if below >= 0 or above < 0:
         return low if below >= 0 else high
-    above = min(above, 1e6)
-    for _ in range(60):
-        middle = (low * above - high * below) / (above - below)
-        if high - low < CLOSE or not low < middle < high:
-            break
+    for _ in range(STEPS):
+        middle = high - above * (high - low) / (above - below) if above < FAR else (low + high) / 2
         value = rising(middle)
         if value >= 0:
-            high, above, below = middle, min(value, 1e6), below / 2
+            high, above, below = middle, value, below / 2
         else:
             low, below, above = middle, value, above / 2
+        if high - low < CLOSE or 0 <= value < CLOSE:
+            break
     return high

@@ -88,7 +88,7 @@ def harm(
     log_e = previous if view.reason else max(previous, view.log_harm)
     bar = threshold(rule.alpha, rule.guardrails)
     gap = treatment.mean - control.mean
-    return Harm(log_e, bar, log_e >= bar, sequential.p_value(log_e), gap, control.n + treatment.n)
+    return Harm(log_e, bar, log_e >= bar, float(sequential.p_value(log_e)), gap, control.n + treatment.n)
 
 
 def non_inferiority(
@@ -104,7 +104,7 @@ def non_inferiority(
         log_e=log_e,
         threshold=bar,
         passed=log_e >= bar,
-        p_value=sequential.p_value(log_e),
+        p_value=float(sequential.p_value(log_e)),
         estimate=treatment.mean - control.mean,
         bound=sign * (inf if view.reason else view.bound()),
         margin=sign * margin,
@@ -136,11 +136,11 @@ def _asymptotic(rule: GuardrailRule, control: Moments, treatment: Moments, share
 
 
 def _log_one_sided(rule: GuardrailRule, gap: Difference, z: float) -> float:
-    return sequential.one_sided_log_evidence(z, gap.units / rule.n_star, rule.alpha)
+    return float(sequential.one_sided_log_evidence(z, gap.units / rule.n_star, rule.alpha))
 
 
 def _asymptotic_bound(rule: GuardrailRule, control: Moments, gap: Difference) -> float:
-    width = sequential.one_sided_half_width(gap.units / rule.n_star, rule.alpha)
+    width = float(sequential.one_sided_half_width(gap.units / rule.n_star, rule.alpha))
     return _sign(rule) * gap.estimate + rule.relative * abs(control.mean) + width * gap.guarded_se
 
 
@@ -149,7 +149,7 @@ def _beta_binomial(rule: GuardrailRule, control: Moments, treatment: Moments, sh
     sign = _sign(rule)
     null = betabinomial.margin_share(share, sign * rule.relative)
     split = betabinomial.Split(treatment.total, control.total, null, rule.concentration)
-    above, below = betabinomial.log_harm(split), betabinomial.log_safety(split)
+    above, below = float(betabinomial.log_harm(split)), float(betabinomial.log_safety(split))
     none_yet = not control.total and not treatment.total
     return _View(
         above if sign > 0 else below,

@@ -1,16 +1,21 @@
 """The asymptotic confidence sequence: a normal mixture with a plug-in standard error.
 
-Under no difference the mixture's expectation is 1 however often one looks (Ville's inequality), so the
+Under no difference the mixture's expectation is 1 however often one looks, so by Ville's inequality the
 chance that it ever exceeds 1 / alpha is alpha at most, and the interval covers at every look at once.
 Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and asymptotic confidence
 sequences", arXiv:2103.06476; with a known variance it is the mSPRT of Johari et al. (KDD 2017).
 
 Throughout, `information` is N / N*: the units so far over those at which the interval is to be tightest.
+Every function takes numbers or arrays, so that a simulation runs the very rule that decides.
 """
 
-from math import exp, expm1, inf, log, log1p, sqrt
+from math import log, log1p
 
-FAR = 700.0  # beyond, exp overflows and expm1(x) is exp(x) to the last digit
+import numpy as np
+from numpy.typing import NDArray
+
+Values = float | NDArray[np.float64]
+"""One look, or many at once."""
 
 
 def tuning(alpha: float) -> float:
@@ -22,7 +27,7 @@ def tuning(alpha: float) -> float:
     return rate + log1p(rate)
 
 
-def log_evidence(z: float, information: float, alpha: float) -> float:
+def log_evidence(z: Values, information: Values, alpha: float) -> Values:
     """Return ln e of the two-sided normal mixture against "no difference".
 
     Args:
@@ -30,47 +35,51 @@ def log_evidence(z: float, information: float, alpha: float) -> float:
         information: N / N*.
         alpha: Level for which the mixture is tuned; every alpha gives a valid e-process.
 
-    >>> round(log_evidence(3.0352089903762534, 1.0, 0.05), 6)  # the bound itself gives 1 / alpha
+    >>> round(float(log_evidence(3.0352089903762534, 1.0, 0.05)), 6)  # the bound itself gives 1 / alpha
     2.995732
     """
-    weight = information * tuning(alpha)
-    return z * z / 2 * weight / (1 + weight) - log1p(weight) / 2
+    weight = np.multiply(information, tuning(alpha))
+    log_e: Values = np.square(z) / 2 * (weight / (1 + weight)) - np.log1p(weight) / 2
+    return log_e
 
 
-def half_width(information: float, alpha: float) -> float:
+def half_width(information: Values, alpha: float) -> Values:
     """Return half the two-sided interval's width, in standard errors.
 
-    >>> round(half_width(1.0, 0.05), 4)
+    >>> round(float(half_width(1.0, 0.05)), 4)
     3.0352
     """
-    weight = information * tuning(alpha)
-    return sqrt((1 + 1 / weight) * (log1p(weight) - 2 * log(alpha)))
+    weight = np.multiply(information, tuning(alpha))
+    width: Values = np.sqrt((1 + 1 / weight) * (np.log1p(weight) - 2 * log(alpha)))
+    return width
 
 
-def one_sided_half_width(information: float, alpha: float) -> float:
-    """Return the distance from the estimate to a one-sided bound, in standard errors.
+def one_sided_half_width(information: Values, alpha: float) -> Values:
+    """Return the distance from the estimate to a one-sided bound, in standard errors; alpha below 1/2.
 
-    >>> round(one_sided_half_width(4.0, 0.05), 4)
+    >>> round(float(one_sided_half_width(4.0, 0.05)), 4)
     2.8682
     """
-    weight = information * tuning(2 * alpha)
-    return sqrt(2 * (weight + 1) / weight * log1p(sqrt(weight + 1) / (2 * alpha)))
+    weight = np.multiply(information, tuning(2 * alpha))
+    width: Values = np.sqrt(2 * (weight + 1) / weight * np.log1p(np.sqrt(weight + 1) / (2 * alpha)))
+    return width
 
 
-def one_sided_log_evidence(z: float, information: float, alpha: float) -> float:
-    """Return ln e against "the difference is not positive": -ln of the one-sided always-valid p-value.
+def one_sided_log_evidence(z: Values, information: Values, alpha: float) -> Values:
+    """Return -ln of the one-sided always-valid p-value against "the difference is not positive".
 
     It inverts `one_sided_half_width`: p1 = sqrt(c + 1) / (2 expm1(z^2 c / (2 (c + 1)))) for z > 0. Without a
     positive z there is no evidence, whatever was seen before.
     """
-    if z <= 0:
-        return -inf
-    weight = information * tuning(2 * alpha)
-    exponent = z * z * weight / (2 * (weight + 1))
-    log_expm1 = exponent if exponent > FAR else log(expm1(exponent)) if exponent > 0 else -inf
-    return log(2) + log_expm1 - log1p(weight) / 2
+    weight = np.multiply(information, tuning(2 * alpha))
+    exponent = np.square(np.maximum(z, 0)) * weight / (2 * (weight + 1))
+    with np.errstate(divide="ignore"):  # ln 0 is the answer where there is no evidence
+        log_expm1 = exponent + np.log(-np.expm1(-exponent))
+    log_e: Values = log(2) + log_expm1 - np.log1p(weight) / 2
+    return log_e
 
 
-def p_value(log_e: float) -> float:
+def p_value(log_e: Values) -> Values:
     """Return the always-valid p-value of a (running maximum of a) log e-value: min(1, 1 / e)."""
-    return exp(-log_e) if log_e > 0 else 1.0
+    p: Values = np.exp(-np.maximum(log_e, 0.0))
+    return p

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from math import fsum, log
 from typing import NamedTuple
 
-from scipy.special import chdtrc, gammaln, logsumexp
+import numpy as np
+from scipy.special import chdtrc, gammaln
 
 from assay_stats.sequential import p_value
 
@@ -55,7 +56,7 @@ def log_evidence(
 def log_average(counts: Sequence[float], parts: Sequence[float]) -> float:
     """Return ln of the e-value averaged over `CONCENTRATIONS`, which is an e-value again."""
     logs = [log_evidence(counts, parts, concentration) for concentration in CONCENTRATIONS]
-    return float(logsumexp(logs)) - log(len(logs))
+    return float(np.logaddexp.reduce(logs)) - log(len(logs))
 
 
 def chi_square(counts: Sequence[float], parts: Sequence[float]) -> tuple[float, float]:
@@ -89,7 +90,7 @@ def srm(
     parts = [weight / fsum(weights.values()) for weight in weights.values()]
     log_e = max(previous, log_average(arms, parts)) if len(arms) > 1 else previous
     statistic, chi2_p = chi_square(arms, parts) if len(arms) > 1 else (0.0, 1.0)
-    return Srm(log_e, p_value(log_e), statistic, chi2_p, log_e >= -log(alpha))
+    return Srm(log_e, float(p_value(log_e)), statistic, chi2_p, log_e >= -log(alpha))
 
 
 def _refuse(counts: Mapping[str, int], weights: Mapping[str, float]) -> None:
