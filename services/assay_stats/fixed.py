@@ -144,9 +144,7 @@ def final(test: Result, *, units: float, planned: float, looked: bool) -> Result
         ValueError: It is too early, or the look was taken already.
     """
     if looked:
-        raise ValueError(
-            "looked: a fixed horizon has one look and it was taken; nothing new may be read from it"
-        )
+        raise ValueError("looked: a fixed horizon has one look, and it was taken")
     if units < planned:
         raise ValueError(f"units: {units:g} of {planned:g}; a fixed horizon is not looked at before its end")
     return test

@@ -14,10 +14,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 Floats = NDArray[np.float64]
-GRID = 1601
+GRID = 801
 CAP = 8.0
 NEGLIGIBLE = 1e-16
 
@@ -176,21 +177,12 @@ def classic(looks: int, alpha: float, sides: int = 2, delta: float = 0.5) -> tup
     def crossed(constant: float) -> float:
         return sides * sum(crossing(fractions, shape(constant), 0.0, sides=sides))
 
-    low, high = 0.5, 6.0
-    for _ in range(45):
-        middle = (low + high) / 2
-        low, high = (middle, high) if crossed(middle) > alpha else (low, middle)
-    return shape(high)
+    return shape(brentq(lambda constant: crossed(constant) - alpha, 0.5, CAP, xtol=1e-9))
 
 
 def drift_for_power(fractions: tuple[float, ...], z: tuple[float, ...], power: float) -> float:
     """Return the expected final z at which the upper boundaries are crossed with the given power."""
-    low, high = 0.0, 20.0
-    for _ in range(45):
-        middle = (low + high) / 2
-        enough = sum(crossing(fractions, z, middle, sides=1)) >= power
-        low, high = (low, middle) if enough else (middle, high)
-    return high
+    return float(brentq(lambda d: sum(crossing(fractions, z, d, sides=1)) - power, 0.0, 20.0, xtol=1e-9))
 
 
 def inflation(fractions: tuple[float, ...], z: tuple[float, ...], alpha: float, power: float) -> float:
