@@ -1,0 +1,245 @@
+"""The HTTP API: Starlette routes over the writer and the reading side of the store."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from assay_collector import reading
+from assay_collector.batch import Batch, Tick
+from assay_collector.body import Bounds, Budget, read
+from assay_collector.changes import Changes
+from assay_collector.openapi import openapi
+from assay_collector.problem import Problem, unavailable
+from assay_collector.store import summary
+from assay_collector.telemetry import Telemetry
+from assay_collector.tokens import Role, SecretFile, Tokens
+from assay_collector.writer import Writer
+
+LONGEST_POLL = 60.0
+PARSING = 16  # bodies that are records at the same time; the rest wait as bytes
+PSEUDONYM = 32
+
+
+@dataclass(frozen=True)
+class Collector:
+    """The parts of a collector."""
+
+    engine: Engine
+    writer: Writer
+    changes: Changes
+    telemetry: Telemetry
+    tokens: Tokens
+    unit_key: SecretFile
+    bounds: Bounds
+    tick_seconds: float = 1.0
+
+
+class Api:
+    """The routes."""
+
+    def __init__(self, collector: Collector) -> None:
+        """Serve this collector."""
+        self._parts = collector
+        self._budget = Budget()
+        self._parsing = asyncio.Semaphore(PARSING)
+
+    async def put_experiment(self, request: Request) -> Response:
+        """PUT /v1/experiments/{uid}."""
+        uid = request.path_params["uid"]
+        answer = await self._write(request, lambda body: reading.declared(uid, body), Role.OPERATOR)
+        return _json({"changed": answer["changed"]})
+
+    async def post_exposures(self, request: Request) -> Response:
+        """POST /v1/exposures."""
+        answer = await self._write(request, reading.exposures, Role.GATEWAY)
+        return _json({name: answer[name] for name in ("accepted", "duplicates", "unknown", "late")})
+
+    async def post_outcomes(self, request: Request) -> Response:
+        """POST /v1/outcomes."""
+        if not (key := self._parts.unit_key.read()):
+            raise unavailable("the collector has no key for pseudonyms: its file is missing or empty", 10)
+        now = self._parts.writer.now()
+        answer = await self._write(request, lambda body: reading.outcomes(body, key, now), Role.APPLICATION)
+        names = ("accepted", "duplicates", "unknown", "orphans", "late")
+        return _json({name: answer[name] for name in names})
+
+    async def _write(self, request: Request, parse: Callable[[bytes], Batch], role: Role) -> dict[str, Any]:
+        self._parts.tokens.check(request.headers.get("authorization", ""), role)
+        with self._budget.held() as share:
+            body = await read(request, self._parts.bounds, share)
+            async with self._parsing:
+                return asdict(await self._parts.writer.submit(parse(body)))
+
+    async def get_summary(self, request: Request) -> Response:
+        """GET /v1/experiments/{uid}/summary."""
+        uid = request.path_params["uid"]
+        found = await self._read(request, lambda connection: summary.summary(connection, uid))
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, f"nobody declared an Experiment with uid {uid[:80]!r}")
+        return _json(found)
+
+    async def get_unit(self, request: Request) -> Response:
+        """GET /v1/experiments/{uid}/units/{unit}."""
+        uid, unit = request.path_params["uid"], request.path_params["unit"]
+        name = _pseudonym(unit)
+        found = await self._read(request, lambda connection: summary.unit(connection, uid, name))
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "this unit has not been exposed in this Experiment")
+        return _json(found)
+
+    async def get_changes(self, request: Request) -> Response:
+        """GET /v1/changes: answer when something changed after `since`, or empty when the time is over."""
+        since = int(_number(request, "since", 0))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + min(LONGEST_POLL, _number(request, "timeout", 30))
+        while True:
+            news = await self._read(request, lambda connection: summary.changed_since(connection, since))
+            left = until - loop.time()
+            if news[1] or left <= 0 or self._parts.changes.closed:
+                return _json({"revision": news[0], "experiments": news[1]})
+            await self._parts.changes.wait(min(left, self._patience()))
+
+    def _patience(self) -> float:
+        """How long nobody need look: another replica's commits ring no bell here."""
+        return 0.25 if self._parts.engine.dialect.name == "postgresql" else LONGEST_POLL
+
+    async def _read(self, request: Request, query: Callable[[Connection], Any]) -> Any:
+        self._parts.tokens.check(request.headers.get("authorization", ""), Role.OPERATOR)
+        try:
+            return await asyncio.to_thread(self._queried, query)
+        except SQLAlchemyError as error:
+            raise unavailable("the database does not answer; try again") from error
+
+    def _queried(self, query: Callable[[Connection], Any]) -> Any:
+        with self._parts.engine.connect().execution_options(reading=True) as connection:
+            return query(connection)
+
+    async def get_metrics(self, _: Request) -> Response:
+        """GET /metrics."""
+        return Response(generate_latest(self._parts.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def get_livez(self, _: Request) -> Response:
+        """GET /livez: the writer lives."""
+        return Response(
+            "ok" if self._parts.writer.alive else "the writer is dead",
+            200 if self._parts.writer.alive else 500,
+        )
+
+    async def get_readyz(self, _: Request) -> Response:
+        """GET /readyz: the database answers."""
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.to_thread(
+                    self._queried, lambda connection: connection.execute(text("SELECT 1"))
+                )
+        except (SQLAlchemyError, TimeoutError):
+            return Response("the database does not answer", HTTPStatus.SERVICE_UNAVAILABLE)
+        return Response("ok")
+
+    async def get_openapi(self, _: Request) -> Response:
+        """GET /openapi.json."""
+        return _json(openapi())
+
+
+def application(collector: Collector) -> Starlette:
+    """Return the ASGI application of a collector."""
+    api = Api(collector)
+    routes = [
+        Route("/v1/experiments/{uid}", api.put_experiment, methods=["PUT"]),
+        Route("/v1/experiments/{uid}/summary", api.get_summary),
+        Route("/v1/experiments/{uid}/units/{unit}", api.get_unit),
+        Route("/v1/exposures", api.post_exposures, methods=["POST"]),
+        Route("/v1/outcomes", api.post_outcomes, methods=["POST"]),
+        Route("/v1/changes", api.get_changes),
+        Route("/metrics", api.get_metrics),
+        Route("/livez", api.get_livez),
+        Route("/readyz", api.get_readyz),
+        Route("/openapi.json", api.get_openapi),
+    ]
+    handlers: dict[Any, Any] = {
+        Problem: _refusals(collector.telemetry),
+        HTTPException: _refusals(collector.telemetry),
+    }
+    return Starlette(routes=routes, exception_handlers=handlers, lifespan=_lifespan(collector))
+
+
+def _lifespan(collector: Collector) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        collector.writer.on_change = collector.changes.changed
+        collector.writer.start()
+        ticking = asyncio.create_task(_tick(collector))
+        yield
+        ticking.cancel()
+        await collector.writer.stop()
+
+    return lifespan
+
+
+async def _tick(collector: Collector) -> None:
+    while True:
+        await asyncio.sleep(collector.tick_seconds)
+        with contextlib.suppress(Problem):  # the writer has logged it; the next tick tries again
+            await collector.writer.submit(Tick())
+
+
+def _refusals(telemetry: Telemetry) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def refuse(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            status = HTTPStatus(error.status_code)
+            error = Problem(
+                status, f"{request.method} {request.url.path[:200]}: {status.phrase}", headers=error.headers
+            )
+        assert isinstance(error, Problem)  # it is registered for these two
+        telemetry.refused.labels(_known(request.url.path), str(error.status.value)).inc()
+        return error.response()
+
+    return refuse
+
+
+def _known(path: str) -> str:
+    """Return a label with few values, whatever is asked for."""
+    head = path.split("/")[1:3]
+    return (
+        "/" + "/".join(head)
+        if head in (["v1", each] for each in ("exposures", "outcomes", "experiments", "changes"))
+        else "other"
+    )
+
+
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content), media_type="application/json")
+
+
+def _pseudonym(text: str) -> bytes:
+    try:
+        name = bytes.fromhex(text)
+    except ValueError:
+        name = b""
+    if len(name) * 2 != PSEUDONYM:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"unit must be a pseudonym of {PSEUDONYM} hex digits")
+    return name
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    given = request.query_params.get(name)
+    try:
+        value = default if given is None else float(given)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 2**63:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}={given!r} must be a number, at least 0")
+    return value

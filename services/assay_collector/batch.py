@@ -1,0 +1,85 @@
+"""What comes in and what is answered, between the edge and the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from assay_collector.experiment import Plan
+from assay_collector.store.experiments import Progress, Ref
+from assay_collector.unit import Exposure
+
+
+class Reported(NamedTuple):
+    """An outcome as the application sent it; the unit is a pseudonym already."""
+
+    model: Ref
+    unit: bytes
+    metric: str
+    key: bytes
+    at: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exposures:
+    """Exposures of one request, each with the uid of its Experiment."""
+
+    rows: Sequence[tuple[str, Exposure]]
+
+    def newest(self) -> int:
+        """Return when the latest of them happened, in microseconds; 0 if there is none."""
+        return max((exposure.at for _, exposure in self.rows), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Outcomes of one request."""
+
+    rows: Sequence[Reported]
+
+    def newest(self) -> int:
+        """Return when the latest of them happened, in microseconds; 0 if there is none."""
+        return max((reported.at for reported in self.rows), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The operator's word on an Experiment."""
+
+    uid: str
+    plan: Plan
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: close windows, forget what has expired."""
+
+
+Batch = Exposures | Outcomes | Declared | Tick
+
+
+@dataclass(slots=True)
+class Answer:
+    """How many records of a request became what.
+
+    Attributes:
+        accepted: New, and durable now.
+        duplicates: Known already, by id.
+        unknown: Of an Experiment, arm, Model or metric that nobody declared; not kept.
+        orphans: Accepted outcomes whose unit has not been exposed yet; they wait.
+        late: Of a closed window or a closed Experiment; counted, never applied.
+        changed: For a declaration: whether it said anything new.
+    """
+
+    accepted: int = 0
+    duplicates: int = 0
+    unknown: int = 0
+    orphans: int = 0
+    late: int = 0
+    changed: bool = False
+
+    @property
+    def records(self) -> int:
+        """All of them."""
+        return self.accepted + self.duplicates + self.unknown

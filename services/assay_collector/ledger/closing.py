@@ -1,0 +1,60 @@
+"""Windows close as time passes: a cursor per metric walks the units once, by their first exposure."""
+
+from sqlalchemy import Connection, select, update
+
+from assay_collector.experiment import Experiment
+from assay_collector.ledger.book import Policy
+from assay_collector.store import schema, sums
+from assay_collector.store.experiments import closed_until, live, ticked
+from assay_collector.store.plans import unit_from
+from assay_collector.unit import counted
+
+STEP = 5_000  # units in one transaction
+
+
+def close(connection: Connection, policy: Policy, now: int, step: int = STEP) -> bool:
+    """Count units whose window has closed, at most about `step` a metric; tell whether there were any."""
+    experiments = {experiment.id: experiment for experiment in live(connection)}
+    changes: dict[int, sums.Change] = {}
+    for (number, position), since in sorted(closed_until(connection, experiments).items()):
+        experiment = experiments[number]
+        window = experiment.plan.metrics[position].window or 0
+        span = (since, now - window - policy.patience.lateness)
+        change = changes.get(number, sums.Change())
+        if _close(connection, experiment, position, span=span, change=change, step=step):
+            changes[number] = change
+    if changes:
+        revision = ticked(connection)
+        for number, change in changes.items():
+            sums.apply(connection, number, change, now, revision)
+    return bool(changes)
+
+
+def _close(
+    connection: Connection,
+    experiment: Experiment,
+    position: int,
+    *,
+    span: tuple[int, int],
+    change: sums.Change,
+    step: int,
+) -> bool:
+    units = schema.units.c
+    within = (units.experiment == experiment.id) & (units.first_at > span[0])
+    nth = select(units.first_at).where(within, units.first_at <= span[1]).order_by(units.first_at)
+    bound = connection.execute(nth.offset(step - 1).limit(1)).scalar() or span[1]
+    rows = connection.execute(select(schema.units).where(within, units.first_at <= bound)).all()
+    for row in rows:
+        unit = unit_from(tuple(row))
+        value = counted(unit, position, experiment.plan.metrics[position], bound)
+        if value is not None:
+            change.plus((unit.arm, position), value)
+    if rows:
+        _advance(connection, experiment.id, position, bound)
+    return bool(rows)
+
+
+def _advance(connection: Connection, experiment: int, position: int, bound: int) -> None:
+    windows = schema.windows
+    match = (windows.c.experiment == experiment) & (windows.c.metric == position)
+    connection.execute(update(windows).where(match).values(closed_until=bound))

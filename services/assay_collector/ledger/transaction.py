@@ -1,0 +1,63 @@
+"""A group of batches as one transaction: declarations, exposures, and then outcomes, so that fewer wait."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from assay_collector.batch import Answer, Batch, Declared, Exposures, Outcomes, Tick
+from assay_collector.ledger.book import Book, Policy
+from assay_collector.ledger.closing import close
+from assay_collector.ledger.exposing import expose
+from assay_collector.ledger.recording import record
+from assay_collector.store.experiments import declare
+
+
+@dataclass(slots=True)
+class Committed:
+    """What a transaction did.
+
+    Attributes:
+        answers: One for each batch, in the order of the batches.
+        changed: Whether there are news for the operator.
+        mismatches: Failed audits by uid of the Experiment.
+    """
+
+    answers: list[Answer]
+    changed: bool = False
+    mismatches: dict[str, int] = field(default_factory=dict)
+
+
+def transact(connection: Connection, policy: Policy, now: int, batches: Sequence[Batch]) -> Committed:
+    """Do what the batches ask; the caller commits.
+
+    Raises:
+        Frozen: A declaration would change what cannot change.
+    """
+    done = Committed([Answer() for _ in batches])
+    for batch, answer in zip(batches, done.answers, strict=True):
+        if isinstance(batch, Declared):
+            answer.changed = declare(connection, batch.uid, batch.plan, batch.progress, now)
+            done.changed |= answer.changed
+    _events(connection, policy, now, batches, done)
+    if any(isinstance(batch, Tick) for batch in batches):
+        done.changed |= close(connection, policy, now)
+    return done
+
+
+def _events(
+    connection: Connection, policy: Policy, now: int, batches: Sequence[Batch], done: Committed
+) -> None:
+    refs = {row.model for batch in batches if isinstance(batch, Outcomes) for row in batch.rows}
+    uids = {uid for batch in batches if isinstance(batch, Exposures) for uid, _ in batch.rows}
+    if not refs and not uids:
+        return
+    book = Book(connection, policy, now, refs, uids)
+    for index, batch in enumerate(batches):
+        if isinstance(batch, Exposures):
+            done.answers[index] = expose(book, batch)
+    for index, batch in enumerate(batches):
+        if isinstance(batch, Outcomes):
+            done.answers[index] = record(book, batch)
+    done.changed |= book.flush()
+    done.mismatches = book.mismatches()

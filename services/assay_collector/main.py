@@ -1,0 +1,92 @@
+"""Composition root: settings, database, writer, HTTP server; and a graceful end."""
+
+import asyncio
+import logging
+import sys
+from types import FrameType
+
+import uvicorn
+from pydantic import ValidationError
+
+from assay_collector.app import Collector, application
+from assay_collector.body import Bounds
+from assay_collector.changes import Changes
+from assay_collector.settings import Settings
+from assay_collector.store.engine import migrated, opened
+from assay_collector.telemetry import Telemetry
+from assay_collector.tokens import SecretFile, Tokens
+from assay_collector.writer import Writer
+
+DRAIN_SECONDS = 20
+
+
+class Server(uvicorn.Server):
+    """Sends long polls home when the process is asked to end, else they'd hold it up."""
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        """Serve until SIGTERM."""
+        super().__init__(config)
+        self._changes = changes
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self._changes.close()
+        super().handle_exit(sig, frame)
+        self._captured_signals.clear()  # a graceful end is a success, not a death by signal
+
+
+def collector(settings: Settings) -> Collector:
+    """Build the parts; the database is there and up to date afterwards."""
+    engine = opened(settings.database_url.get_secret_value())
+    migrated(engine)
+    telemetry = Telemetry()
+    return Collector(
+        engine=engine,
+        writer=Writer(engine, settings.policy, telemetry),
+        changes=Changes(),
+        telemetry=telemetry,
+        tokens=Tokens(settings.tokens_dir),
+        unit_key=SecretFile(settings.unit_key_file),
+        bounds=Bounds(settings.body_bytes, settings.body_seconds),
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until a signal ends it."""
+    parts = collector(settings)
+    config = uvicorn.Config(
+        application(parts),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_level=settings.log_level.lower(),
+        access_log=False,
+        limit_concurrency=settings.connections,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        server_header=False,
+    )
+    await Server(config, parts.changes).serve()
+
+
+def main() -> None:
+    """Run the collector."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for each in error.errors(include_input=False, include_url=False):
+            print(f"ASSAY_{str(each['loc'][0]).upper()}: {each['msg']}", file=sys.stderr)
+        raise SystemExit(2) from error
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(serve(settings))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - only here
+
+    return uvloop.new_event_loop()

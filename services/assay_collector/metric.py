@@ -1,0 +1,104 @@
+"""What a metric makes of what came in for one unit. Pure; times are microseconds since 1970."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Type(StrEnum):
+    """What a unit's value is."""
+
+    PROPORTION = "Proportion"
+    MEAN = "Mean"
+
+
+class Source(StrEnum):
+    """Who reports it: the application, or the gateway in its exposure log."""
+
+    EVENTS = "Events"
+    GATEWAY = "Gateway"
+
+
+class Missing(StrEnum):
+    """What a unit without an outcome is: a zero, or no value at all."""
+
+    ZERO = "Zero"
+    IGNORE = "Ignore"
+
+
+class Aggregate(StrEnum):
+    """What several outcomes of one unit add up to."""
+
+    ANY = "Any"
+    FIRST = "First"
+    LAST = "Last"
+    SUM = "Sum"
+    MAX = "Max"
+
+
+class Mark(NamedTuple):
+    """What one unit has reached on one metric, and when what decided it happened."""
+
+    value: float
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of an Experiment, frozen when the Experiment starts.
+
+    Attributes:
+        window: Microseconds after the first exposure in which outcomes count; None is for ever.
+        slower_than: Gateway only: microseconds above which an answer is bad; None asks for errors instead.
+        cap: Winsorises a Mean: a unit's value is at most this.
+    """
+
+    name: str
+    type: Type
+    source: Source
+    window: int | None
+    missing: Missing
+    aggregate: Aggregate
+    slower_than: int | None
+    cap: float | None
+
+    def shaped(self, mark: Mark | None) -> float:
+        """Return what a unit with this mark adds to the sum."""
+        value = mark.value if mark else 0.0
+        if self.type is Type.PROPORTION:
+            return 1.0 if value else 0.0
+        return value if self.cap is None else min(value, self.cap)
+
+    def combined(self, old: Mark | None, new: Mark) -> Mark:
+        """Return the mark after one more outcome; the order of arrival does not matter."""
+        return new if old is None else _COMBINE[self.aggregate](old, new)
+
+
+def _any(old: Mark, new: Mark) -> Mark:
+    return max(old, new, key=lambda mark: (bool(mark.value), -mark.at))
+
+
+def _sum(old: Mark, new: Mark) -> Mark:
+    return Mark(old.value + new.value, max(old.at, new.at))
+
+
+def _first(old: Mark, new: Mark) -> Mark:
+    return min(old, new, key=lambda mark: (mark.at, mark.value))
+
+
+def _last(old: Mark, new: Mark) -> Mark:
+    return max(old, new, key=lambda mark: (mark.at, mark.value))
+
+
+def _max(old: Mark, new: Mark) -> Mark:
+    return max(old, new)
+
+
+_COMBINE: Mapping[Aggregate, Callable[[Mark, Mark], Mark]] = {
+    Aggregate.ANY: _any,
+    Aggregate.FIRST: _first,
+    Aggregate.LAST: _last,
+    Aggregate.SUM: _sum,
+    Aggregate.MAX: _max,
+}

@@ -1,0 +1,9 @@
+"""Run by Alembic: upgrades over the connection that `store.engine` hands in."""
+
+from alembic import context
+
+from assay_collector.store.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

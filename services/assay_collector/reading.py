@@ -1,0 +1,141 @@
+"""Bytes to typed records: JSON objects, arrays and NDJSON, with errors that name the record and the field."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from assay_collector import unit, wire
+from assay_collector.batch import Declared, Exposures, Outcomes, Reported
+from assay_collector.experiment import Plan
+from assay_collector.metric import Metric
+from assay_collector.problem import Problem
+from assay_collector.store.experiments import Progress
+
+MOST_RECORDS = 20_000
+MILLION = 1_000_000
+DIGEST = 16
+
+T = TypeVar("T", bound=BaseModel)
+
+_BRANCHES = ("bool", "constrained-float")  # of a union, which nobody outside need know
+
+_OUTCOMES = TypeAdapter(list[wire.Outcome])
+_EXPOSURES = TypeAdapter(list[wire.Exposure])
+_EXPERIMENT = TypeAdapter(wire.Experiment)
+
+
+def outcomes(body: bytes, key: bytes, now: int) -> Outcomes:
+    """Read outcomes; units leave as pseudonyms under `key`.
+
+    Raises:
+        Problem: 400 for what is no JSON, 413 for too many records, 422 for a record that is not right.
+    """
+    return Outcomes([_reported(record, key, now) for record in _validated(_OUTCOMES, _records(body))])
+
+
+def exposures(body: bytes) -> Exposures:
+    """Read exposures; raises as `outcomes` does."""
+    return Exposures([(r.experiment, _exposure(r)) for r in _validated(_EXPOSURES, _records(body))])
+
+
+def declared(uid: str, body: bytes) -> Declared:
+    """Read the operator's word on an Experiment; raises as `outcomes` does."""
+    try:
+        said = _EXPERIMENT.validate_python(_json(body, "the body"))
+    except ValidationError as error:
+        raise _refused(error) from error
+    started = None if said.started_at is None else wire.microseconds(said.started_at)
+    metrics = tuple(_metric(metric) for metric in said.metrics)
+    plan = Plan(said.namespace, said.model, said.name, said.arms, metrics, started)
+    return Declared(uid, plan, Progress(said.table, said.epoch, said.closed))
+
+
+def _reported(record: wire.Outcome, key: bytes, now: int) -> Reported:
+    return Reported(
+        record.ref,
+        blake2b(record.unit.encode(), key=key, digest_size=DIGEST).digest(),
+        record.metric,
+        blake2b(record.id.encode(), digest_size=DIGEST).digest(),
+        now if record.time is None else wire.microseconds(record.time),
+        float(record.value),
+    )
+
+
+def _exposure(record: wire.Exposure) -> unit.Exposure:
+    return unit.Exposure(
+        blake2b(record.id.encode(), digest_size=DIGEST).digest(),
+        round(record.ts * MILLION),
+        bytes.fromhex(record.unit),
+        record.arm,
+        record.served,
+        record.epoch,
+        record.status,
+        record.duration_us,
+        record.attempts,
+        record.audit == "ok",
+    )
+
+
+def _metric(metric: wire.Metric) -> Metric:
+    window = None if metric.window_seconds is None else round(metric.window_seconds * MILLION)
+    return Metric(
+        metric.name,
+        metric.type,
+        metric.source,
+        window,
+        metric.missing,
+        metric.aggregate,
+        metric.slower_than_us,
+        metric.cap,
+    )
+
+
+def _records(body: bytes) -> Sequence[Any]:
+    try:
+        whole = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        _few(len(lines))
+        return [_json(line, f"record {number}") for number, line in enumerate(lines)]
+    records = whole if isinstance(whole, list) else [whole]
+    _few(len(records))
+    return records
+
+
+def _few(records: int) -> None:
+    if records > MOST_RECORDS:
+        detail = f"{records} records in one request; at most {MOST_RECORDS}: send several"
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def _json(text: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"{what} is not JSON: {error}") from error
+
+
+def _validated(adapter: TypeAdapter[list[T]], records: Sequence[Any]) -> list[T]:
+    try:
+        return adapter.validate_python(records)
+    except ValidationError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: ValidationError) -> Problem:
+    """Name records and fields, never values: a unit's id may be anybody's e-mail address."""
+    errors = [
+        _explained(each["loc"], each["msg"]) for each in error.errors(include_input=False, include_url=False)
+    ]
+    where = "".join(f"{name} {errors[0][name]}: " for name in ("record", "field") if name in errors[0])
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, where + str(errors[0]["message"]), errors)
+
+
+def _explained(place: tuple[int | str, ...], message: str) -> dict[str, Any]:
+    record = {"record": place[0]} if place and isinstance(place[0], int) else {}
+    field = ".".join(str(part) for part in place[len(record) :] if part not in _BRANCHES)
+    return record | ({"field": field} if field else {}) | {"message": message.removeprefix("Value error, ")}

@@ -1,0 +1,1 @@
+"""The only room that talks SQL: one schema, two databases."""

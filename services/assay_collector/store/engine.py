@@ -1,0 +1,73 @@
+"""Opens the database: which pragmas, which transactions, which migrations."""
+
+import sqlite3
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+CACHE_KIB = 65_536
+BUSY_SECONDS = 30
+SQLITE_SINCE = (3, 35)  # ON CONFLICT with RETURNING
+
+
+def opened(url: str) -> Engine:
+    """Return an engine whose commits are on disk when they return.
+
+    Raises:
+        ValueError: The URL names a database that Assay does not speak.
+    """
+    backend = make_url(url).get_backend_name()
+    if backend == "sqlite":
+        return _sqlite(url)
+    if backend == "postgresql":
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args={"connect_timeout": 5})
+    raise ValueError(f"database URL names {backend!r}; Assay speaks sqlite and postgresql")
+
+
+def migrated(engine: Engine) -> None:
+    """Bring the schema up to date; with several replicas one does it and the others wait."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        _alone(connection)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _alone(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7016996765293437281)")
+
+
+def _sqlite(url: str) -> Engine:
+    if sqlite3.sqlite_version_info < SQLITE_SINCE:
+        raise ValueError(f"SQLite {sqlite3.sqlite_version} is too old; Assay needs 3.35 or newer")
+    engine = create_engine(url, connect_args={"cached_statements": 256, "timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # in WAL mode: fsync at every commit, which NORMAL does not
+        f"cache_size = -{CACHE_KIB}",
+        "temp_store = MEMORY",
+        "journal_size_limit = 67108864",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,53 @@
+"""How a Plan and a unit's marks are written down: JSON that a person can read in the database."""
+
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from assay_collector.experiment import Plan
+from assay_collector.metric import Aggregate, Mark, Metric, Missing, Source, Type
+from assay_collector.unit import Unit
+
+
+def plan_text(plan: Plan) -> str:
+    """Write a plan; equal plans give equal texts."""
+    return orjson.dumps(plan, option=orjson.OPT_SORT_KEYS).decode()
+
+
+@lru_cache(maxsize=4096)
+def plan_from(text: str) -> Plan:
+    """Read what `plan_text` wrote; as plans never change, each is parsed once."""
+    raw = orjson.loads(text)
+    return Plan(
+        namespace=raw["namespace"],
+        model=raw["model"],
+        name=raw["name"],
+        arms=tuple(raw["arms"]),
+        metrics=tuple(_metric(metric) for metric in raw["metrics"]),
+        started_at=raw["started_at"],
+    )
+
+
+def _metric(raw: dict[str, Any]) -> Metric:
+    return Metric(
+        name=raw["name"],
+        type=Type(raw["type"]),
+        source=Source(raw["source"]),
+        window=raw["window"],
+        missing=Missing(raw["missing"]),
+        aggregate=Aggregate(raw["aggregate"]),
+        slower_than=raw["slower_than"],
+        cap=raw["cap"],
+    )
+
+
+def unit_row(experiment: int, name: bytes, unit: Unit) -> tuple[Any, ...]:
+    """Write a unit as a row of `units`."""
+    return (experiment, name, *unit[:5], orjson.dumps(unit.marks, default=tuple).decode())
+
+
+def unit_from(row: tuple[Any, ...]) -> Unit:
+    """Read a row of `units`."""
+    marks = tuple(None if mark is None else Mark(mark[0], mark[1]) for mark in orjson.loads(row[7]))
+    return Unit(row[2], row[3], row[4], row[5], row[6], marks)

@@ -1,0 +1,140 @@
+"""The tables. Times are microseconds since 1970; small numbers stand for uids, models and metric names.
+
+`units` and `outcomes` are clustered by unit, so that an event touches one page of each; `exposures` is
+clustered by time, so that remembering ids only ever appends. The migrations make the same; a test compares.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("namespace", "name", name="models_by_name"),
+)
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("model", "name", name="metrics_by_name"),
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", Text, nullable=False),
+    Column("model", Integer, nullable=False),
+    Column("plan", Text, nullable=False),  # JSON, as the first PUT had it
+    Column("slots", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Column("folded", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+    Column("revision", BigInteger, nullable=False),
+    Column("last_exposure_at", BigInteger),
+    Column("last_ingest_at", BigInteger),
+    Column("audit_mismatches", BigInteger, nullable=False),
+    Column("crossover_units", BigInteger, nullable=False),
+    Column("bot_units", BigInteger, nullable=False),
+    Column("duplicate_exposures", BigInteger, nullable=False),
+    Column("orphan_outcomes", BigInteger, nullable=False),
+    Column("late_outcomes", BigInteger, nullable=False),
+    UniqueConstraint("uid", name="experiments_by_uid"),
+    Index("experiments_by_model", "model"),
+    Index("experiments_by_revision", "revision"),
+)
+
+arms = Table(
+    "arms",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("arm", SmallInteger, primary_key=True),
+    Column("units", BigInteger, nullable=False),
+    Column("exposures", BigInteger, nullable=False),
+)
+
+cells = Table(
+    "cells",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("arm", SmallInteger, primary_key=True),
+    Column("metric", SmallInteger, primary_key=True),  # position in the plan
+    Column("n", BigInteger, nullable=False),
+    Column("total", Text, nullable=False),  # hexadecimal, units of 2**-1074
+    Column("squares", Text, nullable=False),  # hexadecimal, units of 2**-2148
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("metric", SmallInteger, primary_key=True),
+    Column("closed_until", BigInteger, nullable=False),
+)
+
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("key", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("unit", LargeBinary, primary_key=True),
+    Column("arm", SmallInteger, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("exposures", BigInteger, nullable=False),
+    Column("excluded", SmallInteger, nullable=False),
+    Column("marks", Text, nullable=False),  # JSON: for each metric [value, at] or null
+    Index("units_by_first_exposure", "experiment", "first_at"),
+    sqlite_with_rowid=False,
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("model", Integer, primary_key=True),
+    Column("unit", LargeBinary, primary_key=True),
+    Column("metric", Integer, primary_key=True),
+    Column("key", LargeBinary, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("arrived", BigInteger, nullable=False),
+    Index("outcomes_by_arrival", "arrived"),
+    sqlite_with_rowid=False,
+)
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)

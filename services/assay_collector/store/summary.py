@@ -1,0 +1,91 @@
+"""What the operator reads: a handful of rows, whatever the traffic was."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from assay_collector.store import schema, sums
+from assay_collector.store.plans import plan_from, unit_from
+from assay_collector.unit import Excluded
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def summary(connection: Connection, uid: str) -> dict[str, Any] | None:
+    """Return the statistics of an Experiment, or None if nobody declared it."""
+    experiments = schema.experiments
+    row = connection.execute(select(experiments).where(experiments.c.uid == uid)).first()
+    if row is None:
+        return None
+    return {
+        "revision": row.revision,
+        "epoch": row.epoch,
+        "closed": row.closed,
+        "startedAt": iso(plan_from(row.plan).started_at),
+        "lastExposureAt": iso(row.last_exposure_at),
+        "lastIngestAt": iso(row.last_ingest_at),
+        "arms": _arms(connection, row.id, row.plan),
+        "checks": {
+            "auditMismatches": row.audit_mismatches,
+            "crossoverUnits": row.crossover_units,
+            "botUnits": row.bot_units,
+            "duplicateExposures": row.duplicate_exposures,
+            "orphanOutcomes": row.orphan_outcomes,
+            "lateOutcomes": row.late_outcomes,
+        },
+    }
+
+
+def _arms(connection: Connection, experiment: int, plan: str) -> dict[str, Any]:
+    names = plan_from(plan)
+    found = connection.execute(select(schema.arms).where(schema.arms.c.experiment == experiment))
+    counts = {row.arm: row for row in found}
+    cells = sums.moments(connection, experiment)
+    return {
+        arm: {
+            "units": counts[number].units,
+            "exposures": counts[number].exposures,
+            "metrics": {
+                metric.name: {"n": cell.n, "sum": cell.sum, "sumsq": cell.sumsq, "m2": cell.m2}
+                for position, metric in enumerate(names.metrics)
+                for cell in [cells[number, position]]
+            },
+        }
+        for number, arm in enumerate(names.arms)
+    }
+
+
+def unit(connection: Connection, uid: str, name: bytes) -> dict[str, Any] | None:
+    """Return what is known of one unit in an Experiment, by its pseudonym."""
+    experiments, units = schema.experiments.c, schema.units
+    joined = select(units, experiments.plan).join(schema.experiments, experiments.id == units.c.experiment)
+    row = connection.execute(joined.where((experiments.uid == uid) & (units.c.unit == name))).first()
+    if row is None:
+        return None
+    plan, known = plan_from(row.plan), unit_from(tuple(row))
+    marks = zip(plan.metrics, known.marks, strict=True)
+    return {
+        "unit": name.hex(),
+        "arm": plan.arms[known.arm],
+        "firstExposureAt": iso(known.first_at),
+        "epoch": known.epoch,
+        "exposures": known.exposures,
+        "excluded": Excluded(known.excluded).name.lower() if known.excluded else None,
+        "metrics": {m.name: {"value": mark.value, "at": iso(mark.at)} for m, mark in marks if mark},
+    }
+
+
+def changed_since(connection: Connection, revision: int) -> tuple[int, list[str]]:
+    """Return the newest revision, and the uids of the Experiments that changed after `revision`."""
+    columns = schema.experiments.c
+    newest = connection.execute(select(schema.clock.c.revision)).scalar_one()
+    found = connection.execute(
+        select(columns.uid).where(columns.revision > revision).order_by(columns.revision)
+    )
+    return newest, list(found.scalars())
+
+
+def iso(at: int | None) -> str | None:
+    """Write microseconds since 1970 as ISO 8601."""
+    return None if at is None else (EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,71 @@
+"""Who may do what: a token per role, read from files that may change at any time (a mounted Secret)."""
+
+import hmac
+from enum import StrEnum
+from http import HTTPStatus
+from pathlib import Path
+
+from assay_collector.problem import Problem
+
+Stamp = tuple[int, int, int]
+
+
+class Role(StrEnum):
+    """Who asks. The name is that of the file with the token."""
+
+    OPERATOR = "operator"
+    GATEWAY = "gateway"
+    APPLICATION = "application"
+
+
+class SecretFile:
+    """The content of a file, read again when the file changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Read nothing yet."""
+        self._path = path
+        self._stamp: Stamp | None = None
+        self._content = b""
+
+    def read(self) -> bytes:
+        """Return the content without surrounding white space; empty if there is no such file."""
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if stamp != self._stamp:
+                self._content = self._path.read_bytes().strip()
+                self._stamp = stamp
+        except FileNotFoundError:
+            self._stamp, self._content = None, b""
+        return self._content
+
+
+class Tokens:
+    """Knows the roles by their tokens."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look in `folder` for a file per role."""
+        self._files = {role: SecretFile(folder / role) for role in Role}
+
+    def check(self, authorization: str, *allowed: Role) -> None:
+        """Let one of the allowed roles pass.
+
+        Raises:
+            Problem: 401 for a token that nobody has, 403 for another role's.
+        """
+        scheme, _, token = authorization.partition(" ")
+        role = self._role(token.strip().encode()) if scheme.lower() == "bearer" else None
+        if role is None:
+            detail = "no valid bearer token in Authorization"
+            raise Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+        if role not in allowed:
+            detail = f"this needs the token of role {' or '.join(allowed)}, not that of {role}"
+            raise Problem(HTTPStatus.FORBIDDEN, detail)
+
+    def _role(self, token: bytes) -> Role | None:
+        found = None
+        for role, file in self._files.items():
+            known = file.read()
+            if known and hmac.compare_digest(known, token):
+                found = role
+        return found
