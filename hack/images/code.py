@@ -9,7 +9,7 @@ from cluster.oci import layer
 from cluster.settings import HOME, REPOSITORY
 from cluster.shell import locked, run
 
-from .catalog import CATALOG, PYTHON, SITE_PACKAGES, Image, folder
+from .catalog import PYTHON, SITE_PACKAGES, Image, folder
 from .requirements import digest
 
 VERSION_FILE = REPOSITORY / "pyproject.toml"
@@ -30,34 +30,34 @@ def key(image: Image) -> str:
 
 def code_layer(image: Image) -> bytes:
     """An uncompressed tar with the image's packages, relative to the root."""
-    compiled = _compiled()
-    chosen = [p for package in image.packages for p in sorted((compiled / SITE_PACKAGES / package).rglob("*")) if p.is_file()]
-    return layer((str(p.relative_to(compiled)), p.read_bytes()) for p in chosen)
+    roots = [_compiled(package) for package in image.packages]
+    files = [(root, path) for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
+    return layer((f"{SITE_PACKAGES}/{path.relative_to(root)}", path.read_bytes()) for root, path in files)
 
 
-def _compiled() -> Path:
-    """A folder with every package of ours, compiled once for this state of the sources."""
-    packages = sorted({package for image in CATALOG for package in image.packages})
-    files = {path: content for package in packages for path, content in sources(package)}
-    target = HOME / "images" / "code" / digest(*(part for pair in files.items() for part in pair))
-    with locked(HOME / "locks" / "code"):
+def _compiled(package: str) -> Path:
+    """A folder with the package and its byte code, made once for this state of its sources."""
+    files = sources(package)
+    home = HOME / "images" / "code" / package
+    target = home / digest(*(part for file in files for part in file))
+    with locked(HOME / "locks" / f"code-{package}"):
         if not target.exists():
+            for old in home.glob("*"):
+                shutil.rmtree(old, ignore_errors=True)
             _compile(files, target)
     return target
 
 
-def _compile(files: dict[str, bytes], target: Path) -> None:
-    for old in target.parent.glob("*"):
-        shutil.rmtree(old, ignore_errors=True)
+def _compile(files: list[tuple[str, bytes]], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=target.parent))
-    for path, content in files.items():
-        place = part / SITE_PACKAGES / path
+    for path, content in files:
+        place = part / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
     # unchecked: no image's clock or file times matter, and a read-only root needs no second look
-    run(_python(), "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash",
-        "-s", part, "-p", "/", part)  # fmt: skip
+    run(_python(), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash",
+        "-s", part, "-p", f"/{SITE_PACKAGES}", part)  # fmt: skip
     part.rename(target)
 
 
