@@ -1,0 +1,142 @@
+"""Clusters and their endpoints: one for each role a version plays, so that Envoy counts each role alone."""
+
+from collections.abc import Iterator
+
+from assay_operator.gateway.route import ArmRoute, Backend, ModelRoute
+from assay_operator.gateway.values import TYPES, V3_OVER_ADS, Json, address, options
+
+CHAMPION = "champion"
+HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
+AT_ONCE = 10_000  # connections, requests and retries; Envoy's defaults (1024, and 3 retries) fail callers
+IDLE = "3s"  # below the 5 s after which a model server closes: whoever closes first must not be racing
+
+
+def champion_cluster(route: ModelRoute) -> str:
+    """Return the name of the cluster that serves everybody who is in no arm."""
+    return _name(route, CHAMPION, route.champion)
+
+
+def arm_cluster(route: ModelRoute, arm: ArmRoute) -> str:
+    """Return the name of the cluster of one arm, without its fallback."""
+    return _name(route, arm.name, arm.backend)
+
+
+def target(route: ModelRoute, arm: ArmRoute) -> str:
+    """Return where an arm's requests are sent: to the arm, with the champion behind it.
+
+    An arm that runs the champion's version (the control, as a rule) has nothing better to fall back on.
+    """
+    name = arm_cluster(route, arm)
+    return name if arm.backend.version == route.champion.version else f"{name}~{CHAMPION}"
+
+
+def clusters(route: ModelRoute) -> Iterator[Json]:
+    """Yield the clusters of a Model."""
+    yield _cluster(champion_cluster(route), _patient())
+    for arm in _arms(route):
+        name, fallback = arm_cluster(route, arm), target(route, arm)
+        if name == fallback:
+            yield _cluster(name, _patient())
+        else:
+            yield _cluster(name, _strict())
+            yield _composite(fallback, (name, champion_cluster(route)))
+
+
+def assignments(route: ModelRoute) -> Iterator[Json]:
+    """Yield the ready endpoints of each cluster, marked with what the exposure log calls them."""
+    yield _assignment(champion_cluster(route), CHAMPION, route.champion)
+    for arm in _arms(route):
+        yield _assignment(arm_cluster(route, arm), arm.name, arm.backend)
+
+
+def _arms(route: ModelRoute) -> tuple[ArmRoute, ...]:
+    return route.split.arms if route.split else ()
+
+
+def _name(route: ModelRoute, role: str, backend: Backend) -> str:
+    return f"{route.namespace}/{route.name}/{role}@{backend.version}"
+
+
+def _assignment(name: str, role: str, backend: Backend) -> Json:
+    metadata = {"filter_metadata": {"assay": {"arm": role, "version": backend.version}}}
+    hosts = [
+        {"endpoint": {"address": address(*endpoint)}, "metadata": metadata}
+        for endpoint in sorted(backend.endpoints)
+    ]
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else []}
+
+
+def _cluster(name: str, health: Json) -> Json:
+    return {
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": V3_OVER_ADS},
+        "connect_timeout": "0.25s",
+        "lb_policy": "LEAST_REQUEST",
+        "circuit_breakers": _breakers(),
+        "typed_extension_protocol_options": options(
+            HTTP_OPTIONS,
+            explicit_http_config={"http_protocol_options": {}},
+            common_http_protocol_options={"idle_timeout": IDLE},
+        ),
+        **health,
+    }
+
+
+def _composite(name: str, members: tuple[str, ...]) -> Json:
+    """Attempt 1 goes to the first member that has a healthy host, attempt 2 to the next one."""
+    return {
+        "name": name,
+        "connect_timeout": "0.25s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "circuit_breakers": _breakers(),
+        "cluster_type": {
+            "name": "envoy.clusters.composite",
+            "typed_config": {
+                "@type": f"{TYPES}extensions.clusters.composite.v3.ClusterConfig",
+                "clusters": [{"name": member} for member in members],
+            },
+        },
+    }
+
+
+def _breakers() -> Json:
+    limits = dict.fromkeys(
+        ("max_connections", "max_pending_requests", "max_requests", "max_retries"), AT_ONCE
+    )
+    return {"thresholds": [limits]}
+
+
+def _patient() -> Json:
+    """With nobody behind it, a cluster never gives up its last hosts: half may be set aside at most."""
+    return {"outlier_detection": {**_outliers(), "max_ejection_percent": 50}}
+
+
+def _strict() -> Json:
+    """An arm may lose all its hosts, as the champion is behind it."""
+    return {
+        "outlier_detection": {**_outliers(), "max_ejection_percent": 100},
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+    }
+
+
+def _outliers() -> Json:
+    """Set aside a host that refuses, hangs or drops connections; never one whose model answers 500.
+
+    A model that fails for some customers must keep failing for them alone: setting its pod aside would
+    send everybody's requests to the champion and count them against the arm.
+    """
+    return {
+        "interval": "1s",
+        "base_ejection_time": "5s",
+        "max_ejection_time": "30s",
+        "split_external_local_origin_errors": True,
+        "consecutive_local_origin_failure": 5,
+        "enforcing_consecutive_local_origin_failure": 100,
+        "consecutive_gateway_failure": 5,
+        "enforcing_consecutive_gateway_failure": 100,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_success_rate": 0,
+        "enforcing_local_origin_success_rate": 0,
+        "enforcing_failure_percentage": 0,
+    }

@@ -1,0 +1,162 @@
+"""Virtual hosts and routes: which Model by host or path, which arm by the salted hash of the unit."""
+
+from collections.abc import Iterator
+
+from assay_assign import SLOTS, encode
+from assay_operator.gateway.clusters import champion_cluster, target
+from assay_operator.gateway.route import ModelRoute, Split
+from assay_operator.gateway.values import Json, headers, seconds
+
+ARM_HEADER = "x-assay-arm"
+UNIT_HEADER = "x-assay-unit"
+VERSION_HEADER = "x-assay-version"
+NONE = "none"
+UNENROLLED = "unenrolled"
+SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
+NOT_EXECUTED = "connect-failure,refused-stream,reset-before-request"
+READY_PATH = "/assay-ready"
+
+
+def domains(route: ModelRoute) -> list[str]:
+    """Return the names by which pods reach the Model's Service; the gateway ignores the port."""
+    host = f"{route.name}.{route.namespace}"
+    return [host, f"{host}.svc", f"{host}.svc.cluster.local"]
+
+
+def path(route: ModelRoute) -> str:
+    """Return the prefix under which the Model is found when the host says nothing."""
+    return f"/models/{route.namespace}/{route.name}/"
+
+
+def virtual_host(route: ModelRoute) -> Json:
+    """Return the Model by its host."""
+    return {
+        "name": f"{route.namespace}/{route.name}",
+        "domains": domains(route),
+        "routes": list(_routes(route, "/")),
+    }
+
+
+def path_routes(route: ModelRoute) -> list[Json]:
+    """Return the Model by its path, for port-forwards and plain ingresses."""
+    return list(_routes(route, path(route)))
+
+
+def elsewhere() -> Json:
+    """Return the head of the host of everything else; Models by path follow, then `unknown`."""
+    ready = {"match": {"path": READY_PATH}, **_answer(200, "ready")}
+    return {"name": "elsewhere", "domains": ["*"], "routes": [ready]}
+
+
+def unknown() -> Json:
+    """Return the last route of all."""
+    message = "no such model; ask host <model>.<namespace> or path /models/<namespace>/<model>/"
+    return {"name": "unknown", "match": {"prefix": "/"}, **_answer(404, message)}
+
+
+def _routes(route: ModelRoute, prefix: str) -> Iterator[Json]:
+    if split := route.split:
+        yield {"match": _having(prefix, split, {"contains": ","}), **_answer(400, _ambiguous(split))}
+        yield _split_route(route, split, prefix)
+    yield _default_route(route, prefix)
+
+
+def _ambiguous(split: Split) -> str:
+    return f"header {split.header} must be sent once and hold one value without a comma"
+
+
+def _having(prefix: str, split: Split, value: Json) -> Json:
+    """Match requests whose unit header has a certain value; Envoy joins repeated ones with a comma."""
+    return {"prefix": prefix, "headers": [{"name": split.header, "string_match": value}]}
+
+
+def _split_route(route: ModelRoute, split: Split, prefix: str) -> Json:
+    salted = {"pattern": {"regex": "^"}, "substitution": f"{split.uid}:"}
+    policy = {"header": {"header_name": split.header, "regex_rewrite": salted}, "terminal": True}
+    facts = {"experiment": split.uid, "epoch": str(split.epoch), "table": encode(split.table)}
+    return {
+        "name": f"{route.namespace}/{route.name}/split",
+        "match": _having(prefix, split, {"safe_regex": {"regex": ".+"}}),
+        "metadata": _metadata(route, facts),
+        "request_headers_to_add": headers({UNIT_HEADER: f"%REQ({split.header})%"}),
+        "response_headers_to_add": headers({VERSION_HEADER: SERVED_VERSION}),
+        "route": {
+            **_forward(route, prefix),
+            "retry_policy": _retry(route, "5xx", per_try_timeout=seconds(route.timeout_seconds / 2)),
+            "hash_policy": [policy],
+            "weighted_clusters": {"use_hash_policy": True, "clusters": list(_shares(route, split))},
+        },
+    }
+
+
+def _shares(route: ModelRoute, split: Split) -> Iterator[Json]:
+    """Yield the slot table from 0 to 10,000; Envoy walks it in this order, so the gaps are part of it."""
+    targets = {arm.name: target(route, arm) for arm in split.arms}
+    at = 0
+    for arm, start, end in split.table:
+        if start > at:
+            yield _share(champion_cluster(route), UNENROLLED, start - at)
+        if end > start:
+            yield _share(targets[arm], arm, end - start)
+        at = end
+    if at < SLOTS:
+        yield _share(champion_cluster(route), UNENROLLED, SLOTS - at)
+
+
+def _share(cluster: str, arm: str, width: int) -> Json:
+    label = headers({ARM_HEADER: arm})
+    return {
+        "name": cluster,
+        "weight": width,
+        "request_headers_to_add": label,
+        "response_headers_to_add": label,
+    }
+
+
+def _default_route(route: ModelRoute, prefix: str) -> Json:
+    """Requests without a unit: never split, because without a hash Envoy picks at random."""
+    return {
+        "name": f"{route.namespace}/{route.name}",
+        "match": {"prefix": prefix},
+        "metadata": _metadata(route, {}),
+        "request_headers_to_add": headers({ARM_HEADER: NONE}),
+        "response_headers_to_add": headers({ARM_HEADER: NONE, VERSION_HEADER: SERVED_VERSION}),
+        "route": {
+            **_forward(route, prefix),
+            "cluster": champion_cluster(route),
+            "retry_policy": _retry(route, "gateway-error,reset"),
+        },
+    }
+
+
+def _metadata(route: ModelRoute, facts: Json) -> Json:
+    return {"filter_metadata": {"assay": {"namespace": route.namespace, "model": route.name, **facts}}}
+
+
+def _forward(route: ModelRoute, prefix: str) -> Json:
+    rewrite = {} if prefix == "/" else {"prefix_rewrite": "/"}
+    return {"timeout": seconds(route.timeout_seconds), **rewrite}
+
+
+def _retry(route: ModelRoute, executed: str, **extra: str) -> Json:
+    retry_on = f"{NOT_EXECUTED},{executed}" if route.retry_executed else NOT_EXECUTED
+    return {
+        "retry_on": retry_on,
+        "num_retries": 1,
+        "retry_host_predicate": [_previous_hosts()],
+        "host_selection_retry_max_attempts": 3,
+        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
+        **extra,
+    }
+
+
+def _previous_hosts() -> Json:
+    kind = "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    return {
+        "name": "envoy.retry_host_predicates.previous_hosts",
+        "typed_config": {"@type": f"type.googleapis.com/envoy.{kind}"},
+    }
+
+
+def _answer(status: int, message: str) -> Json:
+    return {"direct_response": {"status": status, "body": {"inline_string": message}}}

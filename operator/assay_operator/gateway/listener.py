@@ -1,0 +1,145 @@
+"""The one listener: it stays the same for good, because a change of it drains connections slowly."""
+
+from dataclasses import dataclass
+
+from assay_operator.gateway.bootstrap import HTTP_MANAGER, ROUTER
+from assay_operator.gateway.hosts import ARM_HEADER, UNIT_HEADER
+from assay_operator.gateway.values import V3_OVER_ADS, Json, address, typed
+
+ROUTES = "assay"  # the name of the only route configuration
+EXPOSURE = {
+    "ts": "%START_TIME(%s.%6f)%",
+    "id": "%STREAM_ID%",
+    "namespace": "%METADATA(ROUTE:assay:namespace)%",
+    "model": "%METADATA(ROUTE:assay:model)%",
+    "experiment": "%METADATA(ROUTE:assay:experiment)%",
+    "epoch": "%METADATA(ROUTE:assay:epoch)%",
+    "table": "%METADATA(ROUTE:assay:table)%",
+    "unit": f"%REQ({UNIT_HEADER})%",
+    "assigned": f"%REQ({ARM_HEADER})%",
+    "served": "%UPSTREAM_METADATA(assay:arm)%",
+    "version": "%UPSTREAM_METADATA(assay:version)%",
+    "status": "%RESPONSE_CODE%",
+    "dur_us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+}
+CODES = {  # what a caller can act on, for answers that are the gateway's own
+    400: "BadRequest",
+    404: "UnknownModel",
+    408: "RequestTimeout",
+    413: "RequestTooLarge",
+    431: "HeadersTooLarge",
+    503: "ModelUnavailable",
+    504: "ModelTimeout",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where the gateway listens, where it writes exposures, and what it refuses.
+
+    Attributes:
+        port: The data port.
+        host: The address it listens on.
+        log_path: The exposure log: one JSON object for each request that reached a Model.
+        max_request_bytes: Larger bodies are refused with 413; smaller ones can be sent again on a failure.
+        max_header_kib: Larger headers are refused with 431.
+    """
+
+    port: int = 8080
+    host: str = "0.0.0.0"
+    log_path: str = "/var/log/assay/exposures.jsonl"
+    max_request_bytes: int = 8 * 2**20
+    max_header_kib: int = 60
+
+
+def listener(edge: Edge) -> Json:
+    """Return the listener; it asks for its routes over ADS and opens its port when it has them."""
+    return {
+        "name": "edge",
+        "address": address(edge.host, edge.port),
+        "per_connection_buffer_limit_bytes": edge.max_request_bytes,
+        "filter_chains": [{"filters": [typed("http", HTTP_MANAGER, **_manager(edge))]}],
+    }
+
+
+def _manager(edge: Edge) -> Json:
+    return {
+        "stat_prefix": "edge",
+        # Wait for the first routes however long it takes: an empty table would answer 404 for every Model.
+        "rds": {
+            "route_config_name": ROUTES,
+            "config_source": {**V3_OVER_ADS, "initial_fetch_timeout": "0s"},
+        },
+        "strip_any_host_port": True,
+        "normalize_path": True,
+        "max_request_headers_kb": edge.max_header_kib,
+        "request_headers_timeout": "10s",
+        "request_timeout": "60s",
+        "common_http_protocol_options": {"idle_timeout": "300s", "headers_with_underscores_action": "ALLOW"},
+        "always_set_request_id_in_response": True,  # the caller's key to its line in the log
+        "early_header_mutation_extensions": [_strip()],
+        "http_filters": [_body_limit(edge), _router()],
+        "access_log": [_exposures(edge)],
+        "local_reply_config": _replies(),
+    }
+
+
+def _strip() -> Json:
+    """Callers choose neither their arm nor the log's request id nor how the gateway retries."""
+    removed = [
+        {"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in ("x-assay-", "x-envoy-")
+    ]
+    return typed(
+        "strip",
+        "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[{"remove": "x-request-id"}, *removed],
+    )
+
+
+def _body_limit(edge: Edge) -> Json:
+    return typed(
+        "envoy.filters.http.buffer",
+        "extensions.filters.http.buffer.v3.Buffer",
+        max_request_bytes=edge.max_request_bytes,
+    )
+
+
+def _router() -> Json:
+    return typed("envoy.filters.http.router", ROUTER, suppress_envoy_headers=True)
+
+
+def _exposures(edge: Edge) -> Json:
+    """Log what reached a Model: only its routes set the arm, and callers cannot."""
+    return {
+        **typed(
+            "exposures",
+            "extensions.access_loggers.file.v3.FileAccessLog",
+            path=edge.log_path,
+            log_format={"json_format": EXPOSURE},
+        ),
+        "filter": {"header_filter": {"header": {"name": ARM_HEADER, "present_match": True}}},
+    }
+
+
+def _replies() -> Json:
+    """Say in JSON what the gateway itself has to say."""
+    return {
+        "mappers": [_mapper(200, {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%\n"}})]
+        + [_mapper(status, {"json_format": _error(code)}) for status, code in CODES.items()],
+        "body_format": {"json_format": _error("Gateway")},
+    }
+
+
+def _mapper(status: int, body: Json) -> Json:
+    equal = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"assay.reply.{status}"}}
+    return {
+        "filter": {"status_code_filter": {"comparison": equal}},
+        "body_format_override": body,
+    }
+
+
+def _error(code: str) -> Json:
+    return {"error": {"code": code, "message": "%LOCAL_REPLY_BODY%"}}

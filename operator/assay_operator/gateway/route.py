@@ -1,0 +1,111 @@
+"""What the operator wants of the gateway: one route a Model, in the words of the domain."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from assay_assign import SLOTS, Interval
+
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a header's name, RFC 9110
+PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # safe in an RE2 substitution and in a table's text
+RESERVED = frozenset({"none", "unenrolled", "champion"})  # words of the exposure log
+
+
+class Endpoint(NamedTuple):
+    """A pod that is ready, by its IP address."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A ModelVersion and the pods of it that are ready now; none is a legal answer."""
+
+    version: str
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRoute:
+    """An arm and the version that serves it."""
+
+    name: str
+    backend: Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A running Experiment.
+
+    Attributes:
+        uid: The Experiment's UID: the salt of the hash, and its key in the exposure log.
+        epoch: Grows with every change of the table.
+        header: The request header that names the unit.
+        arms: The first one is the control.
+        table: Slots of each arm; who has none is unenrolled and sees the champion.
+
+    Raises:
+        ValueError: The table isn't ascending within the 10,000 slots, or an arm, header or UID cannot be
+            written into Envoy's configuration.
+    """
+
+    uid: str
+    epoch: int
+    header: str
+    arms: tuple[ArmRoute, ...]
+    table: tuple[Interval, ...]
+
+    def __post_init__(self) -> None:
+        if not PLAIN.fullmatch(self.uid):
+            raise ValueError(f"uid {self.uid!r} may hold letters, digits, '.', '_' and '-' only")
+        if not TOKEN.fullmatch(self.header) or self.header.lower().startswith(("x-assay-", "x-envoy-")):
+            raise ValueError(f"unit header {self.header!r} is no header's name, or one that the gateway owns")
+        self._check_arms()
+        self._check_table()
+
+    def _check_arms(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) != len(names):
+            raise ValueError(f"arms {names} are not distinct")
+        for name in names:
+            if name in RESERVED or not PLAIN.fullmatch(name):
+                raise ValueError(
+                    f"arm {name!r} is reserved ({', '.join(sorted(RESERVED))}) or not a plain word"
+                )
+
+    def _check_table(self) -> None:
+        names, before = {arm.name for arm in self.arms}, 0
+        for arm, start, end in self.table:
+            if not before <= start <= end <= SLOTS:
+                raise ValueError(f"table: {arm}:{start}-{end} is not ascending within 0 to {SLOTS}")
+            if arm not in names:
+                raise ValueError(f"table: arm {arm!r} is none of {sorted(names)}")
+            before = end
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute:
+    """Everything the gateway must know of one Model.
+
+    Attributes:
+        namespace: Of the Model.
+        name: Of the Model.
+        champion: Serves everybody who is in no arm, and whoever an arm fails.
+        split: The running Experiment, if any.
+        retry_executed: Whether a request that the model may have executed already (it answered 5xx, or the
+            connection broke) may be sent again. Predictions may; calls with side effects may not.
+        timeout_seconds: How long a caller waits at most. While a split runs each of the two attempts has
+            half of it, so that the champion can still answer when an arm hangs.
+    """
+
+    namespace: str
+    name: str
+    champion: Backend
+    split: Split | None = None
+    retry_executed: bool = True
+    timeout_seconds: float = 30
+
+    def __post_init__(self) -> None:
+        if self.timeout_seconds <= 0:
+            raise ValueError(f"timeout_seconds {self.timeout_seconds} must be above 0")

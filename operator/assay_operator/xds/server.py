@@ -1,0 +1,198 @@
+"""The control plane: Envoys connect here and are kept at what the operator wants."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterable
+from typing import Any
+
+import grpc
+import grpc.aio
+import xxhash
+
+from assay_api import Ref
+from assay_operator.gateway import Edge, ModelRoute, listener
+from assay_operator.xds import metrics
+from assay_operator.xds.gateways import Programmed
+from assay_operator.xds.messages import Listener, Request, chunk, parse
+from assay_operator.xds.parcel import parcel
+from assay_operator.xds.shelf import Shelf
+from assay_operator.xds.snapshot import Snapshot
+from assay_operator.xds.stream import RefusedError, Stream
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+STUCK_SECONDS = 30.0
+OPTIONS = (
+    # Envoy's keepalive: without these it counts as abuse, and the stream is dropped twice a minute.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+    ("grpc.http2.max_ping_strikes", 0),
+    # Ours: a gateway whose node died must not stay connected.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_receive_message_length", 64 * 2**20),  # a refusal repeats the resource
+    ("grpc.so_reuseport", 0),
+)
+
+
+class AdsServer:
+    """`Gateways` over Envoy's aggregated discovery service, state of the world.
+
+    Args:
+        edge: Where gateways listen and log.
+        linger: Seconds for which a cluster stays after the last route to it is gone, for requests that
+            are still being retried.
+    """
+
+    def __init__(self, edge: Edge | None = None, *, linger: float = 30.0) -> None:
+        self._shelf = Shelf()
+        self._routes: dict[Ref, tuple[ModelRoute, str]] = {}
+        self._streams: set[Stream] = set()
+        self._since: dict[Ref, float] = {}
+        self._progress = asyncio.Event()
+        self._linger = linger
+        self._server: grpc.aio.Server | None = None
+        packed = chunk(parse(Listener, listener(edge or Edge())))
+        self._listener = (xxhash.xxh3_128_hexdigest(packed), packed)
+
+    async def start(self, port: int, host: str = "0.0.0.0") -> int:
+        """Serve; return the port, which is chosen for you if you ask for 0."""
+        method = grpc.stream_stream_rpc_method_handler(self._serve, request_deserializer=Request.FromString)
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE, {"StreamAggregatedResources": method}),)
+        )
+        bound: int = self._server.add_insecure_port(f"{host}:{port}")
+        await self._server.start()
+        return bound
+
+    async def stop(self) -> None:
+        """End every stream. Envoys go on with what they have."""
+        if self._server:
+            await self._server.stop(grace=None)
+
+    async def publish(self, ref: Ref, route: ModelRoute | None) -> str:
+        """Want this route for the Model, or none; see `Gateways`."""
+        if route is not None and (known := self._routes.get(ref)) and known[0] == route:
+            return known[1]
+        packed = parcel(route) if route else None
+        version = packed.version if packed else ""
+        if self._shelf.publish(ref, packed):
+            self._since.setdefault(ref, time.monotonic())
+            self._tell()
+        if route:
+            self._routes[ref] = (route, version)
+        else:
+            self._routes.pop(ref, None)
+        await asyncio.sleep(0)  # a thousand in a row must let the streams speak
+        return version
+
+    def programmed(self, ref: Ref) -> Programmed:
+        """Return whether what was published last is in force; see `Gateways`."""
+        count = len(self._streams)
+        if held := self._shelf.held.get(ref):
+            return _not_yet(count, f"a gateway refused the route: {held.reason}", held.reason)
+        serving = [stream for stream in self._streams if stream.serving]
+        if not serving:
+            return _not_yet(count, "gateways are starting" if count else "no gateway is connected")
+        if behind := [stream for stream in serving if not self._has(stream, ref)]:
+            return _not_yet(count, _waiting(behind, len(serving)))
+        return Programmed(done=True, gateways=count, message=f"{len(serving)} gateways acknowledged")
+
+    async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:  # noqa: ASYNC109  the caller's bound
+        """Return as soon as the route is in force or refused; see `Gateways`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not (now := self.programmed(ref)).done and now.nack is None:
+                    await self._progress.wait()
+        return self.programmed(ref)
+
+    async def _serve(self, requests: AsyncIterable[Any], context: Any) -> None:
+        """Keep one Envoy up to date until it goes away."""
+        stream = Stream(context.write, self._listener)
+        self._streams.add(stream)
+        reader = asyncio.create_task(self._read(stream, requests))
+        speaker = asyncio.create_task(self._speak(stream))
+        try:
+            await asyncio.wait((reader, speaker), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reader.cancel()
+            speaker.cancel()
+            self._streams.discard(stream)
+            self._settle()
+            logger.info("gateway %s disconnected", stream.node)
+        if speaker.done() and not speaker.cancelled() and (error := speaker.exception()):
+            raise error
+
+    async def _read(self, stream: Stream, requests: AsyncIterable[Any]) -> None:
+        async for request in requests:
+            known = bool(stream.node)
+            stream.receive(request)
+            if not known:
+                logger.info("gateway %s connected", stream.node)
+                metrics.CONNECTED.set(len(self._streams))
+
+    async def _speak(self, stream: Stream) -> None:
+        while True:
+            snapshot = self._shelf.snapshot()
+            if not stream.due(snapshot):
+                stream.wake.clear()
+                await stream.wake.wait()
+                continue
+            try:
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await stream.program(snapshot)
+            except RefusedError as error:
+                self._refused(stream, snapshot, error)
+            self._settle()
+
+    def _refused(self, stream: Stream, snapshot: Snapshot, error: RefusedError) -> None:
+        guilty = self._shelf.reject(snapshot, error.reason)
+        logger.error("gateway %s refused %s; reverted: %s", stream.node, error, guilty or "nothing")
+        for ref in guilty:
+            metrics.NACKS.labels(ref.namespace, ref.name).inc()
+        if not guilty:
+            metrics.NACKS.labels("", "").inc()
+        self._tell()
+
+    def _settle(self) -> None:
+        """Draw the conclusions of an acknowledgement, a refusal or a stream that closed."""
+        metrics.CONNECTED.set(len(self._streams))
+        for ref in [ref for ref in self._shelf.unproven if self.programmed(ref).done]:
+            self._shelf.prove(ref)
+            if (since := self._since.pop(ref, None)) is not None:
+                metrics.PROGRAMMED.observe(time.monotonic() - since)
+        self._retire()
+        self._progress.set()
+        self._progress = asyncio.Event()
+
+    def _retire(self) -> None:
+        floor = min((stream.generation for stream in self._streams), default=-1)
+        if names := self._shelf.retired(floor):
+            asyncio.get_running_loop().call_later(self._linger, self._drop, names)
+
+    def _drop(self, names: list[str]) -> None:
+        self._shelf.drop(names)
+        self._tell()
+
+    def _tell(self) -> None:
+        for stream in self._streams:
+            stream.wake.set()
+
+    def _has(self, stream: Stream, ref: Ref) -> bool:
+        return stream.versions is not None and stream.versions.get(ref) == self._shelf.wanted(ref)
+
+
+def _not_yet(gateways: int, message: str, nack: str | None = None) -> Programmed:
+    return Programmed(done=False, gateways=gateways, message=message, nack=nack)
+
+
+def _waiting(behind: list[Stream], serving: int) -> str:
+    reasons = {str(stream.refusal) for stream in behind if stream.refusal}
+    names = ", ".join(sorted(stream.node for stream in behind))
+    said = f"; refused: {'; '.join(sorted(reasons))}" if reasons else ""
+    return f"{serving - len(behind)} of {serving} gateways acknowledged; waiting for {names}{said}"

@@ -1,0 +1,274 @@
+"""A gateway on loopback: Envoy processes, model servers that can misbehave, and callers."""
+
+import asyncio
+import collections
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sysconfig
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from assay_assign import table
+from assay_operator.gateway import ArmRoute, Backend, Edge, Endpoint, ModelRoute, Split, bootstrap
+
+GIVEN: set[int] = set()
+ENVOY = os.path.join(sysconfig.get_path("scripts"), "envoy")
+
+
+def free_port() -> int:
+    """Return a loopback port that was not given out before."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port: int = probe.getsockname()[1]
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
+
+
+class Envoy:
+    """A gateway process with one worker."""
+
+    def __init__(self, folder: Path, xds_port: int, node: str) -> None:
+        self.node, self.admin, self.stats = node, free_port(), free_port()
+        text = bootstrap(
+            "127.0.0.1", xds_port, admin_port=self.admin, stats_port=self.stats, stats_host="127.0.0.1"
+        )
+        self.config = folder / f"{node}.yaml"
+        self.config.write_text(yaml.safe_dump(text))
+        self.output = folder / f"{node}.log"
+        self.start()
+
+    def start(self) -> None:
+        """Start it; again after `kill`."""
+        command = [ENVOY, "-c", str(self.config), "--service-node", self.node, "--service-cluster", "assay"]
+        command += ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command, "--file-flush-interval-msec", "100"], stdout=output, stderr=output
+            )
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self.process.terminate()
+        self.process.wait(10)
+
+    def get(self, path: str) -> str:
+        """Read a page of the admin interface."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as reply:
+            return str(reply.read().decode())
+
+    def post(self, path: str) -> None:
+        """Ask the admin interface to do something."""
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.admin}{path}", method="POST"))
+
+    def cpu_seconds(self) -> float:
+        """Return user and system time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rss_bytes(self) -> int:
+        """Return resident memory."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
+
+
+@contextlib.contextmanager
+def envoy(folder: Path, xds_port: int, node: str = "edge-1") -> Iterator[Envoy]:
+    """Run a gateway."""
+    process = Envoy(folder, xds_port, node)
+    try:
+        yield process
+    finally:
+        if process.process.poll() is None:
+            process.stop()
+
+
+class Answer(NamedTuple):
+    """What a caller got."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def arm(self) -> str:
+        return self.headers.get("x-assay-arm", "")
+
+    @property
+    def version(self) -> str:
+        return self.headers.get("x-assay-version", "")
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def _message(reader: asyncio.StreamReader) -> tuple[str, list[tuple[str, str]], bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("utf-8", "surrogateescape").split("\r\n")
+    fields = [(key.lower(), value) for key, _, value in (line.partition(": ") for line in head[1:] if line)]
+    return head[0], fields, await reader.readexactly(int(dict(fields).get("content-length", 0)))
+
+
+class Caller:
+    """One keep-alive connection to the gateway."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._pair: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, host: str, unit: str | None = None, path: str = "/predict", **extra: Any) -> Answer:
+        """Send one POST; `headers` and `body` may be given."""
+        headers: list[tuple[str, str]] = [*extra.get("headers", ())]
+        headers += [("x-user-id", unit)] if unit is not None else []
+        body: bytes = extra.get("body", b"[{}]")
+        request = "".join(f"{key}: {value}\r\n" for key, value in [("host", host), *headers])
+        text = f"POST {path} HTTP/1.1\r\ncontent-length: {len(body)}\r\n{request}\r\n"
+        return (await self.send([text.encode("utf-8", "surrogateescape") + body]))[0]
+
+    async def send(self, requests: list[bytes]) -> list[Answer]:
+        """Send several requests without waiting in between."""
+        if self._pair is None:
+            self._pair = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
+        reader, writer = self._pair
+        writer.write(b"".join(requests))
+        answers = [await self._answer(reader) for _ in requests]
+        if answers[-1].headers.get("connection") == "close":
+            self.close()
+        return answers
+
+    async def _answer(self, reader: asyncio.StreamReader) -> Answer:
+        line, fields, body = await _message(reader)
+        return Answer(int(line.split()[1]), dict(fields), body)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._pair:
+            self._pair[1].close()
+            self._pair = None
+
+
+class Model:
+    """A model server that answers its own name, and misbehaves on demand.
+
+    `mode` is one of ok, error (500), unavailable (503), crash (reads, then hangs up), hang; `fails` are units
+    that get a 500; `delay` is in seconds.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self.mode, self.delay = name, "ok", 0.0
+        self.fails: set[str] = set()
+        self.port = 0
+        self.seen: list[dict[str, str]] = []
+        self.paths: collections.Counter[str] = collections.Counter()
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self, port: int = 0) -> "Model":
+        self._server = await asyncio.start_server(self._connection, "127.0.0.1", port, limit=1 << 20)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def stop(self) -> None:
+        """Refuse and drop connections, as a process that was killed."""
+        if self._server:
+            self._server.close()
+            for writer in [*self._writers]:
+                writer.transport.abort()
+            await self._server.wait_closed()
+            self._server = None
+
+    @property
+    def backend(self) -> Backend:
+        """The version of this server's name, with this one endpoint."""
+        return Backend(self.name, (Endpoint("127.0.0.1", self.port),))
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await self._exchange(reader, writer):
+                pass
+        self._writers.discard(writer)
+        writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        line, fields, _ = await _message(reader)
+        headers = dict(fields)
+        self.seen.append(headers)
+        self.paths[line.split()[1]] += 1
+        await asyncio.sleep(self.delay)
+        if self.mode == "hang":
+            await asyncio.sleep(60)
+        if self.mode == "crash":
+            return False
+        status = {"error": 500, "unavailable": 503}.get(self.mode, 200)
+        status = 500 if headers.get("x-user-id") in self.fails else status
+        body = f"{self.name}\n".encode()
+        writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+        return True
+
+
+@contextlib.asynccontextmanager
+async def models(*names: str) -> AsyncIterator[list[Model]]:
+    """Run model servers."""
+    running = [await Model(name).start() for name in names]
+    try:
+        yield running
+    finally:
+        for model in running:
+            await model.stop()
+
+
+def split(
+    arms: dict[str, Backend],
+    percent: float = 50,
+    *,
+    uid: str = "exp-1",
+    weights: Iterable[int] = (),
+    epoch: int = 1,
+) -> Split:
+    """Return an Experiment between arms, equal unless `weights` say otherwise."""
+    shares = dict(zip(arms, tuple(weights) or [100 // len(arms)] * len(arms), strict=True))
+    routes = tuple(ArmRoute(name, backend) for name, backend in arms.items())
+    return Split(uid, epoch, "x-user-id", routes, table(shares, percent))
+
+
+def churn(champion: Backend, running: Split | None = None, **extra: Any) -> ModelRoute:
+    """Return the route of demo/churn."""
+    return ModelRoute("demo", "churn", champion, running, **extra)
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """Return the exposure log so far."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def until(condition: Any, seconds: float = 15) -> Any:
+    """Wait until a condition holds, sync or async; return its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        value = await value if asyncio.iscoroutine(value) else value
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s: {condition}")
+        await asyncio.sleep(0.02)
+
+
+def edge(folder: Path) -> Edge:
+    """Return a gateway's settings for loopback."""
+    return Edge(port=free_port(), host="127.0.0.1", log_path=str(folder / "exposures.jsonl"))
