@@ -263,6 +263,7 @@ class Checks(Observed):
     srm: Annotated[
         str, Field(max_length=256, description="Sample ratio: do the arms have the share they should?")
     ] = ""
+    srm_log_evidence: Annotated[float, Field(description="Against the declared split; the largest so far.")] = 0
     audit: Annotated[
         str, Field(max_length=256, description="Assignment: does every exposure stand where it should?")
     ] = ""

@@ -1,6 +1,5 @@
 """Which version of a Model should serve, which one wants to, and what must be made for that."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,6 +8,7 @@ from assay_api.condition import is_true
 from assay_api.duration import span
 from assay_api.model import Reign
 from assay_api.names import MADE_BY_MODEL, experiment_name
+from assay_operator.decide.start import whose_turn
 
 _REIGNS = 20
 
@@ -139,13 +139,17 @@ def superseded(experiment: Experiment, wanted: str) -> bool:
 def _warm(kin: Kin, line: Lineage, wanted: ModelVersion | None) -> frozenset[str]:
     """Return the versions that must be able to answer: who serves, who is tested, who may come back."""
     warm = {line.champion} | former(kin, line.history)
-    for experiment in kin.experiments:
-        if experiment.status.decision is None and not experiment.metadata.deletion_timestamp:
-            warm |= {arm.version for arm in experiment.spec.arms}
+    if running := whose_turn(kin.experiments):
+        warm |= {arm.version for arm in running.spec.arms if _may_serve(kin, arm.version)}
     first = not line.champion or kin.model.spec.rollout.strategy == "Replace"
     if wanted and first and is_true(wanted.status.conditions, "Ready"):
         warm.add(wanted.metadata.name)
     return frozenset(warm - {""})
+
+
+def _may_serve(kin: Kin, name: str) -> bool:
+    version = kin.version(name)
+    return version is not None and is_true(version.status.conditions, "Ready")
 
 
 def expendable(kin: Kin, line: Lineage) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -159,13 +163,3 @@ def expendable(kin: Kin, line: Lineage) -> tuple[tuple[str, ...], tuple[str, ...
     old = [e.metadata.name for e in ended[:-keep]]
     bound = max(keep - len(needed & {v.metadata.name for v in kin.versions}), 0)
     return tuple(spare[: len(spare) - bound]), tuple(old)
-
-
-def reasons(kin: Kin) -> Mapping[str, str]:
-    """Return, for each version, why it does not serve."""
-    return {
-        v.metadata.name: next(
-            (c.message for c in v.status.conditions if c.type == "Ready" and c.status != "True"), ""
-        )
-        for v in kin.versions
-    }

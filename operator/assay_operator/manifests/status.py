@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from assay_api import API_VERSION, Condition, Experiment, Model, ModelVersion
+from assay_api.model import Alert
 from assay_api.names import OPERATOR
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.meta import digest
@@ -15,12 +16,25 @@ _BAD_WHEN_FALSE = {"Ready", "DataValid", "Programmed", "Available"}
 
 
 def status(thing: Thing, news: Any) -> Manifest:
-    """Return the body that sets the status of `thing`, and nothing else of it."""
+    """Return the body that sets the status of `thing`, and nothing else of it.
+
+    The alerts of a Model have a writer of their own.
+    """
+    said = news.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"alerts"})
+    return _patch(thing, said)
+
+
+def alerts(model: Model, firing: Iterable[Alert]) -> Manifest:
+    """Return the body that sets which alerts fire for a Model."""
+    return _patch(model, {"alerts": [alert.model_dump(mode="json", by_alias=True) for alert in firing]})
+
+
+def _patch(thing: Thing, said: Manifest) -> Manifest:
     return {
         "apiVersion": API_VERSION,
         "kind": type(thing).__name__,
         "metadata": {"name": thing.metadata.name, "namespace": thing.metadata.namespace},
-        "status": news.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "status": said,
     }
 
 

@@ -1,0 +1,122 @@
+"""Alertmanager's way in: drift alerts that name a Model, and perhaps an arm or a version of it."""
+
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from assay_api import Model, Ref
+from assay_api.model import Alert
+from assay_operator.kube import MODEL, Cluster
+from assay_operator.kube.store import Store
+from assay_operator.manifests.status import alerts as alerts_patch
+from assay_operator.reconcile.queue import WorkQueue
+
+WRITER = "assay-alerts"
+LARGEST = 1 << 20
+MOST_ARMS = 10
+
+
+class Incoming(BaseModel):
+    """One alert of Alertmanager's webhook."""
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    starts_at: Annotated[datetime, Field(alias="startsAt")]
+    fingerprint: Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Post(BaseModel):
+    """The body of Alertmanager's webhook, as far as we read it."""
+
+    alerts: Annotated[tuple[Incoming, ...], Field(max_length=1000)]
+
+
+@dataclass(frozen=True)
+class AlertDesk:
+    """Writes alerts on the Models that they name; the reconciler does the rest."""
+
+    cluster: Cluster
+    store: Store
+    queue: WorkQueue[Ref]
+    token: Callable[[], str]
+
+    async def __call__(self, request: Request) -> JSONResponse:
+        """Answer a POST: 200 when it is written, 401, 400 or 404 when it is not."""
+        if not self._may(request):
+            return _problem(401, "the bearer token is wrong or missing")
+        body = await request.body()
+        try:
+            post = Post.model_validate_json(body if len(body) <= LARGEST else b"")
+        except ValidationError as wrong:
+            return _problem(
+                400, f"not an Alertmanager webhook: {wrong.errors()[0]['loc']}: {wrong.errors()[0]['msg']}"
+            )
+        found = {ref: self._model(ref) for ref in map(target, post.alerts) if ref}
+        missing = [a for a in post.alerts if (ref := target(a)) is None or found[ref] is None]
+        for ref, model in found.items():
+            if model is not None:
+                await self._write(model, [a for a in post.alerts if target(a) == ref])
+        if missing:
+            return _problem(404, f"no such Model: {'; '.join(_named(a) for a in missing)}")
+        return JSONResponse({"accepted": len(post.alerts)})
+
+    def _may(self, request: Request) -> bool:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(), self.token().encode()) and bool(given)
+
+    def _model(self, ref: Ref) -> Model | None:
+        body = self.store.family(ref).get((MODEL.kind, ref.name))
+        return Model.model_validate(body) if body else None
+
+    async def _write(self, model: Model, news: Iterable[Incoming]) -> None:
+        """Merge by fingerprint: the same alert again changes nothing."""
+        firing = {alert.fingerprint: alert for alert in model.status.alerts}
+        for alert in news:
+            if alert.status == "firing":
+                firing.setdefault(alert.fingerprint, _alert(alert))
+            else:
+                firing.pop(alert.fingerprint, None)
+        if tuple(firing.values()) != model.status.alerts:
+            self.store.put(
+                await self.cluster.apply_status(alerts_patch(model, firing.values()), manager=WRITER)
+            )
+            self.queue.add(model.metadata.ref)
+
+
+def target(alert: Incoming) -> Ref | None:
+    """Return the Model that an alert names by its labels `namespace` and `model`."""
+    namespace, model = alert.labels.get("namespace", ""), alert.labels.get("model", "")
+    return Ref(namespace, model) if namespace and model else None
+
+
+def _alert(alert: Incoming) -> Alert:
+    named = (alert.labels.get("arm", ""), alert.labels.get("version", ""))
+    arms = [word for label in named for word in re.split(r"[\s,|]+", label) if word]
+    return Alert(
+        fingerprint=alert.fingerprint,
+        name=alert.labels.get("alertname", "drift")[:256],
+        arms=tuple(arms[:MOST_ARMS]),
+        since=alert.starts_at.replace(microsecond=0),
+    )
+
+
+def _named(alert: Incoming) -> str:
+    labels = alert.labels
+    return f"namespace {labels.get('namespace', '-')!r}, model {labels.get('model', '-')!r}"
+
+
+def _problem(status: int, detail: str) -> JSONResponse:
+    return JSONResponse({"status": status, "detail": detail}, status, media_type="application/problem+json")
+
+
+def token_file(tokens: Path) -> Callable[[], str]:
+    """Return a reader of the webhook's token, which may be rotated in place."""
+    return lambda: (tokens / "webhook").read_text().strip()

@@ -1,0 +1,116 @@
+"""Composition root: read settings, build clients, hand them to the handlers, run."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import kopf
+
+from assay_api import Ref
+from assay_operator.handlers.alerts import AlertDesk, token_file
+from assay_operator.handlers.news import listen
+from assay_operator.handlers.triggers import Triggers
+from assay_operator.handlers.web import application, server
+from assay_operator.kube import Cluster
+from assay_operator.kube.client import connected
+from assay_operator.kube.store import Store
+from assay_operator.reconcile.experiment import ExperimentReconciler
+from assay_operator.reconcile.family import Gatherer
+from assay_operator.reconcile.hands import Hands
+from assay_operator.reconcile.model import ModelReconciler
+from assay_operator.reconcile.queue import WorkQueue
+from assay_operator.reconcile.version import VersionReconciler
+from assay_operator.settings import Settings, kopf_settings
+from assay_operator.telemetry import Outcomes, metrics
+from assay_operator.telemetry.collector import collector
+from assay_operator.xds import AdsServer, Gateways
+
+log = logging.getLogger(__name__)
+
+
+def now() -> datetime:
+    """Kubernetes writes times in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def reconciler(
+    settings: Settings, cluster: Cluster, store: Store, outcomes: Outcomes, gateways: Gateways
+) -> ModelReconciler:
+    """Wire the reconcilers."""
+    hands = Hands(cluster, store, now)
+    return ModelReconciler(
+        hands=hands,
+        gather=Gatherer(store),
+        versions=VersionReconciler(hands, settings.platform),
+        experiments=ExperimentReconciler(hands, outcomes),
+        gateways=gateways,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Run until told to stop."""
+    store, ads = Store(), AdsServer()
+    async with (
+        connected(settings.watched) as cluster,
+        collector(settings.collector_url, settings.tokens_dir) as outcomes,
+    ):
+        reconcile = reconciler(settings, cluster, store, outcomes, ads)
+
+        async def timed(ref: Ref) -> float | None:
+            begin, result = time.perf_counter(), "error"
+            try:
+                again = await reconcile(ref)
+                result = "ok"
+            finally:
+                metrics.reconciles.labels("Model", result).observe(time.perf_counter() - begin)
+            return again
+
+        queue = WorkQueue(timed)
+        triggers = Triggers(cluster, store, queue, ads)
+        await triggers.refresh()
+        for ref in store.families():  # all of them, before the first gateway is answered
+            await reconcile.route_only(ref)
+        await ads.start(settings.xds_port)
+        log.info("serving gateways, %d Models", len(store.families()))
+        registry = kopf.OperatorRegistry()
+        triggers.register(registry)
+        kopf.on.login(registry=registry, id="login")(login)
+        desk = AlertDesk(cluster, store, queue, token_file(settings.tokens_dir))
+        web = server(application(triggers.last_event, lambda: True, desk), settings.http_port)
+        async with asyncio.TaskGroup() as tasks:  # when one of them dies, the process does
+            others = [
+                tasks.create_task(queue.run()),
+                tasks.create_task(triggers.sweep(settings.sweep_seconds)),
+                tasks.create_task(listen(outcomes, store, queue)),
+                tasks.create_task(web.serve()),
+            ]
+            await kopf.operator(
+                registry=registry,
+                settings=kopf_settings(settings),
+                standalone=True,
+                clusterwide=not settings.watched,
+                namespaces=settings.watched,
+            )
+            for task in others:
+                task.cancel()
+        await ads.stop()
+
+
+def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """Log in as kubectl would, or with the pod's service account."""
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+
+def main() -> None:
+    """Run the operator."""
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("httpx", "httpcore", "kopf.objects", "kubernetes"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What the collector is told to count for an Experiment."""
+
+from typing import Any
+
+from assay_api import Experiment, ExperimentStatus, Metric
+from assay_api.duration import seconds
+
+
+def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool = False) -> dict[str, Any]:
+    """Return the definition; metrics and arms never change, the table and its epoch do."""
+    return {
+        "namespace": experiment.metadata.namespace,
+        "name": experiment.metadata.name,
+        "model": experiment.spec.model_ref.name,
+        "arms": [arm.name for arm in experiment.spec.arms],
+        "table": ",".join(f"{slots.arm}:{slots.start}-{slots.end}" for slots in status.table),
+        "epoch": status.epoch,
+        "startedAt": status.started_at.isoformat() if status.started_at else None,
+        "metrics": [_metric(metric) for metric in experiment.spec.metrics.every],
+        "closed": closed,
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    slow = metric.slower_than
+    return {
+        "name": metric.name,
+        "type": metric.type,
+        "source": metric.source,
+        "windowSeconds": seconds(metric.window) if metric.window else None,
+        "missing": metric.missing,
+        "aggregate": metric.aggregate or ("Any" if metric.type == "Proportion" else "Sum"),
+        "slowerThanUs": round(seconds(slow) * 1e6) if slow else None,
+        "cap": metric.cap,
+    }

@@ -1,0 +1,240 @@
+"""An Experiment: wait until it may start, split, look, and act on what the numbers say."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from assay_api import Condition, Experiment, ExperimentStatus, Slots, merged
+from assay_api.condition import find
+from assay_api.duration import seconds
+from assay_api.experiment import ArmStatus, Checks, Verdict
+from assay_assign import table
+from assay_operator.decide.analysis import plan, reported
+from assay_operator.decide.observed import Observed
+from assay_operator.decide.shown import Claim, material, over, pending, running
+from assay_operator.decide.start import Waiting, objection, whose_turn
+from assay_operator.decide.verdict import Outcome, decide
+from assay_operator.manifests.definition import definition
+from assay_operator.reconcile import gauges
+from assay_operator.reconcile.family import Family
+from assay_operator.reconcile.hands import Hands
+from assay_operator.reconcile.observe import observe
+from assay_operator.telemetry import NoAnswer, Outcomes, metrics
+
+SHOW_EVERY = 2.0  # seconds between two writes of numbers that grow by themselves
+LOOK_EVERY = 5.0  # seconds between two looks, if nobody calls
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExperimentReconciler:
+    """Holds the clients; all that lasts is in the status."""
+
+    hands: Hands
+    outcomes: Outcomes
+    _shown: dict[str, float] = field(
+        default_factory=dict
+    )  # when numbers were last written; losing it is harmless
+
+    async def __call__(self, family: Family, experiment: Experiment, ending: str) -> Experiment:
+        """Take one step with one Experiment; return it with its new status.
+
+        Args:
+            family: Everything around it.
+            experiment: The one.
+            ending: Who or what asks for its end; empty if nobody does.
+        """
+        if experiment.status.decision:
+            return await self._close(experiment)
+        if ending:
+            outcome = Outcome("Abort", "Aborted", ending)
+            return await self._end(experiment, experiment.status, outcome, {})
+        if experiment.status.started_at is None:
+            return await self._start(family, experiment)
+        return await self._look(family, experiment)
+
+    async def _start(self, family: Family, experiment: Experiment) -> Experiment:
+        turn = whose_turn(family.experiments)
+        ahead = turn.metadata.name if turn and turn.metadata.uid != experiment.metadata.uid else None
+        model = family.model
+        available = frozenset(name for name, pods in family.backends.items() if pods)
+        champion = model.status.champion if model else ""
+        waiting = Waiting(experiment, model, family.versions, champion, ahead, available)
+        if no := objection(waiting):
+            return await self._show(experiment, experiment.status, pending(no.phase, no.reason, no.message))
+        status = self._first(experiment)
+        try:
+            await self.outcomes.define(experiment.metadata.uid, definition(experiment, status))
+        except NoAnswer as nothing:  # no unit is sent before it can be counted
+            return await self._show(
+                experiment, experiment.status, pending("Pending", "CollectorUnreachable", str(nothing))
+            )
+        return await self._show(experiment, status, running("Started", "the first units are enrolled"))
+
+    def _first(self, experiment: Experiment) -> ExperimentStatus:
+        """Freeze what must not change, and enrol the units of the first step."""
+        now = self.hands.now()
+        news = {
+            "started_at": now,
+            "salt": experiment.metadata.uid,
+            "plan": plan(experiment.spec),
+        }
+        return self._stepped(experiment, experiment.status.model_copy(update=news), 0, now)
+
+    @staticmethod
+    def _stepped(
+        experiment: Experiment, status: ExperimentStatus, step: int, now: datetime
+    ) -> ExperimentStatus:
+        intervals = table(experiment.spec.weights, experiment.spec.ramp[step].percent)
+        news = {
+            "step": step,
+            "step_started_at": now,
+            "epoch": status.epoch + 1,
+            "table": tuple(Slots(arm=arm, start=start, end=end) for arm, start, end in intervals),
+        }
+        return status.model_copy(update=news)
+
+    async def _look(self, family: Family, experiment: Experiment) -> Experiment:
+        seen = await observe(self.outcomes, family, experiment, self.hands.now())
+        status = _measured(experiment, seen)
+        if seen.trust.srm:
+            gauges.ratio(experiment, seen.trust.srm.p_value)
+        outcome = decide(seen)
+        if outcome.final:
+            evidence = seen.record() | {"table": [s.model_dump(by_alias=True) for s in status.table]}
+            return await self._end(experiment, status, outcome, evidence)
+        if outcome.kind == "Advance":
+            return await self._advance(experiment, status, outcome)
+        return await self._show(experiment, status, running(outcome.reason, outcome.message))
+
+    async def _advance(
+        self, experiment: Experiment, status: ExperimentStatus, outcome: Outcome
+    ) -> Experiment:
+        """Tell the collector first: an exposure of an epoch that it does not know could not be checked."""
+        wider = self._stepped(experiment, status, status.step + 1, self.hands.now())
+        try:
+            await self.outcomes.define(experiment.metadata.uid, definition(experiment, wider))
+        except NoAnswer as nothing:
+            return await self._show(experiment, status, running("CollectorUnreachable", str(nothing)))
+        return await self._show(experiment, wider, running(outcome.reason, outcome.message))
+
+    async def _end(
+        self, experiment: Experiment, status: ExperimentStatus, outcome: Outcome, evidence: dict[str, object]
+    ) -> Experiment:
+        verdict = Verdict.model_validate(
+            {
+                "verdict": outcome.kind,
+                "reason": outcome.reason,
+                "message": outcome.message,
+                "at": self.hands.now(),
+                "winner": outcome.winner,
+                "evidence": evidence,
+            }
+        )
+        winner = outcome.winner or experiment.spec.control.version
+        arms = tuple(arm.model_copy(update={"share": 100.0 * (arm.version == winner)}) for arm in status.arms)
+        news = {"decision": verdict, "table": (), "epoch": status.epoch + 1, "arms": arms}
+        ended = await self._show(experiment, status.model_copy(update=news), over(verdict))
+        where = (experiment.metadata.namespace, experiment.spec.model_ref.name)
+        metrics.verdicts.labels(*where, outcome.kind, outcome.reason).inc()
+        return ended
+
+    async def _close(self, experiment: Experiment) -> Experiment:
+        """Tell the collector that what comes now is late; once, however often we are called."""
+        done = find(experiment.status.conditions, "Closed")
+        if (done and done.status == "True") or experiment.status.started_at is None:
+            return experiment
+        try:
+            told = definition(experiment, experiment.status, closed=True)
+            await self.outcomes.define(experiment.metadata.uid, told)
+            claim = Claim("Closed", "True", "Closed", "the collector counts no more")
+        except NoAnswer as nothing:
+            claim = Claim("Closed", "False", "CollectorUnreachable", str(nothing))
+        return await self._show(experiment, experiment.status, (experiment.status.phase, (claim,)))
+
+    async def _show(
+        self, experiment: Experiment, status: ExperimentStatus, shown: tuple[str, tuple[Claim, ...]]
+    ) -> Experiment:
+        """Write the status, but numbers that grow by themselves only now and then."""
+        phase, claims = shown
+        generation = experiment.metadata.generation
+        dated = [_dated(claim, generation, self.hands.now()) for claim in claims]
+        news = {
+            "observed_generation": generation,
+            "phase": phase,
+            "arms": status.arms or _arms(experiment, status, {}),
+            "conditions": merged(status.conditions, *dated),
+        }
+        after = status.model_copy(update=news)
+        uid, moment = experiment.metadata.uid, time.monotonic()
+        if material(experiment.status, after) or moment - self._shown.get(uid, 0) >= SHOW_EVERY:
+            await self.hands.report(experiment, after)
+            gauges.shown(experiment, after)
+            self._shown[uid] = moment
+        if after.decision:
+            self._shown.pop(uid, None)
+        return experiment.model_copy(update={"status": after})
+
+
+def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
+    """Return the status with the newest numbers."""
+    age, srm = seen.trust.data_age, seen.trust.srm
+    checks = Checks(
+        srm=f"p {srm.p_value:.3g}" if srm else "no units yet",
+        srm_log_evidence=round(srm.log_e, 9) if srm else 0.0,
+        audit=f"{seen.trust.audit_mismatches} mismatches",
+        freshness=seen.trust.fault or (f"{age:.0f} s" if age is not None else "no data yet"),
+    )
+    units = {arm.name: arm.units for arm in seen.arms}
+    news = {
+        "arms": _arms(experiment, experiment.status, units),
+        "analysis": tuple(reported(reading) for reading in seen.readings),
+        "checks": checks,
+    }
+    if seen.trust.fault:  # the last numbers stand
+        news = {"checks": checks.model_copy(update=_kept(experiment.status))}
+    return experiment.status.model_copy(update=news)
+
+
+def _kept(status: ExperimentStatus) -> dict[str, object]:
+    known = status.checks or Checks()
+    return {"srm": known.srm, "srm_log_evidence": known.srm_log_evidence, "audit": known.audit}
+
+
+def _arms(experiment: Experiment, status: ExperimentStatus, units: dict[str, int]) -> tuple[ArmStatus, ...]:
+    widths = {slots.arm: slots.end - slots.start for slots in status.table}
+    return tuple(
+        ArmStatus(
+            name=arm.name,
+            version=arm.version,
+            share=widths.get(arm.name, 0) / 100,
+            units=units.get(arm.name, 0),
+        )
+        for arm in experiment.spec.arms
+    )
+
+
+def _dated(claim: Claim, generation: int, now: datetime) -> Condition:
+    return Condition(
+        type=claim.type,
+        status=claim.status,
+        reason=claim.reason,
+        message=claim.message[:32768],
+        observed_generation=generation,
+        last_transition_time=now,
+    )
+
+
+def next_look(experiment: Experiment, now: datetime) -> float | None:
+    """Return in how many seconds to look again, if nobody calls: at the end of the step, or soon."""
+    status = experiment.status
+    closed = find(status.conditions, "Closed")
+    if status.decision:
+        return None if status.started_at is None or (closed and closed.status == "True") else LOOK_EVERY
+    if status.started_at is None or status.step_started_at is None:
+        return None
+    least = seconds(experiment.spec.ramp[status.step].min_duration)
+    left = least - (now - status.step_started_at).total_seconds()
+    return min(left, LOOK_EVERY) if left > 0 else LOOK_EVERY

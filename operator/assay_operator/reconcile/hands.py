@@ -1,0 +1,46 @@
+"""Apply: write what is not so yet, say what has changed, and remember the answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from assay_api import Experiment, Model, ModelVersion, Ref
+from assay_operator.decide.difference import says
+from assay_operator.kube import Body, Cluster, Kind
+from assay_operator.kube.store import Key, Store
+from assay_operator.manifests.status import events, status
+
+
+@dataclass(frozen=True)
+class Hands:
+    """The only way in which reconcilers change the world of Kubernetes."""
+
+    cluster: Cluster
+    store: Store
+    now: Callable[[], datetime]
+
+    async def ensure(self, manifest: Mapping[str, Any], live: Mapping[Key, Body]) -> None:
+        """Apply `manifest` unless the object, as last seen, says all of it."""
+        if not says(live.get((manifest["kind"], manifest["metadata"]["name"])), manifest):
+            self.store.put(await self.cluster.apply(manifest))
+
+    async def make(self, manifest: Mapping[str, Any]) -> bool:
+        """Create an object that never changes; tell whether it is new."""
+        made = await self.cluster.create(manifest)
+        if made is not None:
+            self.store.put(made)
+        return made is not None
+
+    async def remove(self, kind: Kind, ref: Ref) -> None:
+        """Delete an object."""
+        await self.cluster.delete(kind, ref)
+
+    async def report(self, thing: Model | ModelVersion | Experiment, news: Any) -> bool:
+        """Write a status unless it says so already: a write wakes every watcher. Tell of new conditions."""
+        if news == thing.status:
+            return False
+        self.store.put(await self.cluster.apply_status(status(thing, news)))
+        for event in events(thing, thing.status.conditions, news.conditions, self.now()):
+            await self.cluster.create(event)
+        return True

@@ -1,0 +1,44 @@
+"""What the gateways are told of a Model: its champion, and the split of its Experiment."""
+
+from assay_api import Experiment, Model
+from assay_api.duration import seconds
+from assay_assign import Interval
+from assay_operator.decide.start import whose_turn
+from assay_operator.gateway import ArmRoute, Backend, ModelRoute, Split
+from assay_operator.reconcile.family import Family
+
+
+def route(family: Family, model: Model, champion: str) -> ModelRoute | None:
+    """Return the route, or None while there is no champion."""
+    if not champion:
+        return None
+    return ModelRoute(
+        namespace=family.ref.namespace,
+        name=family.ref.name,
+        champion=_backend(family, champion),
+        split=_split(family),
+        retry_executed=model.spec.serving.retry_executed,
+        timeout_seconds=seconds(model.spec.serving.timeout),
+    )
+
+
+def _split(family: Family) -> Split | None:
+    """Return the split that the status of the running Experiment says; the status is the truth."""
+    running = whose_turn(family.experiments)
+    if running is None or running.status.started_at is None or not running.status.table:
+        return None
+    return Split(
+        uid=running.status.salt,
+        epoch=running.status.epoch,
+        header=running.spec.unit.header,
+        arms=_arms(family, running),
+        table=tuple(Interval(s.arm, s.start, s.end) for s in running.status.table),
+    )
+
+
+def _arms(family: Family, running: Experiment) -> tuple[ArmRoute, ...]:
+    return tuple(ArmRoute(arm.name, _backend(family, arm.version)) for arm in running.spec.arms)
+
+
+def _backend(family: Family, version: str) -> Backend:
+    return Backend(version, family.backends.get(version, ()))

@@ -1,0 +1,132 @@
+"""A ModelVersion: trained once, judged once, then served for as long as somebody needs it."""
+
+import json
+from dataclasses import dataclass
+
+from assay_api import Condition, Model, ModelVersion, VersionStatus, merged
+from assay_api.condition import find
+from assay_operator.decide.training import Progress, trained, untrained
+from assay_operator.kube import Refused
+from assay_operator.kube.seen import PodSeen
+from assay_operator.manifests.claim import claim
+from assay_operator.manifests.job import job
+from assay_operator.manifests.platform import Platform
+from assay_operator.manifests.predictor import deployment, service
+from assay_operator.reconcile.family import Family
+from assay_operator.reconcile.hands import Hands
+from assay_operator.telemetry import metrics
+
+
+@dataclass(frozen=True)
+class VersionReconciler:
+    """Holds the hands and the administrator's choices; keeps no state of its own."""
+
+    hands: Hands
+    platform: Platform
+
+    async def __call__(self, family: Family, model: Model, version: ModelVersion, *, warm: bool) -> None:
+        """Train it if it has to be, serve it while it is needed, and write down what came of both."""
+        status = version.status
+        known = find(status.conditions, "Ready")
+        if known is None or known.status == "Unknown":
+            progress = untrained(version.spec.source) or await self._train(family, model, version)
+            status = self._judged(family, version, progress)
+        await self._serve(family, model, version, warm=warm)
+        if available := self._available(family, version, warm=warm):
+            status = status.model_copy(update={"conditions": merged(status.conditions, available)})
+        await self.hands.report(version, status)
+
+    async def _train(self, family: Family, model: Model, version: ModelVersion) -> Progress:
+        name = version.metadata.name
+        seen, pods = family.jobs.get(name), family.trainers.get(name, ())
+        if seen is None:
+            try:
+                await self._begin(family, model, version)
+            except Refused as refused:
+                return Progress("Pending", "Unknown", "NotAllowed", f"cannot train: {refused}")
+        return trained(
+            finished=bool(seen and seen.finished),
+            job_message=seen.message if seen else "",
+            last_words=next((p.last_words for p in pods if p.last_words), ""),
+            trouble=next((p.trouble for p in pods if p.trouble), ""),
+        )
+
+    async def _begin(self, family: Family, model: Model, version: ModelVersion) -> None:
+        """A Job is applied once: its name is the version's, so there is never a second one."""
+        if self.platform.store.on_claims:
+            await self.hands.ensure(claim(model, self.platform), family.live)
+        champion = family.version(model.status.champion)
+        stored = champion.status.artifact if champion else None
+        await self.hands.ensure(job(model, version, stored, self.platform), family.live)
+
+    def _judged(self, family: Family, version: ModelVersion, progress: Progress) -> VersionStatus:
+        """Return the status that says how far it is."""
+        facts = progress.facts or version.status
+        for gate in facts.gates:
+            labels = (*family.ref, version.metadata.name, f"{gate.metric} {gate.rule}")
+            metrics.gate.labels(*labels).set(gate.passed)
+        why = (progress.reason, progress.message)
+        seen = (
+            self._condition(version, "Ready", progress.ready, *why),
+            self._condition(version, "Progressing", _flag(said=progress.ready == "Unknown"), *why),
+            self._condition(version, "Degraded", _flag(said=progress.ready == "False"), *why),
+        )
+        news = {
+            "observed_generation": version.metadata.generation,
+            "phase": progress.phase,
+            "conditions": merged(version.status.conditions, *seen),
+        }
+        return facts.model_copy(update=news)
+
+    async def _serve(self, family: Family, model: Model, version: ModelVersion, *, warm: bool) -> None:
+        """Keep as many pods as are needed: none, once nobody asks for it any more."""
+        if not warm and version.metadata.name not in family.deployments:
+            return
+        replicas = model.spec.serving.replicas if warm else 0
+        if warm and self.platform.store.on_claims:
+            await self.hands.ensure(claim(model, self.platform), family.live)
+        await self.hands.ensure(deployment(model, version, replicas, self.platform), family.live)
+        await self.hands.ensure(service(model, version), family.live)
+
+    def _available(self, family: Family, version: ModelVersion, *, warm: bool) -> Condition | None:
+        """Return the condition Available; a version that was never needed has none."""
+        name = version.metadata.name
+        ready = len(family.backends.get(name, ()))
+        if not warm:
+            idle = find(version.status.conditions, "Available")
+            said = ("False", "ScaledToZero", "no traffic, scaled to zero") if idle else None
+        elif ready:
+            said = ("True", "Answering", f"{ready} pods are ready")
+        else:
+            said = ("False", *_why(family.predictors.get(name, ())))
+        return self._condition(version, "Available", *said) if said else None
+
+    def _condition(
+        self, version: ModelVersion, kind: str, status: str, reason: str, message: str
+    ) -> Condition:
+        return Condition.model_validate(
+            {
+                "type": kind,
+                "status": status,
+                "reason": reason,
+                "message": message,
+                "observedGeneration": version.metadata.generation,
+                "lastTransitionTime": self.hands.now(),
+            }
+        )
+
+
+def _flag(*, said: bool) -> str:
+    return "True" if said else "False"
+
+
+def _why(pods: tuple[PodSeen, ...]) -> tuple[str, str]:
+    """Return reason and message: the predictor's own last words, or what keeps its pods from running."""
+    for pod in pods:
+        try:
+            told = json.loads(pod.last_words)
+            return str(told["reason"]), str(told["message"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    trouble = next((pod.trouble for pod in pods if pod.trouble), "")
+    return ("PodTrouble", trouble) if trouble else ("Starting", "pods are starting")

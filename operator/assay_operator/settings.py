@@ -1,0 +1,73 @@
+"""What an administrator may change, and what kopf is told."""
+
+from pathlib import Path
+from typing import Literal
+
+import kopf
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from assay_api import GROUP
+from assay_api.names import FINALIZER, OPERATOR
+from assay_operator.kube import EVERY
+from assay_operator.manifests.platform import Platform, Store
+
+
+class Settings(BaseSettings):
+    """Read from the environment, as `ASSAY_NAMESPACES='["team-a"]'`."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSAY_", frozen=True)
+
+    namespaces: tuple[str, ...] = ()  # none: the whole cluster
+    own_namespace: str = "default"
+    collector_url: str = "http://assay-collector:8080"
+    tokens_dir: Path = Path("/etc/assay/tokens")
+    gateway_port: int = 8080
+    predictor_image: str = "assay-predictor:latest"
+    trainer_image: str = "assay-trainer:latest"
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    store_uri: str = ""
+    store_size: str = "1Gi"
+    store_class: str = ""
+    store_access_mode: str = "ReadWriteOnce"
+    trainer_memory: str = "2Gi"
+    xds_port: int = 18000
+    http_port: int = 8081
+    sweep_seconds: float = 30
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Namespaces to look at: our own has the gateways; none means all."""
+        return tuple(dict.fromkeys((*self.namespaces, self.own_namespace))) if self.namespaces else ()
+
+    @property
+    def platform(self) -> Platform:
+        """What every Model has in common."""
+        store = Store(self.store_uri, self.store_size, self.store_class, self.store_access_mode)
+        return Platform(
+            predictor_image=self.predictor_image,
+            trainer_image=self.trainer_image,
+            pull_policy=self.image_pull_policy,
+            store=store,
+            gateway_port=self.gateway_port,
+            trainer_memory=self.trainer_memory,
+        )
+
+
+def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
+    """Return what differs from kopf's defaults, each for a reason."""
+    ours = kopf.OperatorSettings()
+    ours.persistence.finalizer = FINALIZER
+    ours.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+    ours.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    ours.scanning.disabled = bool(settings.namespaces)  # no RBAC on namespaces and CRDs then
+    ours.watching.server_timeout = 300  # a dead watch ends, whatever killed it
+    ours.watching.client_timeout = 310
+    for kind in EVERY:
+        if kind.label:  # filtered by the server, not by us
+            group, _, version = kind.api_version.rpartition("/")
+            ours.watching.label_selectors[group, version, kind.plural] = kind.label
+    ours.networking.enforce_retry_after = True
+    ours.posting.enabled = False
+    ours.posting.reporting_component = OPERATOR
+    return ours

@@ -1,0 +1,85 @@
+"""`Outcomes` over the collector's HTTP API."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client import Counter
+
+from assay_operator.telemetry import ArmSummary, Changes, NoAnswer, Summary
+from assay_stats import Moments
+
+_PATIENCE = httpx.Timeout(5, connect=1)
+_NOT_FOUND = 404
+
+_failures = Counter("assay_collector_failures", "Questions that the collector did not answer.", ["reason"])
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Asks the collector; the token is read anew for each question, as Secrets are rotated in place."""
+
+    client: httpx.AsyncClient
+    token: Callable[[], str]
+
+    async def define(self, uid: str, definition: Mapping[str, Any]) -> None:
+        """See `Outcomes.define`."""
+        await self._ask("PUT", f"/v1/experiments/{uid}", json=dict(definition))
+
+    async def summary(self, uid: str) -> Summary | None:
+        """See `Outcomes.summary`."""
+        answer = await self._ask("GET", f"/v1/experiments/{uid}/summary", absent=True)
+        return _summary(answer) if answer is not None else None
+
+    async def changes(self, since: int, timeout: float) -> Changes:  # noqa: ASYNC109
+        """See `Outcomes.changes`."""
+        query = {"since": since, "timeout": timeout}
+        answer = await self._ask(
+            "GET", "/v1/changes", params=query, timeout=httpx.Timeout(timeout + 5, connect=1)
+        )
+        return Changes(answer["revision"], tuple(answer["experiments"]))
+
+    async def _ask(self, method: str, path: str, *, absent: bool = False, **more: Any) -> Any:
+        try:
+            head = {"authorization": f"Bearer {self.token()}"}
+            answer = await self.client.request(method, path, headers=head, **more)
+            if absent and answer.status_code == _NOT_FOUND:
+                return None
+            answer.raise_for_status()
+            return answer.json() if answer.content else {}
+        except httpx.HTTPStatusError as error:
+            _failures.labels(str(error.response.status_code)).inc()
+            raise NoAnswer(
+                f"the collector says {error.response.status_code}: {error.response.text[:300]}"
+            ) from error
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            _failures.labels(type(error).__name__).inc()
+            raise NoAnswer(
+                f"the collector does not answer: {type(error).__name__} {error}".rstrip()
+            ) from error
+
+
+def _summary(answer: Mapping[str, Any]) -> Summary:
+    checks, newest = answer["checks"], answer.get("lastIngestAt")
+    return Summary(
+        arms={name: _arm(arm) for name, arm in answer["arms"].items()},
+        last_ingest=datetime.fromisoformat(newest) if newest else None,
+        audit_mismatches=checks["auditMismatches"],
+        crossover_units=checks["crossoverUnits"],
+    )
+
+
+def _arm(arm: Mapping[str, Any]) -> ArmSummary:
+    moments = {name: Moments(m["n"], m["sum"], m["sumsq"]) for name, m in arm["metrics"].items()}
+    return ArmSummary(arm["units"], arm["exposures"], moments)
+
+
+@asynccontextmanager
+async def collector(url: str, tokens: Path) -> AsyncIterator[Collector]:
+    """Keep connections to the collector at `url`; `tokens` is the folder with the operator's token."""
+    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE) as client:
+        yield Collector(client, lambda: (tokens / "operator").read_text().strip())

@@ -1,0 +1,36 @@
+"""Outcomes nobody has measured yet, for tests and dry runs."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay_operator.telemetry import Changes, NoAnswer, Summary
+
+
+@dataclass
+class NoOutcomes:
+    """`Outcomes` that answers what it was given; by default, nothing."""
+
+    answers: dict[str, Summary] = field(default_factory=dict)
+    definitions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    fault: str = ""
+
+    async def define(self, uid: str, definition: Mapping[str, Any]) -> None:
+        """See `Outcomes.define`."""
+        self._answer()
+        self.definitions[uid] = definition
+
+    async def summary(self, uid: str) -> Summary | None:
+        """See `Outcomes.summary`."""
+        self._answer()
+        return self.answers.get(uid)
+
+    async def changes(self, since: int, timeout: float) -> Changes:  # noqa: ASYNC109
+        """See `Outcomes.changes`."""
+        await asyncio.sleep(timeout)
+        return Changes(since, ())
+
+    def _answer(self) -> None:
+        if self.fault:
+            raise NoAnswer(self.fault)
