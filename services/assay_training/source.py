@@ -57,7 +57,7 @@ def _local(uri: str) -> Iterator[list[Path]]:
     """The files behind `uri`, sorted by name, as local paths for the length of the block."""
     filesystem, root = fsspec.core.url_to_fs(uri)
     found = sorted(filesystem.glob(root)) if any(char in root for char in "*?[") else [root]
-    if not found or not filesystem.exists(found[0]):
+    if not found:
         raise JobError(
             "DataNotFound", f"data.uri {uri} matches no file: check the path, and that it is mounted"
         )

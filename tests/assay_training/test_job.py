@@ -1,0 +1,153 @@
+"""Whole runs on real rows, from the job to an artifact that the serving code opens."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+
+from assay_artifact import fetch, load
+from assay_training.job import prepare, train
+from assay_training.report import Report
+from assay_training.spec import Job
+
+Make = Callable[..., Job]
+
+
+def opened(report: Report, folder: Path):
+    manifest = fetch(report["artifact"]["uri"], report["artifact"]["digest"], folder)
+    return load(folder, manifest)
+
+
+def test_a_version_answers_raw_rows_with_classes(job: Make, tmp_path: Path) -> None:
+    report = train(job())
+    predictor = opened(report, tmp_path / "copy")
+    raw = {
+        "state": ["KS", None],
+        "international_plan": ["yes", "never seen"],
+        "total_day_minutes": [300.0, None],
+        "number_customer_service_calls": [9, 0],
+    }
+    answer = predictor.predict(raw)
+    assert answer.labels.tolist() == ["yes", "no"]
+    assert np.allclose(answer.probabilities.sum(axis=1), 1)
+    assert predictor.manifest.positive == "yes"
+    assert report["metrics"]["test"]["rocAuc"] > 0.7
+
+
+def test_equal_jobs_make_the_same_artifact_to_the_byte(job: Make, tmp_path: Path) -> None:
+    spec = {
+        "algorithms": ["RandomForest", "LogisticRegression", "HistGradientBoosting"],
+        "tuning": {"trials": 4, "seed": 7},
+    }
+    first = train(job(spec))
+    shutil.rmtree(tmp_path / "store")
+    assert train(job(spec)) == first
+
+
+def test_rows_in_another_order_have_the_same_sides(job: Make, file: Path) -> None:
+    before = prepare(job())
+    keys = pandas.read_csv(file).sample(frac=1, random_state=1)
+    keys.to_csv(file, index=False)
+    after = prepare(job())
+    place = dict(zip(before.table.frame.customer_id, before.parts.fold.tolist(), strict=True))
+    assert dict(zip(after.table.frame.customer_id, after.parts.fold.tolist(), strict=True)) == place
+
+
+def test_a_failed_gate_rejects_the_version_but_keeps_its_artifact(job: Make, tmp_path: Path) -> None:
+    report = train(job(gates=[{"metric": "rocAuc", "min": 0.5, "max": 0.6}]))
+    assert [gate["passed"] for gate in report["gates"]] == [True, False]
+    assert (report["ok"], report["passed"]) == (True, False)
+    assert "> 0.6" in report["gates"][1]["message"]
+    assert opened(report, tmp_path / "copy").manifest.metadata["gates"] == report["gates"]
+
+
+@pytest.fixture
+def more(churn: pandas.DataFrame, tmp_path: Path) -> Path:
+    churn.head(2000).to_csv(tmp_path / "more.csv", index=False)
+    return tmp_path / "more.csv"
+
+
+FEW, STRONG = {"features": {"numeric": ["total_day_minutes"]}}, {"algorithms": ["HistGradientBoosting"]}
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "passed"),
+    [
+        pytest.param(FEW, STRONG, "passes", id="boosting on all columns is not worse than one column"),
+        pytest.param(STRONG, FEW, "fails", id="one column is worse than boosting on all"),
+    ],
+)
+def test_a_challenger_meets_the_champion_on_the_same_rows(
+    job: Make, more: Path, champion: dict, challenger: dict, passed: str
+) -> None:
+    first = train(job(champion, data={"uri": str(more)}))
+    gates = [{"metric": "rocAuc", "notWorseThanChampionBy": 0.01}]
+    link = {key: first["artifact"][key] for key in ("uri", "digest")}
+    second = train(job(challenger, data={"uri": str(more)}, number=2, gates=gates, champion=link))
+    assert second["passed"] is (passed == "passes")
+    said = second["gates"][0]["message"]
+    assert f"the champion's {first['metrics']['test']['rocAuc']:.4g}" in said
+
+
+def test_a_champion_whose_column_is_gone_cannot_be_compared(job: Make, file: Path) -> None:
+    first = train(job())
+    pandas.read_csv(file).drop(columns="state").to_csv(file, index=False)
+    link = {key: first["artifact"][key] for key in ("uri", "digest")}
+    report = train(job(number=2, gates=[{"metric": "rocAuc", "notWorseThanChampionBy": 0.01}], champion=link))
+    assert not report["passed"]
+    assert "lacks its column 'state'" in report["gates"][0]["message"]
+
+
+def test_a_regression_is_judged_by_its_own_metrics(
+    job: Make, churn: pandas.DataFrame, file: Path, tmp_path: Path
+) -> None:
+    churn.head(600)[
+        ["customer_id", "state", "total_eve_minutes", "total_day_charge", "total_day_calls"]
+    ].to_csv(file, index=False)
+    report = train(job({"algorithms": ["LinearRegression", "HistGradientBoosting"], "tuning": {"trials": 2}},
+                       data={"target": "total_eve_minutes"}, task="Regression"))  # fmt: skip
+    assert set(report["metrics"]["test"]) == {"rmse", "mae", "mape", "medianAbsoluteError", "r2"}
+    answer = opened(report, tmp_path / "copy").predict(
+        {"state": ["KS"], "total_day_charge": [45.07], "total_day_calls": [110]}
+    )
+    assert answer.values.shape == (1,)
+
+
+@pytest.mark.parametrize("algorithm", ["LogisticRegression", "HistGradientBoosting", "RandomForest"])
+def test_text_beside_columns_trains_and_is_served(
+    job: Make, file: Path, tmp_path: Path, algorithm: str
+) -> None:
+    rows = pandas.read_csv(file)
+    said = rows.churn.map({"yes": "I am leaving you for good", "no": "all is well with me today"})
+    rows["note"] = said + " " + rows.customer_id.astype(str) + " " + rows.state
+    rows.loc[3, "note"] = None
+    rows.to_csv(file, index=False)
+    report = train(job({"algorithms": [algorithm]}))
+    predictor = opened(report, tmp_path / "copy")
+    assert {feature.type for feature in predictor.manifest.features} == {"category", "number", "text"}
+    answer = predictor.predict({"note": ["leaving for good", None]})
+    assert answer.labels[0] == "yes"
+    assert report["metrics"]["test"]["rocAuc"] > 0.95
+
+
+def test_parquet_with_globs_is_one_table(job: Make, file: Path, tmp_path: Path) -> None:
+    rows = pandas.read_csv(file)
+    for number, part in enumerate((rows.head(200), rows.iloc[200:])):
+        part.to_parquet(tmp_path / f"part-{number}.parquet")
+    report = train(job(data={"uri": f"{tmp_path}/part-*.parquet"}))
+    assert (report["data"]["rows"], report["data"]["train"] + report["data"]["test"]) == (600, 600)
+
+
+def test_the_sample_is_written_and_repeated_by_the_artifact(job: Make, tmp_path: Path) -> None:
+    report = train(job())
+    predictor = opened(report, tmp_path / "copy")
+    stored = json.loads((tmp_path / "copy/sample.json").read_text())
+    assert predictor.predict(stored["rows"]).probabilities.tolist() == stored["answers"]
+
+
+def test_a_hash_sample_trains_on_a_part(job: Make) -> None:
+    assert 230 < train(job({"split": {"folds": 2, "sample": 0.5}}))["data"]["rows"] < 370

@@ -1,0 +1,121 @@
+"""The process: job in by environment, report out by the termination message and the exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from assay_training.__main__ import parse, run
+from assay_training.errors import JobError
+from assay_training.report import LIMIT, encoded
+from assay_training.spec import Job
+from assay_training.threads import VARIABLES, follow_cpu_limit
+
+Make = Callable[..., Job]
+
+
+def start(job: str, log: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ASSAY_JOB": job, "ASSAY_TERMINATION_LOG": str(log), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "assay_training"], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_process_trains_and_says_so(job: Make, tmp_path: Path) -> None:
+    done = start(job().model_dump_json(by_alias=True), tmp_path / "log")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "log").read_bytes())
+    assert report["ok"]
+    assert report["bestParams"] == {"algorithm": "LogisticRegression", "C": 1.0}
+    assert json.loads(done.stdout) == report
+
+
+def test_a_bad_job_exits_with_its_reason(tmp_path: Path) -> None:
+    done = start('{"model": "churn"}', tmp_path / "log")
+    assert done.returncode == 1
+    report = json.loads((tmp_path / "log").read_bytes())
+    assert report["reason"] == "InvalidSpec"
+    assert "training: Field required" in report["message"]
+
+
+def test_a_missing_job_is_told_from_a_bad_one() -> None:
+    with pytest.raises(JobError, match="Invalid JSON"):
+        parse("")
+
+
+def test_a_crash_is_reported_with_its_exception(job: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr("assay_training.source.read", crash)
+    report = run({"ASSAY_JOB": job().model_dump_json(by_alias=True)})
+    assert report == {"ok": False, "reason": "TrainingFailed", "message": "RuntimeError: the disk is on fire"}
+
+
+class Denying(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+    def send_head(self):
+        return self.send_error(403) if "secret" in self.path else super().send_head()
+
+
+@pytest.fixture
+def http(tmp_path: Path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Denying, directory=str(tmp_path)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_data_comes_over_http(job: Make, http: str, tmp_path: Path) -> None:
+    wanted = job(data={"uri": f"{http}/churn.csv"}).model_dump_json(by_alias=True)
+    done = start(wanted, tmp_path / "log")
+    assert json.loads(done.stdout)["data"]["rows"] == 600
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("gone.csv", "DataNotFound"), ("secret.csv", "DataAccessDenied")]
+)
+def test_http_refusals_have_reasons(job: Make, http: str, tmp_path: Path, name: str, reason: str) -> None:
+    wanted = job(data={"uri": f"{http}/{name}"}).model_dump_json(by_alias=True)
+    done = start(wanted, tmp_path / "log")
+    report = json.loads(done.stdout)
+    assert report["reason"] == reason
+    assert name in report["message"]
+
+
+def test_a_report_with_fifty_gates_fits_and_keeps_what_failed() -> None:
+    gate = {"metric": "balancedAccuracy", "rule": "min 0.8", "value": 0.83, "message": "x" * 90}
+    gates = [{**gate, "passed": number != 40} for number in range(50)]
+    metrics = {
+        name: {f"metric{number}": number / 7 for number in range(20)} for name in ("test", "crossValidation")
+    }
+    report = {"ok": True, "passed": False, "environment": {"seed": 1, "packages": {"a" * 50: "1" * 50}},
+              "artifact": {"uri": "s3://" + "a" * 200}, "metrics": metrics, "gates": gates}  # fmt: skip
+    content = encoded(report)
+    assert len(content) <= LIMIT
+    kept = json.loads(content)
+    assert kept["artifact"] == report["artifact"]
+    assert [gate["passed"] for gate in kept["gates"]].count(False) == 1
+
+
+def test_a_long_failure_fits() -> None:
+    content = encoded({"ok": False, "reason": "TrainingFailed", "message": "é" * 10_000})
+    assert len(content) <= LIMIT
+    assert json.loads(content)["message"].startswith("ééé")
+
+
+def test_threads_follow_the_limit_but_not_against_the_user(tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    environment = {"OMP_NUM_THREADS": "3"}
+    follow_cpu_limit(environment, tmp_path / "cpu.max")
+    assert [environment[name] for name in VARIABLES] == ["3", "1", "1"]
