@@ -1,0 +1,92 @@
+"""`assay watch` and `assay status`: a Model and its Experiment, live or once."""
+
+import argparse
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+from kubernetes.aio.client import ApiException
+from rich.console import Console
+from rich.live import Live
+
+from assay_api import Ref
+from assay_cli.watch_source import Cluster
+from assay_cli.watch_trail import Trail
+from assay_cli.watch_view import Seen, now, view
+
+REFRESH = 4  # times a second
+BUSY = 429
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `watch` and `status` to the commands of `assay`."""
+    for name, run, about in (
+        ("watch", watch, "show a Model and its Experiment live, until Ctrl-C"),
+        ("status", status, "show Models and their Experiments once"),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        command.add_argument("model", nargs="?" if name == "status" else None, help="name of the Model")
+        command.add_argument("-n", "--namespace", default="default")
+        command.add_argument("--kubeconfig", help="default: KUBECONFIG, then ~/.kube/config")
+        command.add_argument("--context", help="default: the current one")
+        command.set_defaults(run=run)
+    commands.choices["watch"].add_argument("--every", type=float, default=1.0, help="seconds between looks")
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Show one Model until interrupted."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_watch(options))
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show one Model, or all of the namespace."""
+    return asyncio.run(_status(options))
+
+
+async def looks(cluster: Cluster, ref: Ref, every: float) -> AsyncIterator[Seen]:
+    """Read again and again; a server that is away for a moment is asked again at the next look.
+
+    Raises:
+        ApiException: It refuses, or knows no Models: the chart is not installed, or rights are missing.
+    """
+    while True:
+        if (seen := await _read(cluster, ref)) is not None:
+            yield seen
+        await asyncio.sleep(every)
+
+
+async def _read(cluster: Cluster, ref: Ref) -> Seen | None:
+    try:
+        return await cluster.read(ref)
+    except ApiException as error:
+        if error.status in range(400, 500) and error.status != BUSY:
+            raise
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        pass
+    return None
+
+
+async def _watch(options: argparse.Namespace) -> None:
+    ref, trail, console = Ref(options.namespace, options.model), Trail(), Console()
+    async with Cluster(options.kubeconfig, options.context) as cluster:
+        with Live(console=console, refresh_per_second=REFRESH, screen=console.is_terminal) as live:
+            async for seen in looks(cluster, ref, options.every):
+                for experiment in seen.experiments:
+                    trail.add(experiment, time.time())
+                live.update(view(seen, trail, now(), console.width))
+
+
+async def _status(options: argparse.Namespace) -> int:
+    console = Console()
+    async with Cluster(options.kubeconfig, options.context) as cluster:
+        names = (options.model,) if options.model else await cluster.names(options.namespace)
+        seen = [await cluster.read(Ref(options.namespace, name)) for name in names]
+    for one in seen:
+        console.print(view(one, Trail(), now(), console.width))
+    if not any(one.model for one in seen):
+        console.print(f"no Model {options.model or ''} in namespace {options.namespace}".replace("  ", " "))
+    return 0 if any(one.model for one in seen) else 1

@@ -1,0 +1,56 @@
+"""Where `watch` and `status` look: Models, ModelVersions and Experiments, read from the API server."""
+
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from kubernetes.aio import client, config
+from pydantic import BaseModel
+
+from assay_api import GROUP, VERSION, Experiment, Model, ModelVersion, Ref
+from assay_cli.watch_view import Seen
+
+NOT_FOUND = 404
+
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+class Cluster:
+    """The API server of the current kubeconfig context; `async with` opens and closes the connection."""
+
+    def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
+        """Take the default kubeconfig (KUBECONFIG, ~/.kube/config) unless another is named."""
+        self._kubeconfig, self._context = kubeconfig, context
+        self._api: client.ApiClient
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        settings = client.Configuration()
+        await config.load_kube_config(self._kubeconfig, self._context, settings)
+        self._api = client.ApiClient(settings)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        await self._api.close()
+
+    async def names(self, namespace: str) -> tuple[str, ...]:
+        """Return the names of the Models in `namespace`."""
+        return tuple(m.metadata.name for m in await self._all(Model, "models", namespace))
+
+    async def read(self, ref: Ref) -> Seen:
+        """Return the Model with all that belongs to it, as it is now."""
+        models = await self._all(Model, "models", ref.namespace)
+        versions = await self._all(ModelVersion, "modelversions", ref.namespace)
+        experiments = await self._all(Experiment, "experiments", ref.namespace)
+        return Seen(
+            next((m for m in models if m.metadata.name == ref.name), None),
+            tuple(v for v in versions if v.spec.model_ref.name == ref.name),
+            tuple(e for e in experiments if e.spec.model_ref.name == ref.name),
+        )
+
+    async def _all(self, kind: type[Kind], plural: str, namespace: str) -> list[Kind]:
+        api = client.CustomObjectsApi(self._api)
+        found: Any = await api.list_namespaced_custom_object(GROUP, VERSION, namespace, plural)
+        return [kind.model_validate(item) for item in found["items"]]
