@@ -1,8 +1,8 @@
 """Sums that don't depend on the order of the additions: what the statistics of an arm are kept in.
 
 A float is a whole number of units of 2**-1074. Kept as whole numbers, sums and sums of squares are exact:
-taking a value back leaves no trace, a recount in any order is equal bit for bit, and the variance of values near
-1e8 is right.
+taking a value back leaves no trace, a recount in any order is equal bit for bit, and the variance of values
+near 1e8 is right.
 """
 
 from typing import NamedTuple, Self

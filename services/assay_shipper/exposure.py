@@ -1,0 +1,103 @@
+"""A line of Envoy's log becomes a record for the collector, or is counted and left. Pure."""
+
+import json
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from assay_assign import Interval, arm_at, decode, pseudonym, slot
+
+NONE = "none"
+UNENROLLED = "unenrolled"
+RECORD_START = b'{"'
+
+
+class Line(NamedTuple):
+    """What a line says.
+
+    Attributes:
+        at: Unix time in seconds; 0 if the line does not say.
+        assigned: The arm, or `none`, or `unenrolled`.
+        sound: Whether the hash of the unit gives the arm that Envoy gave.
+        record: What the collector gets; None if the unit is in no Experiment.
+    """
+
+    namespace: str
+    model: str
+    experiment: str | None
+    at: float
+    assigned: str
+    sound: bool
+    record: dict[str, Any] | None
+
+
+def parse(line: bytes, key: bytes) -> Line:
+    """Read one line; the raw id of the unit goes no further.
+
+    Raises:
+        ValueError: This is no line of an exposure log, or half of one.
+    """
+    raw = _object(line)
+    assigned, experiment, unit = (
+        raw.get("assigned") or NONE,
+        raw.get("experiment"),
+        str(raw.get("unit") or ""),
+    )
+    sound = True
+    if experiment and assigned != NONE:
+        sound = unit != "" and assigned == _expected(experiment, unit, raw.get("table") or "")
+    record = None
+    if experiment and assigned not in (NONE, UNENROLLED):
+        if not unit:
+            raise ValueError("an arm without a unit")
+        record = _record(raw, pseudonym(key, unit), sound=sound)
+    names = (str(raw.get("namespace") or ""), str(raw.get("model") or ""))
+    return Line(*names, experiment, _seconds(raw), assigned, sound, record)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """Parse a line; where Envoy died in the middle of one, the next one stands behind what there is of it."""
+    try:
+        raw = json.loads(line)
+    except ValueError:
+        start = line.rfind(RECORD_START)
+        if start <= 0:
+            raise
+        raw = json.loads(line[start:])
+    if not isinstance(raw, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - the line is wrong, not the program
+    return raw
+
+
+def _record(raw: dict[str, Any], unit: str, *, sound: bool) -> dict[str, Any]:
+    return {
+        "id": str(raw["id"]) if raw.get("id") else _identity(raw, unit),
+        "ts": _seconds(raw),
+        "experiment": raw["experiment"],
+        "epoch": int(raw.get("epoch") or 0),
+        "unit": unit,
+        "arm": raw["assigned"],
+        "served": raw.get("served"),
+        "version": raw.get("version"),
+        "status": int(raw.get("status") or 0),
+        "duration_us": max(0, int(raw.get("dur_us") or 0)),
+        "attempts": max(0, int(raw.get("attempts") or 0)),
+        "audit": "ok" if sound else "mismatch",
+    }
+
+
+def _identity(raw: dict[str, Any], unit: str) -> str:
+    """Envoy always logs an id; should it not, time and unit tell requests apart well enough."""
+    return f"{raw.get('ts')}/{unit}"
+
+
+def _seconds(raw: dict[str, Any]) -> float:
+    return float(raw.get("ts") or 0)
+
+
+def _expected(experiment: str, unit: str, table: str) -> str:
+    return arm_at(_table(table), slot(experiment, unit)) or UNENROLLED
+
+
+@lru_cache(maxsize=256)
+def _table(text: str) -> tuple[Interval, ...]:
+    return decode(text)
