@@ -27,6 +27,8 @@ from assay_operator.telemetry import Outcomes, metrics
 from assay_operator.telemetry.collector import collector
 from assay_operator.xds import AdsServer, Gateways
 
+START_ATTEMPTS = 30
+
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +71,7 @@ async def serve(settings: Settings) -> None:
 
         queue = WorkQueue(timed)
         triggers = Triggers(cluster, store, queue, ads)
-        await triggers.refresh()
+        await _listed(triggers)
         for ref in store.families():  # all of them, before the first gateway is answered
             await reconcile.route_only(ref)
         await ads.start(settings.xds_port)
@@ -96,6 +98,18 @@ async def serve(settings: Settings) -> None:
             for task in others:
                 task.cancel()
         await ads.stop()
+
+
+async def _listed(triggers: Triggers) -> None:
+    """List everything; right after an installation the API server may not serve our kinds yet."""
+    for attempt in range(START_ATTEMPTS):
+        try:
+            return await triggers.refresh()
+        except Exception as error:
+            if attempt == START_ATTEMPTS - 1:
+                raise
+            log.info("waiting for the API server: %s", str(error).splitlines()[0])
+            await asyncio.sleep(1)
 
 
 def login(**kwargs: Any) -> kopf.ConnectionInfo | None:

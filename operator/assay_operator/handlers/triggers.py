@@ -71,7 +71,7 @@ class Triggers:
             self._queue.add(ref)
 
     async def refresh(self) -> None:
-        """Take the world from listings, at the start and now and then: a watch may lose its place silently."""
+        """Take the world from listings, at the start and now and then: watches lose their place silently."""
         for kind in EVERY:
             bodies, version = await self._cluster.listed(kind)
             for ref in self._store.replace(kind, bodies, version):
