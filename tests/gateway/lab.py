@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from assay_api import Ref
 from assay_assign import table
 from assay_operator.gateway import ArmRoute, Backend, Edge, Endpoint, ModelRoute, Split, bootstrap
+from assay_operator.xds import AdsServer
 
 GIVEN: set[int] = set()
 ENVOY = os.path.join(sysconfig.get_path("scripts"), "envoy")
@@ -69,6 +71,12 @@ class Envoy:
         """Read a page of the admin interface."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as reply:
             return str(reply.read().decode())
+
+    def stat(self, name: str) -> int:
+        """Return one counter or gauge, 0 before there is one."""
+        with contextlib.suppress(OSError, IndexError):
+            return int(self.get(f"/stats?filter=^{name}$").rsplit(":", 1)[1])
+        return 0
 
     def post(self, path: str) -> None:
         """Ask the admin interface to do something."""
@@ -146,17 +154,19 @@ class Caller:
         writer.write(b"".join(requests))
         answers = [await self._answer(reader) for _ in requests]
         if answers[-1].headers.get("connection") == "close":
-            self.close()
+            await self.close()
         return answers
 
     async def _answer(self, reader: asyncio.StreamReader) -> Answer:
         line, fields, body = await _message(reader)
         return Answer(int(line.split()[1]), dict(fields), body)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Hang up."""
         if self._pair:
             self._pair[1].close()
+            with contextlib.suppress(ConnectionError):
+                await self._pair[1].wait_closed()
             self._pair = None
 
 
@@ -202,6 +212,8 @@ class Model:
                 pass
         self._writers.discard(writer)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         line, fields, _ = await _message(reader)
@@ -272,3 +284,64 @@ async def until(condition: Any, seconds: float = 15) -> Any:
 def edge(folder: Path) -> Edge:
     """Return a gateway's settings for loopback."""
     return Edge(port=free_port(), host="127.0.0.1", log_path=str(folder / "exposures.jsonl"))
+
+
+class Gateway:
+    """A control plane in this process and one Envoy that it programs."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder, self.edge, self.options = folder, edge(folder), options
+        self.xds_port = free_port()
+        self.ads = AdsServer(self.edge, **options)
+        self.envoy: Envoy
+        self.callers: list[Caller] = []
+
+    async def publish(self, route: ModelRoute, seconds: float = 10) -> None:
+        """Publish a route and wait until it is in force."""
+        ref = Ref(route.namespace, route.name)
+        await self.ads.publish(ref, route)
+        programmed = await self.ads.wait_programmed(ref, seconds)
+        assert programmed.done, programmed
+
+    async def restart_operator(self, *routes: ModelRoute) -> None:
+        """Replace the control plane by one that knows nothing but these routes."""
+        await self.ads.stop()
+        self.ads = AdsServer(self.edge, **self.options)
+        for route in routes:
+            await self.ads.publish(Ref(route.namespace, route.name), route)
+        await self.ads.start(self.xds_port, "127.0.0.1")
+
+    def caller(self) -> Caller:
+        self.callers.append(Caller(self.edge.port))
+        return self.callers[-1]
+
+    async def close(self) -> None:
+        """Hang up, and stop the control plane."""
+        for caller in self.callers:
+            await caller.close()
+        await self.ads.stop()
+
+    async def ready(self) -> bool:
+        """Return whether the readiness probe of the pod would pass."""
+        try:
+            return (await self.caller().ask("10.1.2.3:8080", path="/assay-ready")).status == 200
+        except ConnectionError:
+            return False
+
+    async def log(self, count: int) -> list[dict[str, Any]]:
+        """Return the exposure log once it has `count` lines."""
+        path = Path(self.edge.log_path)
+        await until(lambda: path.exists() and len(path.read_text().splitlines()) >= count)
+        return records(path)
+
+
+@contextlib.asynccontextmanager
+async def gateway(folder: Path, **options: Any) -> AsyncIterator[Gateway]:
+    """Run a control plane and a gateway."""
+    lab = Gateway(folder, **options)
+    await lab.ads.start(lab.xds_port, "127.0.0.1")
+    with envoy(folder, lab.xds_port) as lab.envoy:
+        try:
+            yield lab
+        finally:
+            await lab.close()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from assay_assign import SLOTS, encode
 from assay_operator.gateway.clusters import champion_cluster, target
+from assay_operator.gateway.guard import FILTER, one_value
 from assay_operator.gateway.route import ModelRoute, Split
 from assay_operator.gateway.values import Json, headers, seconds
 
@@ -56,18 +57,8 @@ def unknown() -> Json:
 
 def _routes(route: ModelRoute, prefix: str) -> Iterator[Json]:
     if split := route.split:
-        yield {"match": _having(prefix, split, {"contains": ","}), **_answer(400, _ambiguous(split))}
         yield _split_route(route, split, prefix)
     yield _default_route(route, prefix)
-
-
-def _ambiguous(split: Split) -> str:
-    return f"header {split.header} must be sent once and hold one value without a comma"
-
-
-def _having(prefix: str, split: Split, value: Json) -> Json:
-    """Match requests whose unit header has a certain value; Envoy joins repeated ones with a comma."""
-    return {"prefix": prefix, "headers": [{"name": split.header, "string_match": value}]}
 
 
 def _split_route(route: ModelRoute, split: Split, prefix: str) -> Json:
@@ -76,8 +67,9 @@ def _split_route(route: ModelRoute, split: Split, prefix: str) -> Json:
     facts = {"experiment": split.uid, "epoch": str(split.epoch), "table": encode(split.table)}
     return {
         "name": f"{route.namespace}/{route.name}/split",
-        "match": _having(prefix, split, {"safe_regex": {"regex": ".+"}}),
+        "match": {"prefix": prefix, "headers": [_present(split.header)]},
         "metadata": _metadata(route, facts),
+        "typed_per_filter_config": {FILTER: one_value(split.header)},
         "request_headers_to_add": headers({UNIT_HEADER: f"%REQ({split.header})%"}),
         "response_headers_to_add": headers({VERSION_HEADER: SERVED_VERSION}),
         "route": {
@@ -87,6 +79,11 @@ def _split_route(route: ModelRoute, split: Split, prefix: str) -> Json:
             "weighted_clusters": {"use_hash_policy": True, "clusters": list(_shares(route, split))},
         },
     }
+
+
+def _present(header: str) -> Json:
+    """Match a header that says something; without this all who send an empty one would share a slot."""
+    return {"name": header, "string_match": {"safe_regex": {"regex": ".+"}}}
 
 
 def _shares(route: ModelRoute, split: Split) -> Iterator[Json]:

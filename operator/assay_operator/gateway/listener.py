@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from assay_operator.gateway.bootstrap import HTTP_MANAGER, ROUTER
+from assay_operator.gateway.guard import MESSAGE, guard
 from assay_operator.gateway.hosts import ARM_HEADER, UNIT_HEADER
 from assay_operator.gateway.values import V3_OVER_ADS, Json, address, typed
 
@@ -81,7 +82,7 @@ def _manager(edge: Edge) -> Json:
         "common_http_protocol_options": {"idle_timeout": "300s", "headers_with_underscores_action": "ALLOW"},
         "always_set_request_id_in_response": True,  # the caller's key to its line in the log
         "early_header_mutation_extensions": [_strip()],
-        "http_filters": [_body_limit(edge), _router()],
+        "http_filters": [guard(), _body_limit(edge), _router()],
         "access_log": [_exposures(edge)],
         "local_reply_config": _replies(),
     }
@@ -126,8 +127,10 @@ def _exposures(edge: Edge) -> Json:
 
 def _replies() -> Json:
     """Say in JSON what the gateway itself has to say."""
+    ready = _mapper(200, {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%\n"}})
+    denied = {**_mapper(403, {"json_format": _error(CODES[400])}), "status_code": 400}
     return {
-        "mappers": [_mapper(200, {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%\n"}})]
+        "mappers": [ready, {**denied, "body": {"inline_string": MESSAGE}}]
         + [_mapper(status, {"json_format": _error(code)}) for status, code in CODES.items()],
         "body_format": {"json_format": _error("Gateway")},
     }

@@ -9,7 +9,7 @@ TYPES = "type.googleapis.com/envoy."
 V3_OVER_ADS = {"ads": {}, "resource_api_version": "V3"}
 
 
-def typed(name: str, message: str, **fields: Any) -> Json:
+def typed(name: str, message: str, /, **fields: Any) -> Json:
     """Return an extension's configuration, such as `typed("x", "extensions...v3.Router")`."""
     return {"name": name, "typed_config": {"@type": TYPES + message, **fields}}
 
@@ -19,7 +19,7 @@ def address(host: str, port: int) -> Json:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def options(message: str, **fields: Any) -> Json:
+def options(message: str, /, **fields: Any) -> Json:
     """Return `typed_extension_protocol_options` with one message, known by its own name."""
     return {f"envoy.{message}": {"@type": f"{TYPES}{message}", **fields}}
 

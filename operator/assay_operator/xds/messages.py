@@ -9,12 +9,14 @@ from typing import Any
 
 import envoy.extensions.access_loggers.file.v3.file_pb2
 import envoy.extensions.filters.http.buffer.v3.buffer_pb2
+import envoy.extensions.filters.http.rbac.v3.rbac_pb2
 import envoy.extensions.filters.http.router.v3.router_pb2
 import envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2
 import envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2
 import envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2
 import envoy.extensions.transport_sockets.tls.v3.tls_pb2
-import envoy.extensions.upstreams.http.v3.http_protocol_options_pb2  # noqa: F401  all of them register types
+import envoy.extensions.upstreams.http.v3.http_protocol_options_pb2
+import envoy.type.matcher.v3.http_inputs_pb2  # noqa: F401  all of them register types
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2

@@ -51,7 +51,7 @@ class AdsServer:
     def __init__(self, edge: Edge | None = None, *, linger: float = 30.0) -> None:
         self._shelf = Shelf()
         self._routes: dict[Ref, tuple[ModelRoute, str]] = {}
-        self._streams: set[Stream] = set()
+        self._streams: dict[Stream, asyncio.Task[None]] = {}
         self._since: dict[Ref, float] = {}
         self._progress = asyncio.Event()
         self._linger = linger
@@ -71,9 +71,11 @@ class AdsServer:
         return bound
 
     async def stop(self) -> None:
-        """End every stream. Envoys go on with what they have."""
+        """End every stream. Envoys go on with what they have, and look for us until we are back."""
+        for speaker in self._streams.values():
+            speaker.cancel()
         if self._server:
-            await self._server.stop(grace=None)
+            await self._server.stop(grace=1)
 
     async def publish(self, ref: Ref, route: ModelRoute | None) -> str:
         """Want this route for the Model, or none; see `Gateways`."""
@@ -101,7 +103,7 @@ class AdsServer:
             return _not_yet(count, "gateways are starting" if count else "no gateway is connected")
         if behind := [stream for stream in serving if not self._has(stream, ref)]:
             return _not_yet(count, _waiting(behind, len(serving)))
-        return Programmed(done=True, gateways=count, message=f"{len(serving)} gateways acknowledged")
+        return Programmed(done=True, gateways=count, message=f"{len(serving)} of {len(serving)} gateways acknowledged")
 
     async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:  # noqa: ASYNC109  the caller's bound
         """Return as soon as the route is in force or refused; see `Gateways`."""
@@ -114,15 +116,14 @@ class AdsServer:
     async def _serve(self, requests: AsyncIterable[Any], context: Any) -> None:
         """Keep one Envoy up to date until it goes away."""
         stream = Stream(context.write, self._listener)
-        self._streams.add(stream)
         reader = asyncio.create_task(self._read(stream, requests))
-        speaker = asyncio.create_task(self._speak(stream))
+        self._streams[stream] = speaker = asyncio.create_task(self._speak(stream))
         try:
             await asyncio.wait((reader, speaker), return_when=asyncio.FIRST_COMPLETED)
         finally:
             reader.cancel()
             speaker.cancel()
-            self._streams.discard(stream)
+            del self._streams[stream]
             self._settle()
             logger.info("gateway %s disconnected", stream.node)
         if speaker.done() and not speaker.cancelled() and (error := speaker.exception()):
