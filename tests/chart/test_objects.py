@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from assay_collector.settings import Settings as CollectorSettings
+from assay_operator.kube import EVERY
+from assay_operator.settings import Settings as OperatorSettings
+from assay_shipper.settings import Settings as ShipperSettings
+
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = ("1.29", "1.37")  # the oldest that the chart allows, the newest that schemas are at hand for
 PROMETHEUS_OPERATOR = (
@@ -173,7 +178,8 @@ def test_with_namespaces_there_are_only_roles(major, render) -> None:
         "assay-system",
     ]
     own = of_kind(objects, "Role")[-1]
-    assert own["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
+    assert {verb for rule in own["rules"] for verb in rule["verbs"]} == {"list", "watch"}
+    assert "pods" in [resource for rule in own["rules"] for resource in rule["resources"]]
     environment = {v["name"]: v.get("value") for v in pods(objects)["assay-operator"]["containers"][0]["env"]}
     assert environment["ASSAY_NAMESPACES"] == '["team-a","team-b"]'
 
@@ -247,7 +253,8 @@ def test_a_leaving_gateway_answers_until_the_cluster_has_forgotten_it(render) ->
     envoy, shipper = pod["containers"][0], pod["initContainers"][0]
     drain = float(envoy["lifecycle"]["preStop"]["exec"]["command"][-1])
     assert drain >= 5
-    assert pod["terminationGracePeriodSeconds"] >= drain + 10
+    shipped = float(next(v["value"] for v in shipper["env"] if v["name"] == "ASSAY_DRAIN_SECONDS"))
+    assert pod["terminationGracePeriodSeconds"] > drain + shipped
     assert envoy["readinessProbe"]["httpGet"] == {"path": "/assay-ready", "port": "http"}
     assert shipper["restartPolicy"] == "Always"  # stopped after Envoy, so that the last exposures are shipped
 
@@ -281,14 +288,39 @@ def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render
     assert environment["ASSAY_DATABASE_URL"]["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}
 
 
-def test_the_operator_finds_the_gateway_by_labels_that_its_pods_have(render) -> None:
-    objects = render({"fullnameOverride": "trial", "nameOverride": "other"})
-    environment = {v["name"]: v.get("value") for v in pods(objects)["trial-operator"]["containers"][0]["env"]}
-    selector = dict(pair.split("=") for pair in environment["ASSAY_GATEWAY_SELECTOR"].split(","))
-    for name, workload in (("trial-gateway", "Deployment"), ("trial-operator", "Deployment")):
-        labels = named(objects, workload, name)["spec"]["template"]["metadata"]["labels"]
-        assert (selector.items() <= labels.items()) is (name == "trial-gateway")
-        assert labels.get("assay.dev/role") == ("gateway" if name == "trial-gateway" else None)
+def test_the_operator_knows_the_gateway_by_its_role(render) -> None:
+    roles = {
+        o["metadata"]["name"]: o["spec"]["template"]["metadata"]["labels"].get("assay.dev/role")
+        for o in of_kind(render(), "Deployment", "StatefulSet")
+    }
+    assert roles == {"assay-gateway": "gateway", "assay-operator": None, "assay-collector": None}
+
+
+def test_every_setting_that_the_chart_gives_is_one_that_its_reader_knows(render) -> None:
+    known = {
+        "assay-operator": set(OperatorSettings.model_fields),
+        "assay-collector": set(CollectorSettings.model_fields),
+        "assay-gateway": set(ShipperSettings.model_fields),
+    }
+    for name, pod in pods(render()).items():
+        given = {
+            v["name"] for c in containers(pod) for v in c.get("env", []) if v["name"].startswith("ASSAY_")
+        }
+        assert {variable.removeprefix("ASSAY_").lower() for variable in given} <= known.get(name, set()), name
+
+
+def test_the_operator_may_watch_what_it_watches_and_report_on_what_is_ours(render) -> None:
+    role = named(render(), "ClusterRole", "assay-system-assay-operator")
+    allowed = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
+    }
+    for kind in EVERY:
+        group = kind.api_version.rpartition("/")[0]
+        assert {(group, kind.plural, "list"), (group, kind.plural, "watch")} <= allowed
+        if group == "assay.dev":
+            assert (group, f"{kind.plural}/status", "patch") in allowed
 
 
 def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(render) -> None:

@@ -1,36 +1,44 @@
-{{/* What the operator may do where Models live. No wildcard, no Secret, no update: it only watches and server-side applies. */}}
+{{/* What the operator may do where Models live. No wildcard, no Secret, no get and no update: it watches, and it applies. */}}
 {{- define "assay.operatorRules" -}}
 - apiGroups: [assay.dev]
   resources: [models]
-  verbs: [list, watch, patch]
+  verbs: [list, watch]
 - apiGroups: [assay.dev]
   resources: [modelversions]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [list, watch, create, delete]
 - apiGroups: [assay.dev]
   resources: [experiments]
-  verbs: [list, watch, create, patch]
+  verbs: [list, watch, create, patch, delete]        # patch: the finalizer
 - apiGroups: [assay.dev]
   resources: [models/status, modelversions/status, experiments/status]
   verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch]
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch]
 - apiGroups: [""]
-  resources: [services]
-  verbs: [list, watch, create, patch, delete]
+  resources: [services, persistentvolumeclaims]
+  verbs: [list, watch, create, patch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [persistentvolumeclaims]
   verbs: [list, watch, create, patch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
+{{- end -}}
+
+{{/* The same kinds, only to look at: the operator's own namespace, when Models live elsewhere. The gateway's pods are in it. */}}
+{{- define "assay.operatorViews" -}}
+{{- $views := list }}
+{{- range (include "assay.operatorRules" . | fromYamlArray) }}
+{{- if has "watch" .verbs }}
+{{- $views = append $views (dict "apiGroups" .apiGroups "resources" .resources "verbs" (list "list" "watch")) }}
+{{- end }}
+{{- end }}
+{{- toYaml $views }}
 {{- end -}}
