@@ -33,7 +33,9 @@ async def serving(handler: Handler) -> AsyncIterator[Target]:
 
 
 def says(label: str, arm: str = "control") -> web.Response:
-    return web.json_response({"predictions": [label]}, headers={"x-assay-arm": arm, "x-request-id": "r-1"})
+    return web.json_response(
+        {"predictions": [{"label": label}]}, headers={"x-assay-arm": arm, "x-request-id": "r-1"}
+    )
 
 
 async def ask(handler: Handler, **options: Any) -> Answer:
@@ -155,7 +157,7 @@ async def test_traffic_ends_at_once_when_told_to_with_every_answer_in() -> None:
 
 
 def seen(unit: str, arm: str | None, at: float = 0, status: int = 200) -> Answer:
-    return Answer(unit, at, 0.01, status, arm, f"r-{unit}-{at}", {"predictions": ["yes"]})
+    return Answer(unit, at, 0.01, status, arm, id=f"r-{unit}-{at}", body={"predictions": [{"label": "yes"}]})
 
 
 def test_a_unit_that_changes_its_arm_is_noticed() -> None:

@@ -1,7 +1,7 @@
 """The retention team's rules as a Bento of their own, with the kind of bug that only traffic finds.
 
-`POST /predict` takes {"rows": [{column: value, ...}]} and answers {"predictions": ["yes" or "no", ...]}, as
-Assay's own predictor does. For customers in area code 510 the rules raise, and BentoML answers 500.
+`POST /predict` takes {"rows": [{column: value, ...}]} and answers {"predictions": [{"label": "yes"}, ...]},
+as Assay's own predictor does. For customers in area code 510 the rules raise, and BentoML answers 500.
 """
 
 from typing import Any
@@ -19,4 +19,4 @@ class ChurnRules:
     @bentoml.api  # type: ignore[untyped-decorator]  # bentoml ships no types
     def predict(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Answer yes or no for each row."""
-        return {"predictions": ["yes" if leaves(row) else "no" for row in rows]}
+        return {"predictions": [{"label": "yes" if leaves(row) else "no"} for row in rows]}

@@ -14,6 +14,7 @@ from churndemo import sockets
 
 UNIT = "x-user-id"
 ARM = "x-assay-arm"
+VERSION = "x-assay-version"
 NO_ARM = frozenset({None, "", "none", "unenrolled"})  # words for: in no Experiment
 
 
@@ -33,6 +34,7 @@ class Answer(NamedTuple):
     seconds: float
     status: int  # 0: no answer at all
     arm: str | None = None
+    version: str | None = None  # that answered
     id: str | None = None  # the request id that the gateway gave
     body: Any = None
     error: str = ""
@@ -103,4 +105,6 @@ def _answer(
     status = (
         response.status if body is not None or not response.ok else 0
     )  # a 200 without a prediction is none
-    return Answer(unit, at, seconds, status, said.get(ARM), said.get("x-request-id"), body, error)
+    return Answer(
+        unit, at, seconds, status, said.get(ARM), said.get(VERSION), said.get("x-request-id"), body, error
+    )

@@ -34,6 +34,7 @@ class Ledger:
     def __init__(self) -> None:
         self.statuses: Counter[int] = Counter()
         self.answers_by_arm: Counter[str] = Counter()
+        self.answers_by_version: Counter[str] = Counter()
         self.failures: list[Answer] = []
         self.failed = 0
         self.arms: dict[str, str] = {}  # unit -> the arm it was last answered under
@@ -44,6 +45,7 @@ class Ledger:
         """Count one answer."""
         self.statuses[answer.status] += 1
         self.answers_by_arm[answer.arm or "none"] += 1
+        self.answers_by_version[answer.version or "unknown"] += not answer.failed
         self.seconds.append(answer.seconds)
         if answer.failed:
             self.failed += 1

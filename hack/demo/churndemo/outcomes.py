@@ -35,12 +35,10 @@ class Outcome(NamedTuple):
 def prediction(body: Any) -> str | None:
     """Return the label in an answer of `/predict`, or None if there is none.
 
-    >>> prediction({"predictions": ["yes"]})
+    >>> prediction({"predictions": [{"label": "yes", "probability": 0.8}]})
     'yes'
     """
     match body:
-        case {"predictions": [str(label), *_]}:
-            return label
         case {"predictions": [{"label": str(label)}, *_]}:
             return label
     return None

@@ -1,0 +1,139 @@
+"""The demo from the first image to the last claim: build, tell, sum up, leave."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+
+import prepare
+from cluster.shell import Failed, Refusal
+from rich.console import Console
+
+from assay_api import Ref
+from assay_cli.watch_source import Cluster as Api
+from churndemo import bento
+from churndemo.customers import read
+from churndemo.house import NAMESPACE, RELEASE, ROOT, SYSTEM, House, house
+from churndemo.kubectl import KubectlError
+from churndemo.outcomes import Collector, Labels
+from churndemo.picture import summary
+from churndemo.plot import plot
+from churndemo.show import shown
+from churndemo.stage import Stage
+from churndemo.story import MODEL, Story, chapters
+from churndemo.users import Users
+from churndemo.watcher import StoryError, Watcher
+
+ABOUT = "A churn model wins its experiment on a real Kubernetes, and a broken one loses."
+OUT = ROOT / "out/demo"
+LONGEST = 1200.0  # seconds of traffic
+LABEL_DELAY = 2.0  # seconds until a true label is known
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=ABOUT)
+    parser.add_argument("--cluster", default=os.environ.get("CLUSTER") or "assay", help="its name")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster up")
+    parser.add_argument("--here", action="store_true", help="Assay is installed already: tell the story only")
+    parser.add_argument("--rate", type=float, default=60, help="requests a second")
+    return parser.parse_args()
+
+
+async def main() -> int:
+    said, console = arguments(), Console()
+    try:
+        if not said.here:
+            await build(said.cluster, console)
+        stage = await demo(house(said.cluster), said.rate, console)
+    except (KubectlError, Refusal, Failed) as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        return 1
+    console.print(summary(stage))
+    plot(stage, OUT / "effect.png")
+    console.print(f"plot: {OUT / 'effect.png'}   record: {OUT / 'recording.jsonl'}")
+    await leave(said, console)
+    return 0 if stage.kept else 1
+
+
+async def build(cluster: str, console: Console) -> None:
+    """Bring everything up, the cluster and the images side by side: the first time both take minutes."""
+    start = time.monotonic()
+    await asyncio.gather(make("cluster", cluster), make("images", cluster))
+    await make("load", cluster)
+    there = house(cluster)
+    await asyncio.to_thread(bento.bring, there.cluster)
+    await there.install()
+    console.print(f"Assay is up after {time.monotonic() - start:.0f} s")
+
+
+async def make(target: str, cluster: str) -> None:
+    """Run a target of the Makefile; its progress goes to the terminal."""
+    process = await asyncio.create_subprocess_exec("make", "-s", target, f"CLUSTER={cluster}", cwd=ROOT)
+    if await process.wait():
+        raise KubectlError(f"make {target} CLUSTER={cluster} failed; its last words stand above")
+
+
+async def demo(there: House, rate: float, console: Console) -> Stage:
+    """Tell the story and return how it went; what it could not tell is marked as failed."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    prepare.prepare(OUT)
+    await there.clear()
+    await there.furnish(OUT)
+    stage = Stage(chapters())
+    with (OUT / "recording.jsonl").open("w") as record, contextlib.suppress(StoryError):
+        watcher = Watcher(stage, Ref(NAMESPACE, MODEL), record)
+        async with shown(stage, console), watching(there, watcher):
+            await tell(Story(there, stage, watcher), there, stage, rate)
+    return stage
+
+
+async def tell(story: Story, there: House, stage: Stage, rate: float) -> None:
+    """Three chapters; from the first answer to the end, users never stop calling."""
+    customers = read(OUT / "live.csv")
+    stop = asyncio.Event()
+    async with contextlib.AsyncExitStack() as doors:
+        client = await story.first(doors, customers[0])
+        users = Users(customers, client, stage.ledger, Labels(f"{NAMESPACE}/{MODEL}", LABEL_DELAY))
+        told = asyncio.create_task(outcomes(there, users, stop))
+        called = asyncio.create_task(users.call(rate, stop, seconds=LONGEST))
+        try:
+            await story.better(users)
+            await story.faulty(users)
+        finally:
+            stop.set()
+            await called
+            await told
+            story.users_are_well()
+
+
+async def outcomes(there: House, users: Users, stop: asyncio.Event) -> None:
+    """Send true labels to the collector with the application's token."""
+    token = await there.kubectl.secret(f"{RELEASE}-tokens", SYSTEM, "application")
+    async with there.door(f"{RELEASE}-collector", SYSTEM, 8080) as target:
+        await users.tell(Collector(target, token), stop)
+
+
+@contextlib.asynccontextmanager
+async def watching(there: House, watcher: Watcher) -> AsyncIterator[None]:
+    """Look at the cluster in the background."""
+    async with Api(str(there.cluster.kubeconfig)) as api:
+        task = asyncio.create_task(watcher.watch(api))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def leave(said: argparse.Namespace, console: Console) -> None:
+    """Take the cluster down, or say how to look around."""
+    if said.here:
+        return
+    if said.keep:
+        console.print(f'it stays: eval "$(make -s kubeconfig CLUSTER={said.cluster})"', highlight=False)
+        console.print("then: kubectl -n demo get amodel,amv,aexp; and make down ends it", highlight=False)
+        return
+    await make("down", said.cluster)

@@ -1,0 +1,86 @@
+"""Looks at the Model and its Experiments twice a second, remembers, and wakes who waits."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import IO
+
+from pydantic import BaseModel
+
+from assay_api import Experiment, Ref
+from assay_cli.watch import looks
+from assay_cli.watch_source import Cluster
+from assay_cli.watch_trail import Look, candidates_percent
+from assay_cli.watch_view import Seen
+from churndemo.stage import Stage
+
+EVERY = 0.5  # seconds
+ERRORS = "errors"
+
+
+class StoryError(RuntimeError):
+    """The story did not go on as it is told."""
+
+
+class Record(BaseModel):
+    """One line of recording.jsonl: what the API server said at a moment."""
+
+    at: float
+    seen: Seen
+
+
+class Watcher:
+    """Fills the stage; `until` waits for something to become true."""
+
+    def __init__(self, stage: Stage, ref: Ref, record: IO[str]) -> None:
+        self._stage = stage
+        self._ref = ref
+        self._record = record
+        self._looked = asyncio.Condition()
+
+    async def watch(self, cluster: Cluster) -> None:
+        """Look until cancelled."""
+        async for seen in looks(cluster, self._ref, EVERY):
+            if seen != self._stage.seen:
+                self._remember(seen)
+            self._stage.sample()
+            async with self._looked:
+                self._looked.notify_all()
+
+    def _remember(self, seen: Seen) -> None:
+        self._stage.seen, at = seen, time.time()
+        self._record.write(Record(at=at, seen=seen).model_dump_json(by_alias=True) + "\n")
+        self._record.flush()
+        for experiment in seen.experiments:
+            self._stage.trail.add(experiment, at)
+            self._note_percent(experiment)
+            self._note_guard(experiment, at)
+
+    def _note_percent(self, experiment: Experiment) -> None:
+        percents = self._stage.percents.setdefault(experiment.metadata.uid, [])
+        percent = candidates_percent(experiment)
+        if percent and percents[-1:] != [percent]:
+            percents.append(percent)
+
+    def _note_guard(self, experiment: Experiment, at: float) -> None:
+        line = next((a for a in experiment.status.analysis if a.metric == ERRORS), None)
+        if line is None or line.estimate is None or line.high is None:
+            return
+        kept = self._stage.guards.setdefault(experiment.metadata.uid, [])
+        low = line.low if line.low is not None else line.estimate
+        look = Look(at, line.units, line.estimate, low, line.high, candidates_percent(experiment))
+        if not kept or kept[-1][1:] != look[1:]:
+            kept.append(look)
+
+    async def until(self, what: str, holds: Callable[[Seen], bool], seconds: float) -> Seen:
+        """Return as soon as `holds` says yes to what is seen.
+
+        Raises:
+            StoryError: It did not in time; the message says what was awaited.
+        """
+        try:
+            async with asyncio.timeout(seconds), self._looked:
+                await self._looked.wait_for(lambda: holds(self._stage.seen))
+        except TimeoutError:
+            raise StoryError(f"waited {seconds:.0f} s in vain for: {what}") from None
+        return self._stage.seen
