@@ -25,30 +25,31 @@ def load(folder: Path, manifest: Manifest, *, allow_pickle: bool = False) -> Pre
         raise ArtifactError(
             "PickleRefused", f"{manifest.file} is a joblib file, which runs code when it is read"
         )
-    path = _verified(folder, manifest)
+    reader = "plan" if manifest.plan else manifest.format
+    path = _verified(folder, manifest, manifest.plan or manifest.file)
     try:
-        read = import_module(f"assay_artifact.readers.{manifest.format}").read
+        read = import_module(f"assay_artifact.readers.{reader}").read
     except ImportError as error:
-        raise ArtifactError("ReaderMissing", f"this image can't read {manifest.format}: {error}") from error
+        raise ArtifactError("ReaderMissing", f"this image can't read {reader}: {error}") from error
     try:
         predictor: Predictor = read(path, manifest)
     except ArtifactError:
         raise
     except Exception as error:  # a file from outside may break its reader in any way
-        problem = f"{manifest.file} is no readable {manifest.format} file: {type(error).__name__}: {error}"
+        problem = f"{path.name} is no readable {reader} file: {type(error).__name__}: {error}"
         raise ArtifactError("Unreadable", problem[:1000]) from error
     return predictor
 
 
-def _verified(folder: Path, manifest: Manifest) -> Path:
-    path = (folder / manifest.file).resolve()
+def _verified(folder: Path, manifest: Manifest, name: str) -> Path:
+    path = (folder / name).resolve()
     if folder.resolve() not in path.parents:
-        raise ArtifactError("BadManifest", f"{manifest.file} leads out of the folder")
+        raise ArtifactError("BadManifest", f"{name} leads out of the folder")
     if not path.is_file():
         raise ArtifactError("ArtifactMissing", f"{path}: no such file")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    expected = manifest.files[manifest.file].sha256
+    expected = manifest.files[name].sha256
     if found != expected:
-        raise ArtifactError("DigestMismatch", f"{manifest.file} has sha256 {found}, expected {expected}")
+        raise ArtifactError("DigestMismatch", f"{name} has sha256 {found}, expected {expected}")
     return path

@@ -66,6 +66,7 @@ class Manifest(Part):
 
     `features` are in the order of the training data. `classes` are in the order of the columns of the
     probabilities. `threshold` is the least probability at which a binary model says `positive`.
+    `plan` is a file with the same model as plain arrays, which is read instead of `file`, as that is quicker.
     `neutral` is the answer that stands for "no opinion": a class, or a distribution over the classes.
     `trusted_types` are names of skops types that the author of the version vouches for.
     """
@@ -77,6 +78,7 @@ class Manifest(Part):
     format: Format
     file: FileName
     files: dict[FileName, File] = {}
+    plan: FileName | None = None
     features: tuple[Feature, ...] = Field(min_length=1)
     target: str | None = None
     classes: tuple[Label, ...] | None = None
@@ -130,6 +132,6 @@ def parse(content: bytes, digest: str) -> Manifest:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"
         raise ArtifactError("BadManifest", f"{MANIFEST}: {where}: {first['msg']}") from None
-    if manifest.file not in manifest.files:
-        raise ArtifactError("BadManifest", f"{MANIFEST}: `file` {manifest.file!r} is not listed in `files`")
+    for name in {manifest.file, manifest.plan or manifest.file} - manifest.files.keys():
+        raise ArtifactError("BadManifest", f"{MANIFEST}: {name!r} is not listed in `files`")
     return manifest

@@ -48,11 +48,22 @@ class Predictor(Protocol):
         """
 
 
-def classify(probabilities: Floats, manifest: Manifest) -> Prediction:
-    """Choose the likeliest class, or apply the version's threshold where it has one."""
-    classes = np.array(manifest.classes, dtype=object)
-    if manifest.threshold is None:
-        return Prediction(classes[probabilities.argmax(axis=1)], probabilities, None)
-    positive = (manifest.classes or ()).index(manifest.positive)
-    chosen = np.where(probabilities[:, positive] >= manifest.threshold, positive, 1 - positive)
-    return Prediction(classes[chosen], probabilities, None)
+class Decision:
+    """From probabilities to labels: the likeliest class, or by the version's threshold where it has one."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        """Prepare for a version's classes."""
+        classes = manifest.classes or ()
+        self.classes = np.empty(len(classes), dtype=object)
+        self.classes[:] = classes
+        self.threshold = manifest.threshold
+        self.positive = 0 if manifest.threshold is None else classes.index(manifest.positive)
+
+    def __call__(self, probabilities: Floats) -> Prediction:
+        """Return labels with the probabilities, (rows, classes)."""
+        if self.threshold is None:
+            return Prediction(self.classes[probabilities.argmax(axis=1)], probabilities, None)
+        positive = probabilities[:, self.positive] >= self.threshold
+        return Prediction(
+            self.classes[np.where(positive, self.positive, 1 - self.positive)], probabilities, None
+        )

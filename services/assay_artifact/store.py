@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -15,6 +16,7 @@ from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import MANIFEST, File, Manifest, digest_of, parse
 
 CHUNK = 1 << 20
+PLAN = "plan.npz"
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_ARTIFACT_BYTES = 8 << 30
 Content = Path | bytes
@@ -33,7 +35,8 @@ def write(folder_uri: str, files: Mapping[str, Content], manifest: Manifest) -> 
 
     Nobody ever sees half of it: locally the folder appears by one rename, elsewhere `manifest.json` is
     written last. To write equal content again changes nothing, so a retry is safe; different content gets
-    a folder of its own, so that what already serves is never touched.
+    a folder of its own, so that what already serves is never touched. A skops pipeline that can be expressed
+    as plain arrays, with bit for bit the same answers, gets them beside it (`plan`).
 
     Args:
         folder_uri: Any fsspec URL, such as `file:///artifacts/demo/churn/churn-2` or `s3://bucket/churn-2`.
@@ -43,6 +46,7 @@ def write(folder_uri: str, files: Mapping[str, Content], manifest: Manifest) -> 
     Raises:
         ArtifactError: A name leaves the folder, the main file is missing, or the store refuses.
     """
+    files, manifest = _with_plan(files, manifest)
     described = {name: _describe(content) for name, content in sorted(files.items())}
     content = Manifest.model_validate({**dict(manifest), "files": described}).to_bytes()
     digest = digest_of(content)
@@ -82,6 +86,17 @@ def fetch(uri: str, digest: str, into: Path) -> Manifest:
     except (OSError, ValueError, ImportError) as error:
         raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {error}") from error
     return manifest
+
+
+def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mapping[str, Content], Manifest]:
+    """Add the plan of a pipeline, where it has one."""
+    if manifest.format != "skops" or manifest.plan or manifest.file not in files:
+        return files, manifest
+    compiled = import_module("assay_artifact.plan.compilation").compiled
+    plan = compiled(files[manifest.file], manifest)
+    if plan is None:
+        return files, manifest
+    return {**files, PLAN: plan}, manifest.model_copy(update={"plan": PLAN})
 
 
 def _describe(content: Content) -> File:

@@ -119,7 +119,7 @@ def test_nobody_can_vouch_for_a_function_of_the_system(churn: Any, tmp_path: Pat
 def test_a_file_that_changed_after_it_was_fetched_is_refused(churn: Any, tmp_path: Path) -> None:
     there = churn.written(tmp_path / "store")
     fetched = fetch(there.uri, there.digest, tmp_path / "copy")
-    (tmp_path / "copy" / fetched.file).write_bytes(b"later")
+    (tmp_path / "copy" / fetched.plan).write_bytes(b"later")
     with pytest.raises(ArtifactError, match="DigestMismatch"):
         load(tmp_path / "copy", fetched)
 

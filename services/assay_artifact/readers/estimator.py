@@ -7,7 +7,7 @@ import pandas as pd
 
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
-from assay_artifact.prediction import Prediction, classify
+from assay_artifact.prediction import Decision, Prediction
 from assay_artifact.table import Columns, Table, columns, from_columns
 
 
@@ -17,6 +17,7 @@ class EstimatorPredictor:
     def __init__(self, estimator: Any, manifest: Manifest) -> None:
         """Wrap an estimator whose classes are the manifest's."""
         self.estimator, self.manifest = estimator, manifest
+        self.decision = Decision(manifest)
         if manifest.task == "Classification":
             _check_classes(estimator, manifest)
 
@@ -28,7 +29,7 @@ class EstimatorPredictor:
         if self.manifest.task == "Regression":
             return Prediction(None, None, np.asarray(self.estimator.predict(frame), dtype=np.float64))
         if hasattr(self.estimator, "predict_proba"):
-            return classify(np.asarray(self.estimator.predict_proba(frame)), self.manifest)
+            return self.decision(np.asarray(self.estimator.predict_proba(frame)))
         return Prediction(np.asarray(self.estimator.predict(frame), dtype=object), None, None)
 
 

@@ -15,7 +15,7 @@ import onnxruntime
 
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
-from assay_artifact.prediction import Prediction, Predictor, classify
+from assay_artifact.prediction import Decision, Prediction, Predictor
 from assay_artifact.table import NUMERIC, Columns, Table, from_columns
 
 onnxruntime.set_default_logger_severity(3)
@@ -35,6 +35,7 @@ class OnnxPredictor:
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         """Match the session's inputs with the manifest's features."""
         self.session, self.manifest = session, manifest
+        self.decision = Decision(manifest)
         self.feed = _feed(session, manifest)
         self.output = [session.get_outputs()[-1].name]
 
@@ -44,7 +45,7 @@ class OnnxPredictor:
         (answer,) = self.session.run(self.output, self.feed(table))
         if self.manifest.task == "Regression":
             return Prediction(None, None, np.asarray(answer, dtype=np.float64).reshape(-1))
-        return classify(np.asarray(answer, dtype=np.float64), self.manifest)
+        return self.decision(np.asarray(answer, dtype=np.float64))
 
 
 def read(path: Path, manifest: Manifest) -> Predictor:

@@ -8,12 +8,11 @@ from skops.io import load as load_skops
 from assay_artifact import archive
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
-from assay_artifact.prediction import Predictor
 from assay_artifact.readers.estimator import EstimatorPredictor
 from assay_artifact.trust import refused
 
 
-def read(path: Path, manifest: Manifest) -> Predictor:
+def read(path: Path, manifest: Manifest) -> EstimatorPredictor:
     """Read the estimator.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
-from assay_artifact.prediction import Prediction, Predictor, classify
+from assay_artifact.prediction import Decision, Prediction, Predictor
 from assay_artifact.table import NUMERIC, Columns, Table, from_columns
 
 
@@ -19,6 +19,7 @@ class XgboostPredictor:
     def __init__(self, booster: Any, manifest: Manifest) -> None:
         """Wrap a booster."""
         self.booster, self.manifest = booster, manifest
+        self.decision = Decision(manifest)
 
     def predict(self, rows: Table | Columns) -> Prediction:
         """Answer raw rows; a binary model's one column becomes two."""
@@ -26,7 +27,7 @@ class XgboostPredictor:
         answer = np.asarray(self.booster.inplace_predict(table.numbers), dtype=np.float64)
         if self.manifest.task == "Regression":
             return Prediction(None, None, answer)
-        return classify(np.stack([1 - answer, answer], axis=1) if answer.ndim == 1 else answer, self.manifest)
+        return self.decision(np.stack([1 - answer, answer], axis=1) if answer.ndim == 1 else answer)
 
 
 def read(path: Path, manifest: Manifest) -> Predictor:
