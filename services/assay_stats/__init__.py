@@ -10,7 +10,7 @@ from assay_stats.moments import Moments, PairMoments
 from assay_stats.multiplicity import e_bh, holm
 from assay_stats.planning import Design, Size, minimum_detectable_effect, units_per_arm
 from assay_stats.rule import GuardrailRule, Rule, guardrail_rule, primary_rule
-from assay_stats.srm import Srm, srm
+from assay_stats.sampleratio import Srm, srm
 
 __all__ = [
     "Design",

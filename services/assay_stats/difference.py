@@ -13,6 +13,9 @@ import numpy as np
 from assay_stats.moments import Moments
 from assay_stats.sequential import Values
 
+FAR_FROM_ZERO = 5
+"""Standard errors that control's mean must be from zero for a ratio to it to make sense."""
+
 
 class Arm(NamedTuple):
     """What a comparison needs of an arm: units, mean and the variance of one unit."""
@@ -85,7 +88,9 @@ def standard_errors(
     return Errors(np.sqrt(squared), np.sqrt(np.maximum(squared, pooled * (1 / n + scale**2 / m))))
 
 
-def lift(control: Arm, treatment: Arm, quantile: float, se_factor: float = 1.0) -> Lift | None:
+def lift(
+    control: Arm, treatment: Arm, quantile: float, se_factor: float = 1.0, *, always: bool = False
+) -> Lift | None:
     """Return the relative lift by the delta method, or None while |m_C| is under 5 of its standard errors.
 
     Args:
@@ -93,8 +98,12 @@ def lift(control: Arm, treatment: Arm, quantile: float, se_factor: float = 1.0) 
         treatment: The numerator.
         quantile: Half the interval's width in standard errors.
         se_factor: What the interval's standard error is multiplied with (guarded over plain).
+        always: Answer for any control mean but 0, however uncertain.
+        always: Answer for any control mean but 0, however uncertain.
     """
-    if not control.n or not treatment.n or abs(control.mean) <= 5 * sqrt(control.variance / control.n):
+    if not control.n or not treatment.n or not control.mean:
+        return None
+    if not always and abs(control.mean) <= FAR_FROM_ZERO * sqrt(control.variance / control.n):
         return None
     mean = control.mean
     squared = treatment.variance / (treatment.n * mean**2)

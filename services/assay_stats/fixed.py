@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from assay_stats.difference import Arm, difference
+from assay_stats.ratio import Adjusted
 
 Alternative = Literal["two-sided", "greater", "less"]
 MANY = 1e9  # degrees of freedom from which on t is normal to double precision
@@ -110,6 +111,16 @@ def relative_delta(control: Arm, treatment: Arm, question: Question | None = Non
     squared = v / control.mean**2 + u * treatment.mean**2 / control.mean**4
     lift = treatment.mean / control.mean - 1
     return answer(lift, sqrt(squared), _welch_df(control, treatment), question or Question())
+
+
+def relative_adjusted(
+    adjusted: Adjusted, raw: tuple[float, float], question: Question | None = None
+) -> Result:
+    """Return CUPED's lift over the raw control mean; `raw` are the unadjusted means, control first."""
+    control, treatment = (arm._replace(mean=mean) for arm, mean in zip(adjusted[1:3], raw, strict=True))
+    estimate = (adjusted.treatment.mean - adjusted.control.mean) / raw[0]
+    se = relative_delta(control, treatment).se
+    return answer(estimate, se, _welch_df(control, treatment), question or Question())
 
 
 def relative_log(control: Arm, treatment: Arm, question: Question | None = None) -> Result:

@@ -102,7 +102,7 @@ def fixed_power(
     if variance is not None:
         null = alternative = sqrt(variance * (1 + 1 / ratio))
     else:
-        null, alternative = _deviations(base, base + effect, ratio)
+        null, alternative = deviations(base, base + effect, ratio)
     return float(ndtr((abs(effect) * sqrt(size.control) - z * null) / alternative))
 
 
@@ -118,12 +118,12 @@ def _proportion_units(p_control: float, p_treatment: float, ratio: float, design
     for name, rate in (("base", p_control), ("base + effect", p_treatment)):
         if not 0 <= rate <= 1:
             raise ValueError(f"{name}: {rate} is not a rate")
-    null, alternative = _deviations(p_control, p_treatment, ratio)
+    null, alternative = deviations(p_control, p_treatment, ratio)
     z_alpha, z_beta = _quantiles(design)
     return (z_alpha * null + z_beta * alternative) ** 2
 
 
-def _deviations(p_control: float, p_treatment: float, ratio: float) -> tuple[float, float]:
+def deviations(p_control: float, p_treatment: float, ratio: float) -> tuple[float, float]:
     """Return sqrt(n_C) times the standard deviation of the difference under the null and the alternative."""
     pooled = (p_control + ratio * p_treatment) / (1 + ratio)
     null = pooled * (1 - pooled) * (1 + 1 / ratio)

@@ -49,6 +49,14 @@ def newcombe(table: Table, alpha: float = 0.05) -> Interval:
     )
 
 
+def wald(table: Table, alpha: float = 0.05) -> Interval:
+    """Return the interval of the unpooled z."""
+    p, q = table.treatment / table.treatment_n, table.control / table.control_n
+    variance = p * (1 - p) / table.treatment_n + q * (1 - q) / table.control_n
+    reach = -float(ndtri(alpha / 2)) * sqrt(variance)
+    return p - q - reach, p - q + reach
+
+
 def agresti_caffo(table: Table, alpha: float = 0.05) -> Interval:
     """Return Wald's interval after adding one event and one non-event to each arm (2000)."""
     n, m = table.treatment_n + 2, table.control_n + 2
