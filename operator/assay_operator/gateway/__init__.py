@@ -1,6 +1,7 @@
 """Pure: which arm a unit gets, written as Envoy resources. `xds` serves them."""
 
 from assay_operator.gateway.bootstrap import bootstrap
+from assay_operator.gateway.clusters import survivors
 from assay_operator.gateway.hosts import READY_PATH, elsewhere, unknown
 from assay_operator.gateway.listener import ROUTES, Edge, listener
 from assay_operator.gateway.resources import Resources, resources
@@ -22,5 +23,6 @@ __all__ = [
     "elsewhere",
     "listener",
     "resources",
+    "survivors",
     "unknown",
 ]

@@ -1,11 +1,12 @@
 """Clusters and their endpoints: one for each role a version plays, so that Envoy counts each role alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from assay_operator.gateway.route import ArmRoute, Backend, ModelRoute
 from assay_operator.gateway.values import TYPES, V3_OVER_ADS, Json, address, options
 
 CHAMPION = "champion"
+WITH_CHAMPION = f"~{CHAMPION}"
 HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
 AT_ONCE = 10_000  # connections, requests and retries; Envoy's defaults (1024, and 3 retries) fail callers
 IDLE = "3s"  # below the 5 s after which a model server closes: whoever closes first must not be racing
@@ -24,22 +25,41 @@ def arm_cluster(route: ModelRoute, arm: ArmRoute) -> str:
 def target(route: ModelRoute, arm: ArmRoute) -> str:
     """Return where an arm's requests are sent: to the arm, with the champion behind it.
 
-    An arm that runs the champion's version (the control, as a rule) has nothing better to fall back on.
+    The control too: what is done for one arm and not for the other would bias their comparison.
     """
-    name = arm_cluster(route, arm)
-    return name if arm.backend.version == route.champion.version else f"{name}~{CHAMPION}"
+    return arm_cluster(route, arm) + WITH_CHAMPION
 
 
 def clusters(route: ModelRoute) -> Iterator[Json]:
     """Yield the clusters of a Model."""
-    yield _cluster(champion_cluster(route), _patient())
+    champion = champion_cluster(route)
+    yield _cluster(champion)
     for arm in _arms(route):
-        name, fallback = arm_cluster(route, arm), target(route, arm)
-        if name == fallback:
-            yield _cluster(name, _patient())
+        yield from _arm(arm_cluster(route, arm), champion)
+
+
+def survivors(names: Iterable[str]) -> Iterator[Json]:
+    """Yield the clusters that a gateway has, given the names of those that have endpoints.
+
+    A control plane that starts anew knows what should be, not what a gateway still routes to. As a cluster
+    follows from its name, it can be told to keep it until its routes are new.
+    """
+    champions = {name.rpartition("/")[0]: name for name in names if _is_champion(name)}
+    for name in names:
+        champion = champions.get(name.rpartition("/")[0])
+        if champion is None or champion == name:
+            yield _cluster(name)
         else:
-            yield _cluster(name, _strict())
-            yield _composite(fallback, (name, champion_cluster(route)))
+            yield from _arm(name, champion)
+
+
+def _arm(name: str, champion: str) -> Iterator[Json]:
+    yield _cluster(name)
+    yield _composite(name + WITH_CHAMPION, (name, champion))
+
+
+def _is_champion(name: str) -> bool:
+    return name.rpartition("/")[2].startswith(f"{CHAMPION}@")
 
 
 def assignments(route: ModelRoute) -> Iterator[Json]:
@@ -66,11 +86,12 @@ def _assignment(name: str, role: str, backend: Backend) -> Json:
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else []}
 
 
-def _cluster(name: str, health: Json) -> Json:
+def _cluster(name: str) -> Json:
+    health = _patient() if _is_champion(name) else _strict()
     return {
         "name": name,
         "type": "EDS",
-        "eds_cluster_config": {"eds_config": V3_OVER_ADS},
+        "eds_cluster_config": {"eds_config": {**V3_OVER_ADS, "initial_fetch_timeout": "2s"}},
         "connect_timeout": "0.25s",
         "lb_policy": "LEAST_REQUEST",
         "circuit_breakers": _breakers(),

@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from assay_assign import SLOTS, Interval
 
-TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a header's name, RFC 9110
-PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # safe in an RE2 substitution and in a table's text
+LAST_PORT = 65_535
+PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # safe in a substitution, a format and a table's text
 RESERVED = frozenset({"none", "unenrolled", "champion"})  # words of the exposure log
 
 
@@ -20,10 +21,20 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A ModelVersion and the pods of it that are ready now; none is a legal answer."""
+    """A ModelVersion and the pods of it that are ready now; none is a legal answer.
+
+    Raises:
+        ValueError: An endpoint is no IP address with a port.
+    """
 
     version: str
     endpoints: tuple[Endpoint, ...] = ()
+
+    def __post_init__(self) -> None:
+        for address, port in self.endpoints:
+            ip_address(address)
+            if not 0 < port <= LAST_PORT:
+                raise ValueError(f"port {port} of {address} is not within 1 to {LAST_PORT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,7 @@ class Split:
     def __post_init__(self) -> None:
         if not PLAIN.fullmatch(self.uid):
             raise ValueError(f"uid {self.uid!r} may hold letters, digits, '.', '_' and '-' only")
-        if not TOKEN.fullmatch(self.header) or self.header.lower().startswith(("x-assay-", "x-envoy-")):
+        if not PLAIN.fullmatch(self.header) or self.header.lower().startswith(("x-assay-", "x-envoy-")):
             raise ValueError(f"unit header {self.header!r} is no header's name, or one that the gateway owns")
         self._check_arms()
         self._check_table()

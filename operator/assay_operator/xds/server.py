@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -16,7 +17,7 @@ from assay_operator.gateway import Edge, ModelRoute, listener
 from assay_operator.xds import metrics
 from assay_operator.xds.gateways import Programmed
 from assay_operator.xds.messages import Listener, Request, chunk, parse
-from assay_operator.xds.parcel import parcel
+from assay_operator.xds.parcel import Parcel, parcel
 from assay_operator.xds.shelf import Shelf
 from assay_operator.xds.snapshot import Snapshot
 from assay_operator.xds.stream import RefusedError, Stream
@@ -79,7 +80,8 @@ class AdsServer:
 
     async def publish(self, ref: Ref, route: ModelRoute | None) -> str:
         """Want this route for the Model, or none; see `Gateways`."""
-        if route is not None and (known := self._routes.get(ref)) and known[0] == route:
+        known = self._routes.get(ref)
+        if known and known[0] == route and ref not in self._shelf.held:
             return known[1]
         packed = parcel(route) if route else None
         version = packed.version if packed else ""
@@ -103,7 +105,9 @@ class AdsServer:
             return _not_yet(count, "gateways are starting" if count else "no gateway is connected")
         if behind := [stream for stream in serving if not self._has(stream, ref)]:
             return _not_yet(count, _waiting(behind, len(serving)))
-        return Programmed(done=True, gateways=count, message=f"{len(serving)} of {len(serving)} gateways acknowledged")
+        return Programmed(
+            done=True, gateways=count, message=f"{len(serving)} of {len(serving)} gateways acknowledged"
+        )
 
     async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:  # noqa: ASYNC109  the caller's bound
         """Return as soon as the route is in force or refused; see `Gateways`."""
@@ -149,16 +153,23 @@ class AdsServer:
                     await stream.program(snapshot)
             except RefusedError as error:
                 self._refused(stream, snapshot, error)
+            if stream.survivors:
+                asyncio.get_running_loop().call_later(self._linger, stream.forget)
             self._settle()
 
     def _refused(self, stream: Stream, snapshot: Snapshot, error: RefusedError) -> None:
-        guilty = self._shelf.reject(snapshot, error.reason)
+        guilty = self._shelf.reject(snapshot, error.reason, self._plain)
         logger.error("gateway %s refused %s; reverted: %s", stream.node, error, guilty or "nothing")
         for ref in guilty:
             metrics.NACKS.labels(ref.namespace, ref.name).inc()
         if not guilty:
             metrics.NACKS.labels("", "").inc()
         self._tell()
+
+    def _plain(self, ref: Ref) -> Parcel | None:
+        """The champion for everybody, if it was the split that a gateway refused."""
+        route, _ = self._routes[ref]
+        return parcel(replace(route, split=None)) if route.split else None
 
     def _settle(self) -> None:
         """Draw the conclusions of an acknowledgement, a refusal or a stream that closed."""

@@ -1,12 +1,15 @@
 """What the gateways should have: changed by Models, read by streams, corrected by refusals."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from assay_api import Ref
 from assay_operator.xds.parcel import Host, Parcel
 from assay_operator.xds.section import Section
 from assay_operator.xds.snapshot import Snapshot
+
+
+TRY_AGAIN = "try again"
 
 
 class Held(NamedTuple):
@@ -67,19 +70,38 @@ class Shelf:
         else:
             self._good.pop(ref, None)
 
-    def reject(self, snapshot: Snapshot, reason: str) -> list[Ref]:
-        """Go back to the last good parcel of the Models that a refusal is about; return who they are.
+    def reject(self, snapshot: Snapshot, reason: str, plain: Callable[[Ref], Parcel | None]) -> list[Ref]:
+        """Go back to something better for the Models that a refusal is about; return who they are.
 
-        Envoy refuses a whole response. Its reason ends with the name of the culprit as a rule; else everybody
-        who changed since the last acknowledgement is a suspect.
+        Envoy refuses a whole response, and its reason ends with the name of the culprit as a rule; else
+        everybody who changed since the last acknowledgement is a suspect. Several suspects are taken back to
+        what was good, and no further: one of them is to blame, and the others must not lose their traffic.
+
+        Args:
+            snapshot: What was refused.
+            reason: The end of what Envoy said.
+            plain: A simpler parcel for a Model of which none was good so far.
         """
-        changed = [ref for ref in self.unproven if self.wanted(ref) == snapshot.versions.get(ref)]
-        suspects = [ref for ref in changed if ref in self._wanted]
-        guilty = [ref for ref in suspects if _names(ref, reason)] or suspects
-        for ref in guilty:
-            self.held[ref] = Held(self._published[ref], reason)
-            self._put(ref, self._good.get(ref))
-        return guilty
+        suspects = [
+            ref
+            for ref in self.unproven
+            if self.wanted(ref) and self.wanted(ref) == snapshot.versions.get(ref)
+        ]
+        named = [ref for ref in suspects if _names(ref, reason)] or suspects
+        if len(named) > 1:
+            guilty = [ref for ref in named if ref in self._good]
+            for ref in guilty:
+                self._revert(ref, self._good[ref], f"refused together with others: {reason}")
+                self._published[ref] = TRY_AGAIN  # when it is published again, alone perhaps
+            return guilty
+        for ref in named:
+            again = ref in self.held
+            self._revert(ref, None if again else self._good.get(ref) or plain(ref), reason)
+        return named
+
+    def _revert(self, ref: Ref, parcel: Parcel | None, reason: str) -> None:
+        self.held[ref] = Held(self._published.get(ref, ""), reason)
+        self._put(ref, parcel)
 
     def retired(self, generation: int) -> list[str]:
         """Return, once, the clusters which no route of this generation or a later one uses."""

@@ -1,17 +1,19 @@
 """One connected Envoy: what it asked for, what it was sent and what it has accepted."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from assay_api import Ref
-from assay_operator.gateway import ROUTES
-from assay_operator.xds.messages import CDS, EDS, LDS, RDS, Response, encoded
+from assay_operator.gateway import ROUTES, survivors
+from assay_operator.xds.messages import CDS, EDS, LDS, RDS, Cluster, Response, chunk, encoded, parse
 from assay_operator.xds.section import Section
 from assay_operator.xds.snapshot import Snapshot
 
 KINDS = frozenset({CDS, EDS, LDS, RDS})
 NOBODY: frozenset[str] = frozenset()
+RECOLLECTION_SECONDS = 1.0
 TAIL = 400  # a refusal starts with a dump of the resource; the reason is at its end
 
 
@@ -36,6 +38,7 @@ class Stream:
         versions: Of each Model in the last snapshot that it has accepted as a whole; None before the first.
         generation: Of that snapshot.
         refusal: Why it did not accept the newest one.
+        survivors: Clusters it had when it came, that are in no snapshot and yet in its routes.
     """
 
     def __init__(self, write: Callable[[bytes], Awaitable[Any]], listener: tuple[str, bytes]) -> None:
@@ -44,6 +47,7 @@ class Stream:
         self.versions: Mapping[Ref, str] | None = None
         self.generation = -1
         self.refusal: RefusedError | None = None
+        self.survivors: Mapping[str, bytes] = {}
         self.wake = asyncio.Event()
         self._write = write
         self._listener = listener
@@ -56,6 +60,7 @@ class Stream:
         self._clusters: Section[str, bytes] = Section()
         self._endpoints: dict[str, bytes] = {}
         self._count = 0
+        self._returning = False
 
     def receive(self, request: Any) -> None:
         """Take a subscription, an acknowledgement or a refusal."""
@@ -63,8 +68,9 @@ class Stream:
         self.node = self.node or request.node.id
         if kind not in KINDS or nonce not in ("", self._nonce.get(kind, "")):
             return  # it answers an older response; the answer to the newest one is on its way
-        if kind == RDS and not nonce:
-            self.serving = self.serving or bool(request.version_info)
+        if not nonce and request.version_info:
+            self._returning = self._returning or (kind == CDS and not request.version_info.startswith("0-"))
+            self.serving = self.serving or kind == RDS
         if nonce:
             self._answers[kind] = request.error_detail.message if request.HasField("error_detail") else ""
         self._subscribe(kind, frozenset(request.resource_names))
@@ -97,15 +103,37 @@ class Stream:
         A running Envoy acknowledges new clusters only when they are ready to be used, for which it needs
         their endpoints; one that starts acknowledges them before. So nothing is awaited in between.
         """
+        await self._until(lambda: CDS in self._names)
+        await self._recollect(snapshot)
         new, old = snapshot.clusters, self._clusters
-        if self._sent.get(CDS) == new.version:
+        version = f"{new.version}+{len(self.survivors)}"
+        if self._sent.get(CDS) == version:
             await self._send_endpoints(snapshot, ())
             return
-        await self._until(lambda: CDS in self._names)
-        await self._post(CDS, new.version, b"".join(new.values()))
+        await self._post(CDS, version, b"".join((*new.values(), *self.survivors.values())))
         await self._send_endpoints(snapshot, [name for name in new if old.get(name) != new.get(name)])
-        await self._accepted(CDS, new.version)
+        await self._accepted(CDS, version)
         self._clusters = new
+
+    async def _recollect(self, snapshot: Snapshot) -> None:
+        """Find out what an Envoy that comes from another control plane still routes to."""
+        if not self._returning:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECOLLECTION_SECONDS):
+                await self._until(lambda: EDS in self._names)
+        self._returning = False
+        packed = {
+            cluster["name"]: chunk(parse(Cluster, cluster))
+            for cluster in survivors(sorted(self._names.get(EDS, NOBODY)))
+        }
+        self.survivors = {name: value for name, value in packed.items() if name not in snapshot.clusters}
+
+    def forget(self) -> None:
+        """Let go of clusters that only routes from before used."""
+        self._asked = self._asked or bool(self.survivors)
+        self.survivors = {}
+        self.wake.set()
 
     async def _send_endpoints(self, snapshot: Snapshot, changed: Iterable[str]) -> None:
         """Send the endpoints that are new, and those that a changed cluster waits for."""
