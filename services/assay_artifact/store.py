@@ -89,8 +89,11 @@ def fetch(uri: str, digest: str, into: Path) -> Manifest:
 
 
 def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mapping[str, Content], Manifest]:
-    """Add the plan of a pipeline, where it has one."""
-    if manifest.format != "skops" or manifest.plan or manifest.file not in files:
+    """Add the plan of a pipeline, where it has one; a plan that is named but not there is of another copy."""
+    if manifest.plan in files:
+        return files, manifest
+    manifest = manifest.model_copy(update={"plan": None})
+    if manifest.format != "skops" or manifest.file not in files:
         return files, manifest
     compiled = import_module("assay_artifact.plan.compilation").compiled
     plan = compiled(files[manifest.file], manifest)

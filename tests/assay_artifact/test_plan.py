@@ -200,6 +200,15 @@ def test_a_version_with_a_plan_is_served_without_its_library(artifact: Any, tmp_
     assert found.stdout.strip() == "[]"
 
 
+def test_a_manifest_that_was_fetched_can_be_written_again_with_other_files(
+    artifact: Any, tmp_path: Path
+) -> None:
+    fetched = fetch(artifact.uri, artifact.digest, tmp_path / "copy")
+    changed = fetched.model_copy(update={"format": "onnx", "file": "model.onnx"})
+    there = write((tmp_path / "next").as_uri(), {"model.onnx": b"graph"}, changed)
+    assert fetch(there.uri, there.digest, tmp_path / "onnx").plan is None
+
+
 def test_a_hostile_table_of_nodes_can_neither_read_elsewhere_nor_loop(churn: Any, tmp_path: Path) -> None:
     _, plan = stored("one tree", churn, tmp_path)
     plan.plan.model.child[:] = 10**9
