@@ -49,7 +49,11 @@ def _up(cluster: Cluster, _: argparse.Namespace) -> None:
     version = output(kubectl, "--kubeconfig", cluster.kubeconfig, "version").decode()
     server = next((line.split()[-1] for line in version.splitlines() if line.startswith("Server")), "unknown")
     say(f"cluster {cluster.name} is up: Kubernetes {server} ({provider})")
-    say('use it:  eval "$(make -s kubeconfig' + ("" if cluster.name == "assay" else f" CLUSTER={cluster.name}") + ')"')
+    say(
+        'use it:  eval "$(make -s kubeconfig'
+        + ("" if cluster.name == "assay" else f" CLUSTER={cluster.name}")
+        + ')"'
+    )
     say(f"or:      KUBECONFIG={cluster.kubeconfig} {kubectl} get pods -A")
 
 
@@ -79,7 +83,9 @@ def _enter(cluster: Cluster, options: argparse.Namespace) -> None:
     if not words:
         raise Refusal("enter NAME -- COMMAND: there is no command")
     if not cluster.netns.exists():
-        raise Refusal(f"cluster {cluster.name} has no network of its own here: it is down, or not a single node")
+        raise Refusal(
+            f"cluster {cluster.name} has no network of its own here: it is down, or not a single node"
+        )
     command = node.enter(cluster, words)
     environment = {**os.environ, "KUBECONFIG": str(cluster.state / "admin.kubeconfig")}
     os.execvpe(command[0], command, environment)

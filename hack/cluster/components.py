@@ -51,7 +51,8 @@ def others(cluster: Cluster, kube: Path) -> Mapping[str, CommandLine]:
         ),
         "controller-manager": (
             kube, "kube-controller-manager", "--kubeconfig", state / "controller-manager.kubeconfig",
-            "--service-account-private-key-file", state / "pki/sa.key", "--root-ca-file", state / "pki/ca.crt",
+            "--service-account-private-key-file", state / "pki/sa.key",
+            "--root-ca-file", state / "pki/ca.crt",
             "--use-service-account-credentials", "--leader-elect=false", "--cluster-cidr", PODS,
             "--allocate-node-cidrs=false", "--cert-dir", state / "run",
         ),

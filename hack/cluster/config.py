@@ -31,7 +31,11 @@ def kubelet(cluster: Cluster, cgroup_root: str) -> str:
             "tlsCertFile": f"{state}/pki/kubelet.crt",
             "tlsPrivateKeyFile": f"{state}/pki/kubelet.key",
             "resolvConf": f"{state}/resolv.conf",
-            "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+            "evictionHard": {
+                "memory.available": "100Mi",
+                "nodefs.available": "1%",
+                "imagefs.available": "1%",
+            },
             "imageGCHighThresholdPercent": 100,
             "volumePluginDir": f"{state}/volumeplugins",
             "podLogsDir": f"{state}/pods-logs",
@@ -52,7 +56,9 @@ def cni(cluster: Cluster) -> str:
     }
     bridge = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": False, "hairpinMode": True}
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return json.dumps({"cniVersion": "0.4.0", "name": "assay", "plugins": [{**bridge, "ipam": addresses}, ports]})
+    return json.dumps(
+        {"cniVersion": "0.4.0", "name": "assay", "plugins": [{**bridge, "ipam": addresses}, ports]}
+    )
 
 
 def containerd(cluster: Cluster) -> str:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tarfile
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -36,10 +37,8 @@ def load(cluster: Cluster, layout: Layout, descriptor: Json, reference: str) -> 
         stderr=subprocess.STDOUT,
     )
     assert importer.stdin is not None
-    try:
+    with suppress(BrokenPipeError):  # the importer's own words are the better error
         _stream(layout, descriptor, reference, has, importer.stdin)
-    except BrokenPipeError:  # the importer's own words are the better error
-        pass
     said, _ = importer.communicate()
     if importer.returncode:
         raise Failed(f"containerd refused {reference}: {said.decode(errors='replace').strip()}")

@@ -18,7 +18,9 @@ def up(cluster: Cluster) -> None:
         text = output("kubectl", "config", "view", "--minify", "--flatten", "--raw")
         output("kubectl", "get", "--raw", "/readyz", "--request-timeout=10s")
     except Failed as error:
-        raise Refusal(f"ASSAY_CLUSTER=current, but the current kubeconfig's cluster does not answer: {error}") from error
+        raise Refusal(
+            f"ASSAY_CLUSTER=current, but the current kubeconfig's cluster does not answer: {error}"
+        ) from error
     cluster.state.mkdir(parents=True, exist_ok=True)
     cluster.kubeconfig.touch(mode=0o600)
     cluster.kubeconfig.write_bytes(text)

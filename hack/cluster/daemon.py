@@ -1,4 +1,7 @@
-"""Processes that outlive this program, known by pid and start time: a pid alone may be someone else's after a reboot."""
+"""Processes that outlive this program, known by pid and start time.
+
+A pid alone may be someone else's after a reboot.
+"""
 
 import os
 import signal
@@ -36,6 +39,10 @@ class Daemon:
         except (FileNotFoundError, ValueError):
             return None
         return int(pid) if start_time(int(pid)) == started else None
+
+    def is_gone(self) -> bool:
+        """Whether it is not alive."""
+        return self.pid() is None
 
     def start(self, words: Words) -> None:
         """Start it in its own session unless it is alive; idempotent."""
@@ -75,10 +82,10 @@ def stop(daemons: Iterable[Daemon], seconds: float = 20) -> None:
         daemon.ask_to_stop()
     for daemon in daemons:
         try:
-            until(lambda d=daemon: d.pid() is None, f"the end of {daemon.name}", seconds, pause=0.05)
+            until(daemon.is_gone, f"the end of {daemon.name}", seconds, pause=0.05)
         except Failed:
             daemon.ask_to_stop(signal.SIGKILL)
-            until(lambda d=daemon: d.pid() is None, f"the death of {daemon.name}", 5)
+            until(daemon.is_gone, f"the death of {daemon.name}", 5)
         daemon.pid_file.unlink(missing_ok=True)
 
 

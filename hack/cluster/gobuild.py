@@ -1,7 +1,7 @@
 """The two Go programs of a node, built once and kept by the hash of what they are made from.
 
-`kube` holds every component of Kubernetes, etcd and CoreDNS (135 MB); `pause` holds a pod's namespaces. Any other
-flag misses Go's build cache and costs the whole compile again, so the flags are part of the key and stand here only.
+`kube` holds every component of Kubernetes, etcd and CoreDNS (135 MB); `pause` holds a pod's namespaces. Any
+other flag misses Go's build cache and costs the whole compile again: the flags stand here only.
 """
 
 import hashlib
@@ -50,7 +50,9 @@ def key(folder: Path, flags: Sequence[str]) -> str:
 
 def kube() -> Path:
     """The binary of all components, built if these very sources were not built before."""
-    return _built("kube", kube_flags(kubernetes_version()), "once; about 6 min on two idle cores, 12 min of CPU")
+    return _built(
+        "kube", kube_flags(kubernetes_version()), "once; about 6 min on two idle cores, 12 min of CPU"
+    )
 
 
 def pause() -> Path:

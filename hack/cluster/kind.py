@@ -26,7 +26,17 @@ def up(cluster: Cluster) -> None:
     """
     cluster.state.mkdir(parents=True, exist_ok=True)
     if cluster.name not in _clusters():
-        run("kind", "create", "cluster", "--name", cluster.name, "--kubeconfig", cluster.kubeconfig, "--wait", "180s")
+        run(
+            "kind",
+            "create",
+            "cluster",
+            "--name",
+            cluster.name,
+            "--kubeconfig",
+            cluster.kubeconfig,
+            "--wait",
+            "180s",
+        )
     kubeconfig = output("kind", "get", "kubeconfig", "--name", cluster.name)
     cluster.kubeconfig.touch(mode=0o600)
     cluster.kubeconfig.write_bytes(kubeconfig)

@@ -4,7 +4,20 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from . import cgroups, components, config, containerd, gobuild, leftovers, network, pki, ports, ready, tools, wheels
+from . import (
+    cgroups,
+    components,
+    config,
+    containerd,
+    gobuild,
+    leftovers,
+    network,
+    pki,
+    ports,
+    ready,
+    tools,
+    wheels,
+)
 from .api import Api
 from .daemon import Daemon, stop
 from .oci import Layout, layer
@@ -92,7 +105,12 @@ def _configure(cluster: Cluster) -> int:
 
 
 def _start_store(cluster: Cluster, port: int) -> None:
-    forward = (sys.executable, SOURCES / "forward.py", cluster.netns, f"127.0.0.1:{port}=127.0.0.1:{API_PORT}")
+    forward = (
+        sys.executable,
+        SOURCES / "forward.py",
+        cluster.netns,
+        f"127.0.0.1:{port}=127.0.0.1:{API_PORT}",
+    )
     Daemon("forward", cluster.state).start(forward)
     for name, words in components.store(cluster, gobuild.kube()).items():
         Daemon(name, cluster.state).start(network.inside(cluster, *words))
@@ -151,7 +169,7 @@ def wipe(cluster: Cluster) -> None:
 
 
 def enter(cluster: Cluster, words: list[str]) -> list[str]:
-    """A command line that runs `words` as a client inside: its network, its DNS, a kubeconfig that works there."""
+    """A command line that runs `words` as a client inside: the cluster's network and its DNS."""
     script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
     resolver = str(cluster.state / "resolv.inside.conf")
     inner = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", resolver, *words]

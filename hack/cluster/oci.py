@@ -35,8 +35,14 @@ class Layout:
 
     def find(self, tag: str) -> Json | None:
         """The descriptor of the image with this tag, if all its blobs are there."""
-        found = next((m for m in self._index()["manifests"] if m.get("annotations", {}).get(NAME) == tag), None)
-        return found if found and all(self.blob(d).exists() for d in (found["digest"], *self.blobs(found))) else None
+        found = next(
+            (m for m in self._index()["manifests"] if m.get("annotations", {}).get(NAME) == tag), None
+        )
+        return (
+            found
+            if found and all(self.blob(d).exists() for d in (found["digest"], *self.blobs(found)))
+            else None
+        )
 
     def manifest(self, descriptor: Json) -> Json:
         """The image manifest that a descriptor points at."""
@@ -86,7 +92,12 @@ class Layout:
         top = self.add(layer, LAYER)
         about = {"architecture": architecture(), "os": "linux", "config": dict(config)}
         about["rootfs"] = {"type": "layers", "diff_ids": [top["digest"]]}
-        whole = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self.add(_dump(about), CONFIG), "layers": [top]}
+        whole = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": self.add(_dump(about), CONFIG),
+            "layers": [top],
+        }
         descriptor = self.add(_dump(whole), MANIFEST)
         self._tag(tag, descriptor)
         return descriptor

@@ -1,4 +1,4 @@
-"""The loopback port of a cluster: free when chosen, then kept, so that a kubeconfig stays true over restarts."""
+"""The loopback port of a cluster: free when chosen, then kept: a kubeconfig stays true over restarts."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""When a node may be called up: fresh heartbeat, no taint, default account, default storage, DNS that answers."""
+"""When a node may be called up: fresh heartbeat, no taint, default account and storage, DNS that answers."""
 
 import socket
 import struct
@@ -41,12 +41,17 @@ def node_is_ready(node: Mapping[str, Any] | None, since: float) -> bool:
         return False
     ready = next((c for c in node["status"].get("conditions", []) if c["type"] == "Ready"), None)
     taints = [t["key"] for t in node["spec"].get("taints", []) if t["key"].startswith("node.kubernetes.io/")]
-    return bool(ready and ready["status"] == "True" and _moment(ready["lastHeartbeatTime"]) >= int(since) and not taints)
+    return bool(
+        ready
+        and ready["status"] == "True"
+        and _moment(ready["lastHeartbeatTime"]) >= int(since)
+        and not taints
+    )
 
 
 def dns_answers(cluster: Cluster) -> bool:
     """Whether the API server's name resolves, asked from inside."""
-    with ThreadPoolExecutor(max_workers=1) as pool:  # the namespace belongs to a thread, and the thread ends here
+    with ThreadPoolExecutor(max_workers=1) as pool:  # a namespace belongs to a thread; this one ends here
         asker = pool.submit(_socket_inside, str(cluster.netns)).result()
     with asker:
         asker.settimeout(1)
@@ -63,7 +68,7 @@ def question(name: str) -> bytes:
 def has_answer(reply: bytes) -> bool:
     """No error code, and at least one record."""
     _, flags, _, answers, _, _ = struct.unpack(">6H", reply[:12])
-    return flags & 0xF == 0 and answers > 0
+    return bool(flags & 0xF == 0 and answers > 0)
 
 
 def _socket_inside(netns: str) -> socket.socket:

@@ -26,7 +26,7 @@ PAUSE_IMAGE = "localhost/assay-pause:1"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A named cluster and the paths that are its own; two clusters share nothing but `HOME`'s binaries and images.
+    """A named cluster and the paths that are its own; two share `HOME`'s binaries and images only.
 
     Raises:
         ValueError: the name cannot name a network namespace, a cgroup and a folder.

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-
-class Refusal(Exception):
-    """Nothing is broken, but this machine or its user cannot do it: the message is one line that says what to do."""
+from .progress import say
 
 
-class Failed(Exception):
+class Refusal(Exception):  # noqa: N818 - not an error of the program
+    """Nothing is broken, but this machine or its user cannot do it; the message says what to do instead."""
+
+
+class Failed(Exception):  # noqa: N818 - reads as what happened
     """A program ended with an error; the message has its command line and the end of what it said."""
 
 
@@ -45,7 +47,11 @@ def output(*words: str | Path, given: bytes | None = None, env: Mapping[str, str
         Failed: the exit status is not 0.
     """
     done = subprocess.run(
-        [str(w) for w in words], input=given, capture_output=True, check=False, env={**os.environ, **(env or {})}
+        [str(w) for w in words],
+        input=given,
+        capture_output=True,
+        check=False,
+        env={**os.environ, **(env or {})},
     )
     if done.returncode:
         raise Failed(_complaint(words, done.returncode, done.stderr or done.stdout))
@@ -63,10 +69,14 @@ def works(*words: str | Path) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock: a second process that wants the same thing waits, then finds it made."""
+    """Hold the file's lock: a second process that wants the same thing waits, says so, then finds it made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another run that holds {path.name}")
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 

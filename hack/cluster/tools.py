@@ -33,7 +33,7 @@ def need_root() -> None:
     if os.uname().sysname != "Linux":
         raise Refusal(f"a single-node cluster needs Linux: start a container engine and kind, {INSTEAD}")
     if os.geteuid() != 0:
-        raise Refusal(f"a single-node cluster needs root: run with sudo -E, start a container engine and kind, {INSTEAD}")
+        raise Refusal(f"a single-node cluster needs root: use sudo -E, start an engine and kind, {INSTEAD}")
 
 
 def missing_packages() -> list[str]:
@@ -56,7 +56,10 @@ def install_packages() -> None:
     need_root()
     if not shutil.which("apt-get"):
         raise Refusal(f"install {' '.join(missing_packages())} with your package manager, {INSTEAD}")
-    with locked(HOME / "locks" / "apt"), step(f"Debian packages {' '.join(missing_packages())}", "about 20 s"):
+    with (
+        locked(HOME / "locks" / "apt"),
+        step(f"Debian packages {' '.join(missing_packages())}", "about 20 s"),
+    ):
         _apt(missing_packages())
 
 
@@ -68,4 +71,6 @@ def _apt(packages: list[str]) -> None:
         run("apt-get", "update", "-qq", log=log, env=quiet)
         run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, log=log, env=quiet)
     except Failed as error:
-        raise Refusal(f"apt cannot install {' '.join(packages)}: check its mirror, {INSTEAD}\n{error}") from error
+        raise Refusal(
+            f"apt cannot install {' '.join(packages)}: check its mirror, {INSTEAD}\n{error}"
+        ) from error

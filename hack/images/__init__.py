@@ -1,5 +1,5 @@
 """The container images: built where inputs changed, loaded into a cluster, named for Helm.
 
-An image is third-party packages (slow, changes with uv.lock) under our own code (fast, changes all day). The first is
-built from images/Containerfile by buildah; the second is a layer put on top without any builder, in milliseconds.
+An image is third-party packages (slow, changes with uv.lock) under our own code (fast, changes all day). The
+first is built from images/Containerfile; the second is a layer put on top without a builder, in milliseconds.
 """

@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from cluster import containerd, kind, providers, tools
-from cluster.oci import Layout, layer
+from cluster import containerd, tools
+from cluster.oci import Layout
 from cluster.progress import say, step
 from cluster.settings import REPOSITORY, Cluster
 from cluster.shell import Failed, Refusal

@@ -16,10 +16,10 @@ from .requirements import digest
 
 SUITE = "bookworm"
 INCLUDE = ("ca-certificates", "netbase", "python3", "tzdata")
-USELESS = ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/info",
-           "usr/share/locale", "tmp")  # fmt: skip
+SHARE = tuple(f"usr/share/{name}" for name in ("doc", "man", "info", "locale"))
+USELESS = ("var/cache/apt", "var/lib/apt/lists", "var/log", "tmp", *SHARE)
 MIRROR = "http://deb.debian.org/debian"
-RECIPE = 1
+RECIPE = 2
 """Counts changes of this file that change the image."""
 
 
@@ -64,7 +64,15 @@ def _make(name: str) -> None:
     with tempfile.TemporaryDirectory(dir=HOME / "tmp", prefix="base.") as folder:
         root = Path(folder)
         try:
-            run("debootstrap", "--variant=minbase", f"--include={','.join(INCLUDE)}", SUITE, root, mirror(), log=log)
+            run(
+                "debootstrap",
+                "--variant=minbase",
+                f"--include={','.join(INCLUDE)}",
+                SUITE,
+                root,
+                mirror(),
+                log=log,
+            )
         except Failed as error:
             raise Refusal(
                 f"debootstrap cannot make a base image from {mirror()}: check the mirror in /etc/apt, "
@@ -79,10 +87,22 @@ def _slim(root: Path) -> None:
         shutil.rmtree(root / useless, ignore_errors=True)
         (root / useless).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
+    for host_s in ("etc/resolv.conf", "etc/hostname"):  # debootstrap copies them from this machine
+        (root / host_s).write_text("")
+    (root / "etc/apt/sources.list").write_text(f"deb {MIRROR} {SUITE} main\n")
 
 
 def _commit(root: Path, name: str) -> None:
     container = buildah("from", "scratch").strip()
     buildah("add", "-q", container, str(root), "/")
-    buildah("config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", "--env", "LANG=C.UTF-8", "--cmd", "python3", container)
+    buildah(
+        "config",
+        "--env",
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        "--env",
+        "LANG=C.UTF-8",
+        "--cmd",
+        "python3",
+        container,
+    )
     buildah("commit", "-q", "--rm", container, name)

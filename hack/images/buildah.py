@@ -43,12 +43,13 @@ def build(target: str, base: str, context: Path, tag: str, uv_toml: str) -> None
         if CERTIFICATES.exists():
             secrets += ["--secret", f"id=certificates,src={CERTIFICATES}"]
         run("buildah", *STORE, "build", "--layers", "--pull-never", "--build-arg", f"BASE={base}", *secrets,
-            "--target", target, "-f", CONTAINERFILE, "-t", name, context, log=log, env=_environment())  # fmt: skip
+            "--target", target, "-f", CONTAINERFILE, "-t", name, context,
+            log=log, env=_environment())  # fmt: skip
     export(name, tag)
 
 
 def export(name: str, tag: str) -> Json:
-    """Write an image of the store into the shared layout: layers that are there already do not travel, none is zipped."""
+    """Write an image of the store into the shared layout: only new layers travel, none is zipped."""
     layout = Layout()
     layout.folder.mkdir(parents=True, exist_ok=True)
     with locked(layout.folder / ".lock"):

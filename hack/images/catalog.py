@@ -1,4 +1,4 @@
-"""What is in each image: the extra of pyproject.toml it installs, and our packages it copies."""
+"""What is in each image: the extra of pyproject.toml it installs, and the package of ours it runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Image:
     Attributes:
         name: target and part of the reference.
         extra: of pyproject.toml; its third-party packages are installed.
-        packages: ours; an import that is not among them fails in the container.
+        package: the process's own; what it imports of ours comes along. None: no code of ours.
         prune: packages of the project itself that this process does not need.
     """
 
     name: str
     extra: str
-    packages: tuple[str, ...]
+    package: str | None
     prune: tuple[str, ...] = ()
 
     @property
@@ -33,16 +33,12 @@ class Image:
 
 
 CATALOG = (
-    Image(
-        "operator",
-        "operator",
-        ("assay_api", "assay_artifact", "assay_assign", "assay_drift", "assay_operator", "assay_stats"),
-    ),
-    Image("gateway", "gateway", (), prune=("pydantic",)),
-    Image("shipper", "shipper", ("assay_assign", "assay_shipper")),
-    Image("collector", "collector", ("assay_api", "assay_assign", "assay_collector", "assay_stats")),
-    Image("predictor", "serving", ("assay_artifact", "assay_serving")),
-    Image("trainer", "training", ("assay_artifact", "assay_assign", "assay_stats", "assay_training")),
+    Image("operator", "operator", "assay_operator"),
+    Image("gateway", "gateway", None, prune=("pydantic",)),
+    Image("shipper", "shipper", "assay_shipper"),
+    Image("collector", "collector", "assay_collector"),
+    Image("predictor", "serving", "assay_serving"),
+    Image("trainer", "training", "assay_training"),
 )
 BY_NAME: Mapping[str, Image] = {image.name: image for image in CATALOG}
 

@@ -1,8 +1,10 @@
 """Our own code as a layer: the packages an image needs, byte code beside them, equal for equal sources."""
 
+import re
 import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from cluster.oci import layer
@@ -12,9 +14,10 @@ from cluster.shell import locked, run
 from .catalog import PYTHON, SITE_PACKAGES, Image, folder
 from .requirements import digest
 
-VERSION_FILE = REPOSITORY / "pyproject.toml"
+IMPORT = re.compile(rb"^\s*(?:from|import) (assay_\w+)", re.MULTILINE)
 
 
+@cache
 def sources(package: str) -> list[tuple[str, bytes]]:
     """Path relative to site-packages and content of every file of a package, sorted; caches left out."""
     root = REPOSITORY / folder(package)
@@ -22,15 +25,36 @@ def sources(package: str) -> list[tuple[str, bytes]]:
     return [(f"{package}/{p.relative_to(root)}", p.read_bytes()) for p in files if p.suffix != ".pyc"]
 
 
+def packages(image: Image) -> list[str]:
+    """The packages of ours that the image needs: its own and all that they import, sorted."""
+    needed, fresh = set[str](), {image.package} if image.package else set[str]()
+    while fresh:
+        needed |= fresh
+        fresh = {name for package in fresh for name in imports(package)} - needed
+    return sorted(needed)
+
+
+def imports(package: str) -> set[str]:
+    """Packages of ours that a package's modules import, wherever in a file."""
+    return {
+        name.decode()
+        for path, content in sources(package)
+        if path.endswith(".py")
+        for name in IMPORT.findall(content)
+    }
+
+
 def key(image: Image) -> str:
     """Content hash of the code of an image."""
-    parts = [part for package in image.packages for path, content in sources(package) for part in (path, content)]
+    parts = [
+        part for package in packages(image) for path, content in sources(package) for part in (path, content)
+    ]
     return digest(*parts)
 
 
 def code_layer(image: Image) -> bytes:
     """An uncompressed tar with the image's packages, relative to the root."""
-    roots = [_compiled(package) for package in image.packages]
+    roots = [_compiled(package) for package in packages(image)]
     files = [(root, path) for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
     return layer((f"{SITE_PACKAGES}/{path.relative_to(root)}", path.read_bytes()) for root, path in files)
 

@@ -3,21 +3,42 @@
 import hashlib
 import os
 import tomllib
+from functools import cache
 from pathlib import Path
 
 from cluster import wheels
-from cluster.settings import REPOSITORY
+from cluster.settings import HOME, REPOSITORY
 from cluster.shell import output
 
 from .catalog import Image
 
 
+@cache
 def requirements(image: Image) -> str:
-    """requirements.txt with hashes; equal as long as uv.lock says the same about this image."""
+    """requirements.txt with hashes; asked of uv once for each state of uv.lock and pyproject.toml."""
+    locks = ((REPOSITORY / name).read_bytes() for name in ("uv.lock", "pyproject.toml"))
+    kept = HOME / "images" / "requirements" / f"{image.name}-{digest(*locks, wheels.UV, *image.prune)}.txt"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(".part")
+        part.write_bytes(_export(image))
+        part.replace(kept)
+    return kept.read_text()
+
+
+def _export(image: Image) -> bytes:
     prune = [word for name in image.prune for word in ("--prune", name)]
-    words = ["--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--offline", "--quiet"]
+    words = [
+        "--frozen",
+        "--no-dev",
+        "--no-emit-project",
+        "--no-header",
+        "--no-annotate",
+        "--offline",
+        "--quiet",
+    ]
     where = ["--project", str(REPOSITORY), "--extra", image.extra]
-    return output(wheels.uv(), "export", *where, *words, *prune).decode()
+    return output(wheels.uv(), "export", *where, *words, *prune)
 
 
 def uv_configuration() -> str:

@@ -9,5 +9,9 @@ def render(images: Iterable[Built]) -> str:
     """A values file for Helm: `images.<name>.{repository,tag}`."""
     lines = ["images:"]
     for built in images:
-        lines += [f"  {built.image.name}:", f"    repository: {built.image.repository}", f'    tag: "{built.tag}"']
+        lines += [
+            f"  {built.image.name}:",
+            f"    repository: {built.image.repository}",
+            f'    tag: "{built.tag}"',
+        ]
     return "\n".join(lines) + "\n"
