@@ -94,7 +94,7 @@ def _range(columns: Sequence[Look]) -> tuple[float, float]:
 
 def _level(value: float, height: int, limits: tuple[float, float]) -> int:
     top, bottom = limits
-    return round((top - value) / (top - bottom) * (height - 1))
+    return round((top - min(max(value, bottom), top)) / (top - bottom) * (height - 1))
 
 
 def _row(columns: Sequence[Look], row: int, height: int, limits: tuple[float, float]) -> Text:

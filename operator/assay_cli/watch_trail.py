@@ -1,7 +1,7 @@
 """What was seen over time: the effect and its confidence sequence, for the chart and for the record."""
 
 from collections.abc import Iterable
-from math import isfinite
+from math import inf
 from typing import NamedTuple
 
 from assay_api import Experiment
@@ -31,19 +31,27 @@ class Trail:
     def add(self, experiment: Experiment, at: float) -> None:
         """Remember what the Experiment says now, if it says something new."""
         primary = leading(experiment.status.analysis)
-        if primary is None or primary.estimate is None or primary.low is None or primary.high is None:
+        if primary is None or primary.estimate is None:
             return
-        look = Look(
-            at, primary.units, primary.estimate, primary.low, primary.high, candidates_percent(experiment)
-        )
-        looks = self._looks.setdefault(experiment.metadata.uid, [])
-        if all(map(isfinite, look)) and (not looks or look[1:] != looks[-1][1:]):
-            looks.append(look)
-            del looks[:-MOST]
+        remember(self._looks.setdefault(experiment.metadata.uid, []), look_at(experiment, primary, at))
 
     def of(self, experiment: Experiment) -> tuple[Look, ...]:
         """Return the looks at this Experiment, oldest first."""
         return tuple(self._looks.get(experiment.metadata.uid, ()))
+
+
+def look_at(experiment: Experiment, line: Analysis, at: float) -> Look:
+    """Return what a line of the analysis says; bounds that it doesn't know yet are infinite."""
+    estimate = 0.0 if line.estimate is None else line.estimate
+    low, high = (-inf if line.low is None else line.low), (inf if line.high is None else line.high)
+    return Look(at, line.units, estimate, low, high, candidates_percent(experiment))
+
+
+def remember(looks: list[Look], look: Look) -> None:
+    """Add a look, unless it says what the one before says."""
+    if not looks or look[1:] != looks[-1][1:]:
+        looks.append(look)
+        del looks[:-MOST]
 
 
 def leading(analysis: Iterable[Analysis]) -> Analysis | None:

@@ -8,7 +8,7 @@ import matplotlib as mpl
 
 from assay_api import Experiment
 from assay_cli.watch_trail import Look
-from churndemo.stage import Stage
+from churndemo.stage import Stage, Step
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -30,7 +30,7 @@ def plot(stage: Stage, path: Path) -> None:
             axes[1], stage.guards.get(experiment.metadata.uid, ()), stage.began, color, _candidate(experiment)
         )
         for axis in axes[:2]:
-            _steps(axis, looks, stage.began)
+            _steps(axis, stage.steps.get(experiment.metadata.uid, ()), stage.began)
             _verdict(axis, experiment, stage.began)
     _effect(axes[0], experiments)
     _errors(axes[1], experiments)
@@ -54,21 +54,24 @@ def _band(axis: Any, looks: Sequence[Look], began: float, color: str, label: str
         return
     times = [look.at - began for look in looks]
     axis.fill_between(
-        times, [k.low for k in looks], [k.high for k in looks], step="post", color=color, alpha=0.25, lw=0
+        times,
+        [max(k.low, -1.0) for k in looks],
+        [min(k.high, 1.0) for k in looks],
+        step="post",
+        color=color,
+        alpha=0.25,
+        lw=0,
     )
     axis.step(times, [k.estimate for k in looks], where="post", color=color, label=label)
 
 
-def _steps(axis: Any, looks: Sequence[Look], began: float) -> None:
-    before = 0.0
-    for look in looks:
-        if look.percent > before:
-            axis.axvline(look.at - began, color="#999999", lw=0.6, ls=":")
-            axis.annotate(
-                f"{look.percent:g}%", (look.at - began, 1), xycoords=("data", "axes fraction"),
-                xytext=(2, -10), textcoords="offset points", fontsize=8, color="#777777",
-            )  # fmt: skip
-        before = max(before, look.percent)
+def _steps(axis: Any, steps: Sequence[Step], began: float) -> None:
+    for step in steps:
+        axis.axvline(step.at - began, color="#999999", lw=0.6, ls=":")
+        axis.annotate(
+            f"{step.percent:g}%", (step.at - began, 1), xycoords=("data", "axes fraction"),
+            xytext=(2, -10), textcoords="offset points", fontsize=8, color="#777777",
+        )  # fmt: skip
 
 
 def _verdict(axis: Any, experiment: Experiment, began: float) -> None:
@@ -77,7 +80,12 @@ def _verdict(axis: Any, experiment: Experiment, began: float) -> None:
     at, color = decision.at.timestamp() - began, ENDS.get(decision.verdict, "#555555")
     axis.axvline(at, color=color, lw=1.5)
     axis.annotate(
-        f" {decision.verdict}", (at, 0.02), xycoords=("data", "axes fraction"), color=color, weight="bold"
+        f"{decision.verdict} ",
+        (at, 0.02),
+        xycoords=("data", "axes fraction"),
+        color=color,
+        weight="bold",
+        ha="right",
     )
 
 

@@ -35,6 +35,13 @@ class Claim(NamedTuple):
     detail: str = ""
 
 
+class Step(NamedTuple):
+    """From a moment on, so many percent of all units were on candidates."""
+
+    at: float  # unix seconds
+    percent: float
+
+
 class Sample(NamedTuple):
     """What users had seen up to a moment."""
 
@@ -53,9 +60,7 @@ class Stage:
     trail: Trail = field(default_factory=Trail)
     guards: dict[str, list[Look]] = field(default_factory=dict)  # experiment -> looks at its error guardrail
     seen: Seen = field(default_factory=lambda: Seen(None))
-    percents: dict[str, list[float]] = field(
-        default_factory=dict
-    )  # experiment -> shares on candidates, in turn
+    steps: dict[str, list[Step]] = field(default_factory=dict)  # by experiment
     samples: list[Sample] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     began: float = field(default_factory=time.time)

@@ -76,7 +76,7 @@ class Story:
             self._stage.claim(
                 "version 2 passed its gates", gates_passed(seen, candidate), gates(seen, candidate)
             )
-            steps = self._stage.percents.get(experiment.metadata.uid, [])
+            steps = [step.percent for step in self._stage.steps.get(experiment.metadata.uid, [])]
             planned = [float(step.percent) for step in experiment.spec.ramp]
             self._stage.claim("the ramp went 5, 20, 50", steps == planned, f"{steps}")
 

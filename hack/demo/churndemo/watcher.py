@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from assay_api import Experiment, Ref
 from assay_cli.watch import looks
 from assay_cli.watch_source import Cluster
-from assay_cli.watch_trail import Look, candidates_percent
+from assay_cli.watch_trail import candidates_percent, look_at, remember
 from assay_cli.watch_view import Seen
-from churndemo.stage import Stage
+from churndemo.stage import Stage, Step
 
 EVERY = 0.5  # seconds
 ERRORS = "errors"
@@ -53,24 +53,20 @@ class Watcher:
         self._record.flush()
         for experiment in seen.experiments:
             self._stage.trail.add(experiment, at)
-            self._note_percent(experiment)
+            self._note_percent(experiment, at)
             self._note_guard(experiment, at)
 
-    def _note_percent(self, experiment: Experiment) -> None:
-        percents = self._stage.percents.setdefault(experiment.metadata.uid, [])
+    def _note_percent(self, experiment: Experiment, at: float) -> None:
+        steps = self._stage.steps.setdefault(experiment.metadata.uid, [])
         percent = candidates_percent(experiment)
-        if percent and percents[-1:] != [percent]:
-            percents.append(percent)
+        if percent and (not steps or steps[-1].percent != percent):
+            steps.append(Step(at, percent))
 
     def _note_guard(self, experiment: Experiment, at: float) -> None:
-        line = next((a for a in experiment.status.analysis if a.metric == ERRORS), None)
-        if line is None or line.estimate is None or line.high is None:
-            return
-        kept = self._stage.guards.setdefault(experiment.metadata.uid, [])
-        low = line.low if line.low is not None else line.estimate
-        look = Look(at, line.units, line.estimate, low, line.high, candidates_percent(experiment))
-        if not kept or kept[-1][1:] != look[1:]:
-            kept.append(look)
+        for line in experiment.status.analysis:
+            if line.metric == ERRORS and line.estimate is not None:
+                looks = self._stage.guards.setdefault(experiment.metadata.uid, [])
+                remember(looks, look_at(experiment, line, at))
 
     async def until(self, what: str, holds: Callable[[Seen], bool], seconds: float) -> Seen:
         """Return as soon as `holds` says yes to what is seen.
