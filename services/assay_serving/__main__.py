@@ -6,8 +6,8 @@ import threading
 
 from assay_artifact import ArtifactError
 from assay_serving import startup
-from assay_serving.app import application
-from assay_serving.runner import server
+from assay_serving.app import PATHS, application
+from assay_serving.runner import dispatched, server
 from assay_serving.served import State
 from assay_serving.settings import Settings, from_environment
 
@@ -44,7 +44,8 @@ def main() -> int:
     loading.start()
     from assay_serving.service import mounted  # noqa: PLC0415  BentoML takes longest to import
 
-    app = mounted(application(state), state, settings.timeout_seconds)
+    ours = application(state)
+    app = dispatched(ours, PATHS, mounted(ours, state, settings.timeout_seconds))
     loading.join()
     if loading.failure:
         startup.report(settings.termination_log, loading.failure.reason, loading.failure.message)

@@ -21,6 +21,7 @@ from assay_serving.served import State
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 GONE = 499
+PATHS = frozenset({"/predict", "/schema", "/livez", "/readyz", "/metrics"})
 JSON_ONLY = frozenset({bodies.JSON})
 
 

@@ -70,7 +70,7 @@ def _feed(session: onnxruntime.InferenceSession, manifest: Manifest) -> Feed:
     inputs = {node.name: node.type for node in session.get_inputs()}
     if unknown := {name: kind for name, kind in inputs.items() if kind not in TYPES}:
         raise ArtifactError("BadManifest", f"inputs of types that can't be fed: {unknown}")
-    if set(inputs) == {feature.name for feature in manifest.features} and len(inputs) > 1:
+    if set(inputs) == {feature.name for feature in manifest.features}:
         return _by_name(inputs, manifest)
     if len(inputs) == 1 and all(feature.type in NUMERIC for feature in manifest.features):
         ((name, kind),) = inputs.items()
