@@ -14,8 +14,8 @@ COMMAND = ["bentoml", "serve", "service:ChurnRules", "--host", "0.0.0.0", "--por
 HOME = "srv/bento"
 
 
-def bring(cluster: Cluster) -> None:
-    """Build the image and load it, by whatever the cluster is made of.
+def bring(cluster: Cluster) -> str:
+    """Build the image and load it, by whatever the cluster is made of; return its reference.
 
     Raises:
         Refusal: The cluster is not ours, so we cannot put images into it.
@@ -30,6 +30,7 @@ def bring(cluster: Cluster) -> None:
             kind.load(cluster, REFERENCE)
         case _:
             raise Refusal(f"build {FOLDER}, push it where your cluster finds it, and say --bento REFERENCE")
+    return REFERENCE
 
 
 def _onto_node(cluster: Cluster) -> None:

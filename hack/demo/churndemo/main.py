@@ -37,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cluster", default=os.environ.get("CLUSTER") or "assay", help="its name")
     parser.add_argument("--keep", action="store_true", help="leave the cluster up")
     parser.add_argument("--here", action="store_true", help="Assay is installed already: tell the story only")
+    parser.add_argument("--bento", help="image of version 3, if the cluster cannot be given ours")
     parser.add_argument("--rate", type=float, default=60, help="requests a second")
     return parser.parse_args()
 
@@ -46,7 +47,7 @@ async def main() -> int:
     try:
         if not said.here:
             await build(said.cluster, console)
-        stage = await demo(house(said.cluster), said.rate, console)
+        stage = await demo(house(said.cluster), said, console)
     except (KubectlError, Refusal, Failed) as error:
         console.print(f"[red]error:[/] {error}", highlight=False)
         return 1
@@ -63,7 +64,6 @@ async def build(cluster: str, console: Console) -> None:
     await asyncio.gather(make("cluster", cluster), make("images", cluster))
     await make("load", cluster)
     there = house(cluster)
-    await asyncio.to_thread(bento.bring, there.cluster)
     await there.install()
     console.print(f"Assay is up after {time.monotonic() - start:.0f} s")
 
@@ -75,17 +75,18 @@ async def make(target: str, cluster: str) -> None:
         raise KubectlError(f"make {target} CLUSTER={cluster} failed; its last words stand above")
 
 
-async def demo(there: House, rate: float, console: Console) -> Stage:
+async def demo(there: House, said: argparse.Namespace, console: Console) -> Stage:
     """Tell the story and return how it went; what it could not tell is marked as failed."""
     OUT.mkdir(parents=True, exist_ok=True)
     prepare.prepare(OUT)
     await there.clear()
     await there.furnish(OUT)
+    image = said.bento or await asyncio.to_thread(bento.bring, there.cluster)
     stage = Stage(chapters())
     with (OUT / "recording.jsonl").open("w") as record, contextlib.suppress(StoryError):
         watcher = Watcher(stage, Ref(NAMESPACE, MODEL), record)
         async with shown(stage, console), watching(there, watcher):
-            await tell(Story(there, stage, watcher), there, stage, rate)
+            await tell(Story(there, stage, watcher, image), there, stage, said.rate)
     return stage
 
 

@@ -1,10 +1,13 @@
 """The story in three chapters: a first model, a better one that wins, a broken one that nobody notices."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+
+import yaml
 
 from assay_api import Experiment
 from assay_api.names import predictor_name, version_name
@@ -35,7 +38,8 @@ def chapters() -> list[Chapter]:
 class Story:
     """Tells the three chapters one after the other and notes which promises were kept."""
 
-    def __init__(self, house: House, stage: Stage, watcher: Watcher) -> None:
+    def __init__(self, house: House, stage: Stage, watcher: Watcher, bento: str) -> None:
+        self._bento = bento
         self._house = house
         self._stage = stage
         self._watcher = watcher
@@ -108,7 +112,10 @@ class Story:
 
     async def apply(self, number: int) -> None:
         """Apply a version of the Model, as a person would."""
-        await self._house.kubectl.apply_file(manifest(number))
+        model = yaml.safe_load(manifest(number).read_text())
+        if image := model["spec"].get("image"):
+            image["image"] = self._bento
+        await self._house.kubectl("apply", "-f", "-", given=json.dumps(model))
 
     @asynccontextmanager
     async def _chapter(self, number: int) -> AsyncIterator[Chapter]:
