@@ -44,12 +44,6 @@ def load(cluster: Cluster, layout: Layout, descriptor: Json, reference: str) -> 
         raise Failed(f"containerd refused {reference}: {said.decode(errors='replace').strip()}")
 
 
-def remove(cluster: Cluster, references: list[str]) -> None:
-    """Forget images; layers that others use stay."""
-    if references:
-        output(*ctr(cluster, "images", "rm", *references))
-
-
 def _stream(layout: Layout, descriptor: Json, reference: str, has: set[str], sink: IO[bytes]) -> None:
     config, *layers = layout.blobs(descriptor)
     wanted = [d for d in layers if d not in has] + [config, descriptor["digest"]]

@@ -56,11 +56,10 @@ def install_packages() -> None:
     need_root()
     if not shutil.which("apt-get"):
         raise Refusal(f"install {' '.join(missing_packages())} with your package manager, {INSTEAD}")
-    with (
-        locked(HOME / "locks" / "apt"),
-        step(f"Debian packages {' '.join(missing_packages())}", "about 20 s"),
-    ):
-        _apt(missing_packages())
+    with locked(HOME / "locks" / "apt"):
+        if missing := missing_packages():
+            with step(f"Debian packages {' '.join(missing)}", "about 20 s"):
+                _apt(missing)
 
 
 def _apt(packages: list[str]) -> None:

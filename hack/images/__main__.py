@@ -1,16 +1,17 @@
-"""`python3 -m images build|load|context|append`."""
+"""`python3 -m images build|load|context`."""
 
 import argparse
 import sys
+from pathlib import Path
 
-from cluster import containerd, tools
-from cluster.oci import Layout
-from cluster.progress import say, step
+from cluster import tools
+from cluster.progress import say
 from cluster.settings import REPOSITORY, Cluster
 from cluster.shell import Failed, Refusal
 
-from . import store
+from . import engine, store
 from .catalog import choose
+from .deliver import deliver
 from .values import render
 
 
@@ -30,35 +31,45 @@ def main(words: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m images", description=sys.modules["images"].__doc__)
     commands = parser.add_subparsers(required=True)
-    build = commands.add_parser("build", help="build what changed")
+    build = commands.add_parser("build", help="build what changed; needs no cluster")
     build.add_argument("names", nargs="*", metavar="IMAGE")
     build.set_defaults(run=_build)
-    load = commands.add_parser("load", help="build what changed and bring it into a cluster")
+    load = commands.add_parser("load", help="build what changed and bring it to a cluster")
     load.add_argument("cluster")
     load.add_argument("names", nargs="*", metavar="IMAGE")
     load.set_defaults(run=_load)
+    context = commands.add_parser("context", help="write a build context for docker build by hand")
+    context.add_argument("folder", type=Path)
+    context.add_argument("names", nargs="*", metavar="IMAGE")
+    context.set_defaults(run=_context)
     return parser
 
 
 def _build(options: argparse.Namespace) -> None:
-    tools.install_packages()
+    if not store.builder():
+        tools.install_packages()
     for built in store.build(choose(options.names)):
         print(built.reference)
 
 
 def _load(options: argparse.Namespace) -> None:
-    cluster = Cluster(options.cluster)
-    tools.install_packages()
-    images = store.build(choose(options.names))
-    has = containerd.images(cluster)
-    for built in images:
-        if built.reference not in has:
-            with step(f"load {built.reference}"):
-                containerd.load(cluster, Layout(), built.descriptor, built.reference)
+    cluster, chosen = Cluster(options.cluster), choose(options.names)
+    if not store.builder():
+        tools.install_packages()
+    images = store.build(chosen)
+    deliver(cluster, images)
+    if options.names:  # a part of them says nothing about the rest
+        return
     values = REPOSITORY / "out" / cluster.name / "images.yaml"
     values.parent.mkdir(parents=True, exist_ok=True)
     values.write_text(render(images))
     say(f"images of cluster {cluster.name}: {values.relative_to(REPOSITORY)}")
+
+
+def _context(options: argparse.Namespace) -> None:
+    for image in choose(options.names):
+        engine.context(image, options.folder)
+    say(f"docker build -f images/Containerfile --target {choose(options.names)[0].name} {options.folder}")
 
 
 if __name__ == "__main__":

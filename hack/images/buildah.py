@@ -4,26 +4,28 @@ import tempfile
 from pathlib import Path
 
 from cluster.oci import Json, Layout
-from cluster.settings import CERTIFICATES, HOME, REPOSITORY
+from cluster.settings import CERTIFICATES, HOME
 from cluster.shell import Failed, locked, output, run, works
 
-STORE = ("--root", str(HOME / "images/store"), "--runroot", str(HOME / "images/run"))
+from .context import CONTAINERFILE
+
+WORDS = ("buildah", "--root", str(HOME / "images/store"), "--runroot", str(HOME / "images/run"))
+"""Begins every command line: its own store, as `_environment` gives it its own driver."""
 TMP = HOME / "tmp"
 """buildah keeps the cache mounts of builds there."""
-CONTAINERFILE = REPOSITORY / "images" / "Containerfile"
 
 
 def buildah(*words: str) -> str:
     """Run one command of buildah and return what it printed."""
-    return output("buildah", *STORE, *words, env=_environment()).decode()
+    return output(*WORDS, *words, env=_environment()).decode()
 
 
 def has(reference: str) -> bool:
     """Whether the store has the image."""
-    return works("buildah", *STORE, "inspect", "--type", "image", reference)
+    return works(*WORDS, "inspect", "--type", "image", reference)
 
 
-def build(target: str, base: str, context: Path, tag: str, uv_toml: str) -> None:
+def build(target: str, base: str, context: Path, tag: str, uv_toml: str) -> Json:
     """Build one target and write it into the shared layout under `tag`.
 
     Args:
@@ -42,10 +44,10 @@ def build(target: str, base: str, context: Path, tag: str, uv_toml: str) -> None
         secrets = ["--secret", f"id=uv,src={lent.name}"]
         if CERTIFICATES.exists():
             secrets += ["--secret", f"id=certificates,src={CERTIFICATES}"]
-        run("buildah", *STORE, "build", "--layers", "--pull-never", "--build-arg", f"BASE={base}", *secrets,
+        run(*WORDS, "build", "--layers", "--pull-never", "--build-arg", f"BASE={base}", *secrets,
             "--target", target, "-f", CONTAINERFILE, "-t", name, context,
             log=log, env=_environment())  # fmt: skip
-    export(name, tag)
+    return export(name, tag)
 
 
 def export(name: str, tag: str) -> Json:

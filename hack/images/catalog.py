@@ -1,11 +1,13 @@
 """What is in each image: the extra of pyproject.toml it installs, and the package of ours it runs."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.settings import REPOSITORY
 
-REGISTRY = "localhost"
+REGISTRY = os.environ.get("ASSAY_REGISTRY", "localhost").rstrip("/")
+"""`localhost` for clusters that images are loaded into; a real one for `ASSAY_CLUSTER=current`."""
 PYTHON = (3, 11)
 SITE_PACKAGES = "opt/assay/lib/python3.11/site-packages"
 

@@ -53,10 +53,15 @@ def key(image: Image) -> str:
 
 
 def code_layer(image: Image) -> bytes:
-    """An uncompressed tar with the image's packages, relative to the root."""
+    """An uncompressed tar with `files`."""
+    return layer(files(image))
+
+
+def files(image: Image) -> list[tuple[str, bytes]]:
+    """Path relative to the root, and content, of each file of ours in the image."""
     roots = [_compiled(package) for package in packages(image)]
-    files = [(root, path) for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
-    return layer((f"{SITE_PACKAGES}/{path.relative_to(root)}", path.read_bytes()) for root, path in files)
+    found = [(root, path) for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
+    return [(f"{SITE_PACKAGES}/{path.relative_to(root)}", path.read_bytes()) for root, path in found]
 
 
 def _compiled(package: str) -> Path:

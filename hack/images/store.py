@@ -1,27 +1,34 @@
-"""From inputs to images in the shared layout: third-party packages by key, our code on top by key."""
+"""From inputs to images, by key: third-party packages where they changed, our code on top of them."""
 
-import shutil
+import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from cluster import wheels
+from cluster import kind
 from cluster.oci import Json, Layout
 from cluster.progress import step, together
 from cluster.settings import HOME
-from cluster.shell import locked
+from cluster.shell import Failed, locked
 
-from . import base, buildah
+from . import base, buildah, context, engine
 from .catalog import Image
 from .code import code_layer, key
-from .requirements import digest, requirements, uv_configuration
+from .requirements import digest, uv_configuration
 
-INSTALL = buildah.CONTAINERFILE.parent / "install.sh"
 AT_ONCE = 3
+"""Builds side by side: they wait for downloads, then for the disk."""
 
 
 class Built(NamedTuple):
-    """An image in the layout, under the reference that a cluster knows it by."""
+    """An image, under the reference that a cluster knows it by.
+
+    Attributes:
+        image: what was built.
+        tag: content key of all its inputs.
+        descriptor: where it is in the shared layout; empty for an image that an engine keeps.
+    """
 
     image: Image
     tag: str
@@ -33,49 +40,63 @@ class Built(NamedTuple):
         return f"{self.image.repository}:{self.tag}"
 
 
-def build(images: tuple[Image, ...]) -> list[Built]:
-    """Every image, made from what is there already where nothing changed."""
-    jobs = {image.name: (lambda image=image: _packages(image)) for image in images}
-    names = list(jobs)
+def builder() -> str | None:
+    """The container engine to build with; None: buildah, without an engine."""
+    wanted = os.environ.get("ASSAY_CLUSTER", "")
+    return kind.engine() if wanted in {"current", "kind"} or (not wanted and kind.available()) else None
+
+
+def build(images: tuple[Image, ...], by: str | None = None) -> list[Built]:
+    """Every image, made from what is there already where nothing changed.
+
+    Args:
+        images: of the catalog.
+        by: an engine; None asks `builder`.
+
+    Raises:
+        Refusal: a mirror or registry cannot be reached.
+        Failed: a build ended with an error.
+    """
+    if by or (by := builder()):
+        return [_by_engine(by, image) for image in images]
     if any(Layout().find(packages_tag(image)) is None for image in images):
         base.ensure()
-    for start in range(0, len(names), AT_ONCE):
-        together({name: jobs[name] for name in names[start : start + AT_ONCE]})
+    for some in (images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)):
+        together({image.name: partial(_packages, image) for image in some})
     return [_with_code(image) for image in images]
 
 
 def packages_tag(image: Image) -> str:
     """The name, in the layout, of the image with third-party packages only."""
-    recipe = (buildah.CONTAINERFILE.read_bytes(), INSTALL.read_bytes())
-    return f"{image.name}-packages-{digest(base.reference(), wheels.UV, requirements(image), *recipe)}"
+    return f"{image.name}-packages-{context.key(image, base.reference())}"
 
 
-def context(image: Image, folder: Path) -> None:
-    """What the image's packages target needs, as a build context."""
-    (folder / "requirements").mkdir(parents=True, exist_ok=True)
-    (folder / "requirements" / f"{image.name}.txt").write_text(requirements(image))
-    (folder / "tools").mkdir(exist_ok=True)
-    shutil.copy2(INSTALL, folder / "tools")
-    shutil.copy2(wheels.uv(), folder / "tools" / "uv")
+def _by_engine(by: str, image: Image) -> Built:
+    beneath = context.key(image, os.environ.get("ASSAY_BASE", "default"))
+    built = Built(image, digest(beneath, key(image)), {})
+    engine.build(by, image, built.reference)
+    return built
 
 
 def _packages(image: Image) -> Json:
     tag, layout = packages_tag(image), Layout()
+    if found := layout.find(tag):
+        return found
     with locked(HOME / "locks" / tag):
         if found := layout.find(tag):
             return found
         with step(f"image {image.name}: third-party packages"), tempfile.TemporaryDirectory() as folder:
-            context(image, Path(folder))
-            buildah.build(f"{image.name}-packages", base.reference(), Path(folder), tag, uv_configuration())
-    found = layout.find(tag)
-    assert found is not None
-    return found
+            context.write(image, Path(folder))
+            target = f"{image.name}-packages"
+            return buildah.build(target, base.reference(), Path(folder), tag, uv_configuration())
 
 
 def _with_code(image: Image) -> Built:
     layout, below = Layout(), packages_tag(image)
-    parent = layout.find(below)
-    assert parent is not None
+    if (parent := layout.find(below)) is None:
+        raise Failed(f"{below} is not in {layout.folder}: somebody removed it meanwhile, run again")
+    if image.package is None:
+        return Built(image, digest(below), parent)
     tag = digest(below, key(image))
     name = f"{image.name}-{tag}"
     found = layout.find(name)
