@@ -1,0 +1,60 @@
+# Everything a newcomer or a machine does here. `make help` lists it.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+RUN := .venv/bin/
+RELEASE ?= assay
+SYSTEM ?= assay-system
+
+include hack/cluster/cluster.mk
+
+.PHONY: help env demo test check fast e2e install generate generated bench validate validate-peers bench-serving format
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
+
+env: ## the development environment in .venv, from the lock file
+	@PYTHONPATH=hack python3 -m environment
+
+demo: env ## the whole loop on a real cluster: a model wins its experiment, another is rolled back
+	@$(PY) hack/demo/run.py $(ARGS)
+
+test: check e2e ## every check there is: format, lint, types, contracts, generated files, unit, process, cluster, e2e
+
+check: env ## the fast inner loop, no cluster
+	$(RUN)ruff format --check -q .
+	$(RUN)ruff check -q .
+	$(RUN)mypy
+	$(RUN)lint-imports --no-cache >/dev/null || $(RUN)lint-imports --no-cache
+	@$(MAKE) -s generated
+	$(RUN)pytest -q
+
+e2e: env ## the tests on a cluster of their own (ASSAY_KEEP=1 leaves it up for the next run)
+	$(RUN)pytest -q -m "cluster or e2e" tests/cluster tests/e2e
+
+install: cluster load ## install Assay into the cluster, or upgrade it
+	@eval "$$($(HACK) cluster kubeconfig $(CLUSTER))" && helm upgrade --install $(RELEASE) charts/assay \
+	  --namespace $(SYSTEM) --create-namespace --values out/$(CLUSTER)/images.yaml --wait --timeout 3m
+
+generate: env ## write every generated file anew: CRDs, the chart's copies and reference
+	@$(PY) -m assay_api.crd crds
+	@$(PY) hack/generate_chart.py
+
+generated: # fails if a generated file is not what `make generate` writes
+	@$(PY) hack/generated.py
+	@$(PY) hack/generate_chart.py --check
+
+format: env ## format and mend what can be mended
+	$(RUN)ruff format -q .
+	$(RUN)ruff check -q --fix .
+
+bench: env ## every benchmark, with its peer in the same run
+	@for b in benchmarks/*.py; do echo "== $$b"; $(PY) $$b || exit 1; done
+
+bench-serving: env ## the predictor against its peers
+	@$(PY) benchmarks/serving_peers.py
+
+validate: env ## the statistics' full simulations; writes the figures of docs/statistics.md
+	@$(PY) -m assay_stats.validation
+
+validate-peers: env ## the statistics against other engines, in an environment of their own
+	@$(PY) hack/validate_peers

@@ -1,0 +1,19 @@
+"""Compare every generated file with what would be generated now; write nothing."""
+
+import sys
+from pathlib import Path
+
+from assay_api import crd
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def stale() -> list[str]:
+    """Return the files that differ."""
+    crds = {ROOT / "crds" / name: text for name, text in crd.render().items()}
+    return [str(path.relative_to(ROOT)) for path, text in crds.items() if path.read_text() != text]
+
+
+if __name__ == "__main__":
+    if found := stale():
+        sys.exit(f"not as generated, run `make generate`: {', '.join(found)}")
