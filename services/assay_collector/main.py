@@ -1,6 +1,7 @@
 """Composition root: settings, database, writer, HTTP server; and a graceful end."""
 
 import asyncio
+import gc
 import logging
 import sys
 from types import FrameType
@@ -18,6 +19,7 @@ from assay_collector.tokens import SecretFile, Tokens
 from assay_collector.writer import Writer
 
 DRAIN_SECONDS = 20
+GARBAGE = 100_000
 
 
 class Server(uvicorn.Server):
@@ -82,6 +84,7 @@ def main() -> None:
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    gc.set_threshold(GARBAGE)  # batches are thousands of small objects that die young, by their counts
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(serve(settings))
 

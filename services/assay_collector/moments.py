@@ -5,7 +5,8 @@ taking a value back leaves no trace, a recount in any order is equal bit for bit
 near 1e8 is right.
 """
 
-from typing import NamedTuple, Self
+from collections.abc import Mapping
+from typing import NamedTuple
 
 FINEST = 1074  # every finite float is a multiple of 2**-1074
 
@@ -23,7 +24,7 @@ def exact(value: float) -> int:
 class Moments(NamedTuple):
     """How many values, their exact sum (units of 2**-1074) and exact sum of squares (units of 2**-2148).
 
-    >>> Moments().plus(0.1).plus(0.2).plus(0.1, -1) == Moments().plus(0.2)
+    >>> Moments().plus({0.1: 1, 0.2: 1}).plus({0.1: -1}) == Moments().plus({0.2: 1})
     True
     """
 
@@ -31,16 +32,13 @@ class Moments(NamedTuple):
     total: int = 0
     squares: int = 0
 
-    def plus(self, value: float, times: int = 1) -> Self:
-        """Return these and `value`; `times` -1 takes it back."""
-        units = exact(value)
-        return self._replace(
-            n=self.n + times, total=self.total + times * units, squares=self.squares + times * units * units
-        )
-
-    def merged(self, other: "Moments") -> "Moments":
-        """Return the moments of both sets of values."""
-        return Moments(self.n + other.n, self.total + other.total, self.squares + other.squares)
+    def plus(self, values: Mapping[float, int]) -> "Moments":
+        """Return these and more values, each with how often it came; a negative number takes it back."""
+        n, total, squares = self
+        for value, times in values.items():
+            units = exact(value)
+            n, total, squares = n + times, total + times * units, squares + times * units * units
+        return Moments(n, total, squares)
 
     @property
     def sum(self) -> float:

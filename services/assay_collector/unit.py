@@ -87,8 +87,8 @@ def failed(metric: Metric, exposure: Exposure) -> bool:
 
 def enrolled(arm: int, exposure: Exposure, metrics: Sequence[Metric]) -> Unit:
     """Return a unit that is seen for the first time."""
-    blank = Unit(arm, exposure.at, exposure.epoch, 0, Excluded.NO, (None,) * len(metrics))
-    return exposed(blank, arm, exposure, metrics)
+    marks = tuple([_judged(None, metric, exposure) for metric in metrics])
+    return Unit(arm, exposure.at, exposure.epoch, 1, 0, marks)
 
 
 def exposed(unit: Unit, arm: int, exposure: Exposure, metrics: Sequence[Metric]) -> Unit:
@@ -100,12 +100,12 @@ def exposed(unit: Unit, arm: int, exposure: Exposure, metrics: Sequence[Metric])
         first.epoch if first else unit.epoch,
         unit.exposures + 1,
         unit.excluded or (Excluded.CROSSOVER if arm != unit.arm else Excluded.NO),
-        tuple(_judged(mark, metric, exposure) for mark, metric in zip(unit.marks, metrics, strict=True)),
+        tuple([_judged(mark, metric, exposure) for mark, metric in zip(unit.marks, metrics, strict=True)]),
     )
 
 
 def _judged(mark: Mark | None, metric: Metric, exposure: Exposure) -> Mark | None:
-    if metric.source is Source.GATEWAY and mark is None and failed(metric, exposure):
+    if mark is None and metric.source is Source.GATEWAY and failed(metric, exposure):
         return Mark(1.0, exposure.at)
     return mark
 
@@ -119,7 +119,7 @@ def observed(unit: Unit, position: int, metric: Metric, mark: Mark) -> Unit:
     """Return the unit after an outcome that its metric admits."""
     marks = list(unit.marks)
     marks[position] = metric.combined(marks[position], mark)
-    return unit._replace(marks=tuple(marks))
+    return Unit(unit.arm, unit.first_at, unit.epoch, unit.exposures, unit.excluded, tuple(marks))
 
 
 def derived(

@@ -5,7 +5,7 @@ written with the difference it makes. So in whatever order events come, sums equ
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -92,17 +92,14 @@ class Book:
             change.units[after.arm] = change.units.get(after.arm, 0) + now - was
         if after.excluded and (before is None or not before.excluded):
             change.count(_REASON[Excluded(after.excluded)])
-        for cell, old, new in self._values(experiment, before, after):
-            if old is not None:
-                change.plus(cell, old, -1)
-            if new is not None:
-                change.plus(cell, new)
-
-    def _values(
-        self, experiment: Experiment, before: Unit | None, after: Unit
-    ) -> Iterator[tuple[sums.Cell, float | None, float | None]]:
         for position, metric in enumerate(experiment.plan.metrics):
+            if was and now and before is not None and _same(before, after, position):
+                continue
             until = self._closed.get((experiment.id, position), -1)
             old, new = counted(before, position, metric, until), counted(after, position, metric, until)
             if old != new:
-                yield (after.arm, position), old, new
+                change.replace((after.arm, position), old, new)
+
+
+def _same(before: Unit, after: Unit, position: int) -> bool:
+    return before.marks[position] is after.marks[position] and before.first_at == after.first_at

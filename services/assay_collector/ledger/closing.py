@@ -47,8 +47,7 @@ def _close(
     for row in rows:
         unit = unit_from(tuple(row))
         value = counted(unit, position, experiment.plan.metrics[position], bound)
-        if value is not None:
-            change.plus((unit.arm, position), value)
+        change.replace((unit.arm, position), None, value)
     if rows:
         _advance(connection, experiment.id, position, bound)
     return bool(rows)

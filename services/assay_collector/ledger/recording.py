@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from assay_collector.batch import Answer, Outcomes, Reported
 from assay_collector.experiment import Experiment
@@ -13,13 +14,36 @@ from assay_collector.store.rows import Row
 from assay_collector.unit import Unit, observed
 
 
+class Target(NamedTuple):
+    """Where the outcomes of one metric of one Model go.
+
+    Attributes:
+        latest: The newest Experiment that declares the metric.
+        live: Whether any that declares it is running.
+    """
+
+    model: int
+    metric: int
+    latest: Experiment
+    live: bool
+
+
 def record(book: Book, batch: Outcomes) -> Answer:
     """Take the outcomes of one request."""
     answer = Answer()
     by_model: dict[Ref, list[Row]] = defaultdict(list)
+    kinds = {(reported.model, reported.metric) for reported in batch.rows}
+    targets = {kind: _target(book, *kind) for kind in kinds}
     for reported in batch.rows:
-        if (row := _kept(book, reported, answer)) is not None:
-            by_model[reported.model].append(row)
+        target = targets[reported.model, reported.metric]
+        if target is None:
+            answer.unknown += 1
+        elif not target.live:
+            answer.accepted += 1
+            answer.late += 1
+            book.changes[target.latest.id].count("late_outcomes")
+        else:
+            by_model[reported.model].append(_row(book, reported, target))
     for ref, rows in by_model.items():
         fresh = book.rows.add_new(schema.outcomes, rows)
         answer.duplicates += len(rows) - len(fresh)
@@ -28,21 +52,18 @@ def record(book: Book, batch: Outcomes) -> Answer:
     return answer
 
 
-def _kept(book: Book, reported: Reported, answer: Answer) -> Row | None:
-    """Return the row to keep, or None if nothing is running that could use it."""
-    scope = book.scopes.get(reported.model)
-    metric = scope.metrics.get(reported.metric) if scope else None
-    users = [e for e in scope.experiments if metric in e.positions] if scope and metric is not None else []
-    if not users:
-        answer.unknown += 1
+def _target(book: Book, model: Ref, name: str) -> Target | None:
+    scope = book.scopes.get(model)
+    metric = scope.metrics.get(name) if scope else None
+    if scope is None or metric is None:
         return None
-    if all(experiment.closed for experiment in users):
-        answer.accepted += 1
-        answer.late += 1
-        book.changes[users[-1].id].count("late_outcomes")
-        return None
-    at = min(reported.at, book.now)  # whatever a clock says, it has happened
-    return (users[-1].model, reported.unit, metric, reported.key, at, reported.value, book.now)
+    users = [experiment for experiment in scope.experiments if metric in experiment.positions]
+    return Target(scope.id, metric, users[-1], not all(e.closed for e in users)) if users else None
+
+
+def _row(book: Book, reported: Reported, target: Target) -> Row:
+    at = reported.at if reported.at < book.now else book.now  # whatever a clock says, it has happened
+    return (target.model, reported.unit, target.metric, reported.key, at, reported.value, book.now)
 
 
 def _attribute(book: Book, scope: Scope, rows: Sequence[Row], answer: Answer) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 CACHE_KIB = 65_536
+CHECKPOINT_PAGES = 16_384  # a page that changes in many commits is copied once
 BUSY_SECONDS = 30
 SQLITE_SINCE = (3, 35)  # ON CONFLICT with RETURNING
 
@@ -61,8 +62,9 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",  # in WAL mode: fsync at every commit, which NORMAL does not
         f"cache_size = -{CACHE_KIB}",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         "temp_store = MEMORY",
-        "journal_size_limit = 67108864",
+        "journal_size_limit = 134217728",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

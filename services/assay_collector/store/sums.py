@@ -20,7 +20,7 @@ class Change:
     counters: dict[str, int] = field(default_factory=dict)
     units: dict[int, int] = field(default_factory=dict)
     exposures: dict[int, int] = field(default_factory=dict)
-    cells: dict[Cell, Moments] = field(default_factory=dict)
+    cells: dict[Cell, dict[float, int]] = field(default_factory=dict)  # how often each value came and went
     last_exposure_at: int | None = None
     ingested: bool = False
 
@@ -28,9 +28,13 @@ class Change:
         """Add to a counter of the Experiment."""
         self.counters[counter] = self.counters.get(counter, 0) + times
 
-    def plus(self, cell: Cell, value: float, times: int = 1) -> None:
-        """Add a unit's value to a cell, or take it back."""
-        self.cells[cell] = self.cells.get(cell, Moments()).plus(value, times)
+    def replace(self, cell: Cell, old: float | None, new: float | None) -> None:
+        """Take a unit's old value from a cell, if it had one, and add its new one, if it has one."""
+        values = self.cells.setdefault(cell, {})
+        if old is not None:
+            values[old] = values.get(old, 0) - 1
+        if new is not None:
+            values[new] = values.get(new, 0) + 1
 
 
 def apply(connection: Connection, experiment: int, change: Change, now: int, revision: int) -> None:
@@ -56,7 +60,7 @@ def _counters(connection: Connection, experiment: int, change: Change, now: int,
     connection.execute(update(experiments).where(columns.id == experiment).values(values))
 
 
-def _cells(connection: Connection, experiment: int, changed: Mapping[Cell, Moments]) -> None:
+def _cells(connection: Connection, experiment: int, changed: Mapping[Cell, Mapping[float, int]]) -> None:
     if not changed:
         return
     stored = moments(connection, experiment)
@@ -66,8 +70,8 @@ def _cells(connection: Connection, experiment: int, changed: Mapping[Cell, Momen
         & (cells.c.metric == bindparam("to_metric"))
     )
     rows = [
-        {"to_arm": arm, "to_metric": metric, **_written(stored[arm, metric].merged(more))}
-        for (arm, metric), more in changed.items()
+        {"to_arm": arm, "to_metric": metric, **_written(stored[arm, metric].plus(values))}
+        for (arm, metric), values in changed.items()
     ]
     connection.execute(update(cells).where(match), rows)
 

@@ -1,0 +1,253 @@
+"""A ledger to call directly, and a collector as a process to talk to, kill and start again."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it works with httpx as well, which the project has anyway
+    from starlette.testclient import TestClient
+
+from assay_assign import pseudonym
+from assay_collector.app import application
+from assay_collector.batch import Answer, Batch, Tick
+from assay_collector.ledger.book import Policy
+from assay_collector.ledger.transaction import transact
+from assay_collector.main import collector as build
+from assay_collector.settings import Settings
+from assay_collector.store.engine import migrated, opened
+from assay_collector.store.summary import summary
+
+KEY = b"a key for tests"
+ROLES = ("operator", "gateway", "application")
+READY_SECONDS = 90
+SECOND = 1_000_000
+
+
+@dataclass
+class Ledger:
+    """The ledger without HTTP, and with a clock of its own."""
+
+    engine: Engine
+    policy: Policy = field(default_factory=Policy)
+    now: int = 1_800_000_000 * SECOND
+
+    def __call__(self, *batches: Batch) -> list[Answer]:
+        with self.engine.begin() as connection:
+            return transact(connection, self.policy, self.now, batches).answers
+
+    def one(self, batch: Batch) -> Answer:
+        return self(batch)[0]
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += round(seconds * SECOND)
+        self(Tick())
+
+    def read(self, query: Callable[[Connection], Any]) -> Any:
+        with self.engine.connect() as connection:
+            return query(connection)
+
+    def summary(self, uid: str = "exp-1") -> dict[str, Any]:
+        found = self.read(lambda connection: summary(connection, uid))
+        assert found is not None
+        return dict(found)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    engine = opened(f"sqlite:///{tmp_path}/ledger.db")
+    migrated(engine)
+    yield Ledger(engine)
+    engine.dispose()
+
+
+class Process:
+    """A collector process; it keeps its port and its database over restarts."""
+
+    def __init__(self, folder: Path, url: str | None = None, **settings: str) -> None:
+        tokens = folder / "tokens"
+        tokens.mkdir()
+        for role in ROLES:
+            (tokens / role).write_text(f"{role}-token\n")
+        (folder / "key").write_bytes(KEY)
+        self.tokens = tokens
+        self.log = folder / "collector.log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = os.environ | {
+            "ASSAY_DATABASE_URL": url or f"sqlite:///{folder}/collector.db",
+            "ASSAY_TOKENS_DIR": str(tokens),
+            "ASSAY_UNIT_KEY_FILE": str(folder / "key"),
+            "ASSAY_HOST": "127.0.0.1",
+            "ASSAY_PORT": str(self.port),
+            **{f"ASSAY_{name.upper()}": value for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "assay_collector"]
+            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until:
+            assert self._process.poll() is None, self.log.read_text()
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/readyz").is_success:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"not ready: {self.log.read_text()}")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self) -> int:
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(30)
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+    def client(self, role: str, **kwargs: Any) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {role}-token"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **kwargs)
+
+    def summary(self, uid: str = "exp-1") -> dict[str, Any]:
+        with self.client("operator") as client:
+            answer = client.get(f"/v1/experiments/{uid}/summary")
+            assert answer.status_code == 200, answer.text
+            return dict(answer.json())
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Caller(TestClient):
+    """A client of an application that somebody else started."""
+
+    def __enter__(self) -> "Caller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Local:
+    """The collector's application on a real database, without a network."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokens = folder / "tokens"
+        self.tokens.mkdir()
+        for role in ROLES:
+            (self.tokens / role).write_text(f"{role}-token\n")
+        (folder / "key").write_bytes(KEY)
+        url = SecretStr(f"sqlite:///{folder}/collector.db")
+        parts = build(Settings(database_url=url, tokens_dir=self.tokens, unit_key_file=folder / "key"))
+        self._client = TestClient(application(parts), raise_server_exceptions=False)
+
+    def __enter__(self) -> "Local":
+        self._client.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._client.__exit__(*failure)
+
+    def client(self, role: str) -> Caller:
+        client = Caller(self._client.app, headers={"Authorization": f"Bearer {role}-token"})
+        client.portal = self._client.portal  # the one event loop on which the writer answers
+        return client
+
+    def summary(self, uid: str = "exp-1") -> dict[str, Any]:
+        answer = self.client("operator").get(f"/v1/experiments/{uid}/summary")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Local]:
+    with Local(tmp_path) as local:
+        yield local
+
+
+@pytest.fixture
+def make_collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    """Make collectors with settings of their own; the test starts them."""
+    made: list[Process] = []
+
+    def make(url: str | None = None, **settings: str) -> Process:
+        made.append(Process(tmp_path_factory.mktemp("collector"), url, **settings))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.stop()
+
+
+@pytest.fixture
+def experiment() -> dict[str, Any]:
+    """What the operator PUTs."""
+    return {
+        "namespace": "demo",
+        "name": "boost",
+        "model": "churn",
+        "arms": ["control", "boosted"],
+        "table": "control:0-5000,boosted:5000-10000",
+        "epoch": 1,
+        "metrics": [
+            {"name": "retained", "type": "Proportion"},
+            {"name": "paid", "type": "Mean", "aggregate": "Sum", "missing": "Ignore"},
+            {"name": "errors", "type": "Proportion", "source": "Gateway"},
+        ],
+        "startedAt": "2026-01-01T00:00:00Z",
+        "closed": False,
+    }
+
+
+@pytest.fixture
+def exposure() -> Callable[..., dict[str, Any]]:
+    """A record as the shipper sends it; `unit` is the raw id."""
+
+    def make(number: int | str, unit: str, arm: str = "control", **other: Any) -> dict[str, Any]:
+        record = {
+            "id": f"request-{number}", "ts": time.time(), "experiment": "exp-1", "epoch": 1,
+            "unit": pseudonym(KEY, unit), "arm": arm, "served": arm, "version": "churn-1", "status": 200,
+            "duration_us": 900, "attempts": 1, "audit": "ok",
+        }  # fmt: skip
+        return record | other
+
+    return make
+
+
+@pytest.fixture
+def outcome() -> Callable[..., dict[str, Any]]:
+    """A record as the application sends it."""
+
+    def make(number: int | str, unit: str, metric: str = "retained", value: float = 1) -> dict[str, Any]:
+        named = {"model": "demo/churn", "unit": unit, "metric": metric}
+        return named | {"value": value, "id": f"event-{number}"}
+
+    return make

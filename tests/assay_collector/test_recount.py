@@ -1,0 +1,144 @@
+"""Whatever comes in, in whatever order, however often: the sums are those of a count from the raw input."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from assay_collector.batch import Batch, Declared, Exposures, Outcomes, Reported, Tick
+from assay_collector.experiment import Plan
+from assay_collector.ledger.book import Policy
+from assay_collector.ledger.transaction import transact
+from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.store.engine import migrated, opened
+from assay_collector.store.experiments import Progress
+from assay_collector.store.summary import summary
+from assay_collector.unit import Exposure, Patience
+
+SECOND = 1_000_000
+NOW = 1_800_000_000 * SECOND
+WINDOW = 100
+SKEW = 5
+ARMS = ("control", "boosted")
+METRICS = (
+    Metric("any", Type.PROPORTION, Source.EVENTS, None, Missing.ZERO, Aggregate.ANY, None, None),
+    Metric("sum", Type.MEAN, Source.EVENTS, WINDOW * SECOND, Missing.ZERO, Aggregate.SUM, None, 6.0),
+    Metric("last", Type.MEAN, Source.EVENTS, None, Missing.IGNORE, Aggregate.LAST, None, None),
+    Metric("errors", Type.PROPORTION, Source.GATEWAY, None, Missing.ZERO, Aggregate.ANY, None, None),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An exposure: `number` is its id."""
+
+    number: int
+    unit: int
+    at: int
+    arm: int
+    status: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """An outcome: its values are quarters, so that sums are exact in any order."""
+
+    number: int
+    unit: int
+    metric: int
+    at: int
+    value: float
+
+
+times = st.integers(-30, 150)
+units = st.integers(0, 3)
+# The arm goes with the unit, save for one unit that is in both.
+sightings = st.builds(
+    Seen, st.integers(0, 99), units, times, st.just(0), st.sampled_from([200, 200, 503])
+).flatmap(
+    lambda seen: st.sampled_from([0, 1] if seen.unit == 0 else [seen.unit % 2]).map(
+        lambda arm: Seen(seen.number, seen.unit, seen.at, arm, seen.status)
+    )
+)
+tellings = st.builds(
+    Told, st.integers(0, 99), units, st.integers(0, 2), times, st.integers(0, 16).map(lambda value: value / 4)
+)
+events = st.lists(st.one_of(sightings, tellings), max_size=40, unique_by=lambda e: (type(e), e.number))
+
+
+def batch(event: Seen | Told) -> Batch:
+    name = bytes([event.unit]) * 16
+    key = bytes([event.number]) * 16
+    at = NOW + event.at * SECOND
+    if isinstance(event, Seen):
+        arm = ARMS[event.arm]
+        return Exposures([("exp-1", Exposure(key, at, name, arm, arm, 1, event.status, 9, 1, sound=True))])
+    return Outcomes([Reported(("demo", "churn"), name, METRICS[event.metric].name, key, at, event.value)])
+
+
+def recount(given_events: Iterable[Seen | Told]) -> dict[str, dict[str, tuple[int, float, float]]]:
+    """Count from scratch, in the plainest way: all events known, all windows closed."""
+    known = list(given_events)
+    cells: dict[str, dict[str, list[float]]] = {arm: {m.name: [] for m in METRICS} for arm in ARMS}
+    for unit in {event.unit for event in known if isinstance(event, Seen)}:
+        seen = [event for event in known if isinstance(event, Seen) and event.unit == unit]
+        if len({event.arm for event in seen}) > 1:
+            continue
+        first = min(event.at for event in seen)
+        cell = cells[ARMS[seen[0].arm]]
+        for position, metric in enumerate(METRICS[:3]):
+            told = [e for e in known if isinstance(e, Told) and e.unit == unit and e.metric == position]
+            told = [
+                e for e in told if e.at >= first - SKEW and (metric.window is None or e.at <= first + WINDOW)
+            ]
+            cell[metric.name] += value_of(metric, told)
+        cell["errors"].append(float(any(event.status == 503 for event in seen)))
+    return {
+        arm: {name: (len(v), sum(v), sum(each * each for each in v)) for name, v in of.items()}
+        for arm, of in cells.items()
+    }
+
+
+def value_of(metric: Metric, told: list[Told]) -> list[float]:
+    if metric.name == "any":
+        return [float(any(event.value for event in told))]
+    if metric.name == "sum":
+        return [min(6.0, sum(event.value for event in told))]
+    return [max(told, key=lambda event: (event.at, event.value)).value] if told else []
+
+
+def counted(engine: Engine) -> dict[str, dict[str, tuple[int, float, float]]]:
+    with engine.connect() as connection:
+        found: Any = summary(connection, "exp-1")
+    return {
+        arm: {name: (m["n"], m["sum"], m["sumsq"]) for name, m in of["metrics"].items()}
+        for arm, of in found["arms"].items()
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events, st.randoms(use_true_random=False), st.integers(1, 8))
+def test_sums_equal_a_recount_in_any_order_with_any_repetition(
+    tmp_path: Path, happened: list[Seen | Told], dice: Any, group: int
+) -> None:
+    for file in tmp_path.glob("recount.db*"):
+        file.unlink()
+    engine = opened(f"sqlite:///{tmp_path}/recount.db")
+    migrated(engine)
+    policy = Policy(Patience(skew=SKEW * SECOND, lateness=1_000_000 * SECOND))
+    arriving = happened + [event for event in happened if dice.random() < 0.3]
+    dice.shuffle(arriving)
+    plan = Plan("demo", "churn", "boost", ARMS, METRICS, None)
+    batches: list[Batch] = [Declared("exp-1", plan, Progress("", 1, closed=False)), *map(batch, arriving)]
+    now = NOW + 200 * SECOND  # all of it has happened
+    for start in range(0, len(batches), group):
+        with engine.begin() as connection:
+            transact(connection, policy, now, batches[start : start + group])
+    with engine.begin() as connection:
+        transact(connection, policy, now + 2_000_000 * SECOND, [Tick()])
+    assert counted(engine) == recount(happened)
+    engine.dispose()
