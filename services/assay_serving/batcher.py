@@ -20,8 +20,18 @@ from assay_artifact.table import concatenate
 from assay_serving.problems import Problem
 
 Predict = Callable[[Table], Prediction]
-CHEAP_SECONDS = 300e-6  # below this, the way to another thread and back costs more than it frees
-MEMORY = 0.9  # of the running mean of seconds per row
+CHEAP_SECONDS = 1e-3  # a shorter call may hold up the event loop; the way to a thread and back costs more
+
+
+class Cost(NamedTuple):
+    """What a call of the model takes, in seconds: for itself, and for each row."""
+
+    call: float
+    row: float
+
+    def of(self, rows: int) -> float:
+        """Return the seconds that a call with so many rows takes."""
+        return self.call + rows * self.row
 
 
 class Limits(NamedTuple):
@@ -64,10 +74,9 @@ class Waiting:
 class MicroBatcher:
     """Calls the model with as many waiting rows as fit, one call at a time."""
 
-    def __init__(self, predict: Predict, cost_seconds: float, limits: Limits) -> None:
-        """Wrap a model; `cost_seconds` is what a call of one row takes."""
-        self.predict, self.limits = predict, limits
-        self.seconds_per_row = self.cost_seconds = cost_seconds
+    def __init__(self, predict: Predict, cost: Cost, limits: Limits) -> None:
+        """Wrap a model."""
+        self.predict, self.cost, self.limits = predict, cost, limits
         self.queue: deque[Waiting] = deque()
         self.waiting = 0
         self.worker: asyncio.Task[None] | None = None
@@ -90,7 +99,7 @@ class MicroBatcher:
         return await request.answer
 
     def _full(self) -> Problem:
-        wait = max(1, round(self.waiting * self.seconds_per_row))
+        wait = max(1, round(self.cost.of(self.waiting)))
         return Problem(429, "queue-full", f"{self.waiting} rows are waiting; come again in {wait} s").after(
             wait
         )
@@ -132,14 +141,9 @@ class MicroBatcher:
         return True
 
     async def _call(self, table: Table) -> Prediction:
-        start = time.perf_counter()
-        if self.cost_seconds + len(table) * self.seconds_per_row < CHEAP_SECONDS:
-            answer = self.predict(table)
-        else:
-            answer = await asyncio.get_running_loop().run_in_executor(self.thread, self.predict, table)
-        seconds = (time.perf_counter() - start) / max(1, len(table))
-        self.seconds_per_row = MEMORY * self.seconds_per_row + (1 - MEMORY) * seconds
-        return answer
+        if self.cost.of(len(table)) < CHEAP_SECONDS:
+            return self.predict(table)
+        return await asyncio.get_running_loop().run_in_executor(self.thread, self.predict, table)
 
     def _give(self, requests: list[Waiting], answer: Prediction, tables: list[Table]) -> None:
         if len(requests) == 1:

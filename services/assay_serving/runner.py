@@ -23,7 +23,7 @@ GRACE_SECONDS = 30  # for requests that are still being answered when the listen
 
 
 def dispatched(ours: App, paths: frozenset[str], others: App) -> App:
-    """Answer our own paths without the way through the other app's middleware, which costs more than they do."""
+    """Answer our own paths without the way through the other app's middleware, which costs more."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"] in paths or scope["path"].startswith("/v2/")):

@@ -6,13 +6,14 @@ from typing import Any
 
 from assay_artifact import Prediction, Predictor, Table
 from assay_serving.answers import AnswerWriter, Identities
-from assay_serving.batcher import Limits, MicroBatcher
+from assay_serving.batcher import Cost, Limits, MicroBatcher
 from assay_serving.metrics import Metrics
 from assay_serving.problems import Problem
 from assay_serving.rows import RowReader
 from assay_serving.settings import Settings
 
 PROBES = 5
+MANY = 256
 
 
 class Version:
@@ -29,18 +30,21 @@ class Version:
         self.reader = RowReader(manifest.features, settings.max_rows)
         self.writer = AnswerWriter(manifest, self.model, self.version)
         self.identities = Identities()
-        self.warm_up_seconds = self._warm_up()
+        self.cost = self._warm_up()
         limits = Limits(waiting=settings.max_waiting_rows)
-        self.batcher = MicroBatcher(self._counted, self.warm_up_seconds, limits)
+        self.batcher = MicroBatcher(self._counted, self.cost, limits)
 
-    def _warm_up(self) -> float:
-        """Predict rows of nulls and of values until it is fast; return the seconds that a row takes."""
+    def _warm_up(self) -> Cost:
+        """Predict rows of nulls and of values until it is fast; return what that takes then."""
         blank: dict[str, Any] = dict.fromkeys(f.name for f in self.manifest.features if f.nullable)
         values = {"category": "", "text": "", "date": 0.0, "number": 0.0, "boolean": False}
         filled = {feature.name: values[feature.type] for feature in self.manifest.features}
         table, _ = self.reader.table([{**filled, **blank}])
         self.writer.write(self.predictor.predict(table), "warm-up", [])
-        table, _ = self.reader.table([filled])
+        one, many = (self._seconds(self.reader.table([filled] * rows)[0]) for rows in (1, MANY))
+        return Cost(call=one, row=max(0.0, many - one) / MANY)
+
+    def _seconds(self, table: Table) -> float:
         return min(_timed(lambda: self.predictor.predict(table)) for _ in range(PROBES))
 
     def _counted(self, table: Table) -> Prediction:

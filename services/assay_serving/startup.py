@@ -30,12 +30,12 @@ def version(settings: Settings) -> Version:
     except Exception as error:  # a model may fail in any way on its first rows
         raise ArtifactError("WarmUpFailed", f"the first prediction failed: {error!r}"[:1000]) from error
     log.info(
-        "serving %s %s (%s) after %.2f s, %.0f us a row",
+        "serving %s %s (%s) after %.2f s, %.0f us a call",
         loaded.model,
         loaded.version,
-        manifest.format,
+        "plan" if manifest.plan else manifest.format,
         time.monotonic() - start,
-        1e6 * loaded.warm_up_seconds,
+        1e6 * loaded.cost.call,
     )
     return loaded
 
