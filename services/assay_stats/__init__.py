@@ -4,7 +4,7 @@ The names here are what a decision needs at every look. The rest is imported by 
 `fixed`, `ratio`, `bayes`, `trust`, `simulation` and so on.
 """
 
-from assay_stats.evidence import Evidence, Peak, evaluate, threshold
+from assay_stats.evidence import Evidence, Peak, evaluate, evaluate_pairs, threshold
 from assay_stats.guardrail import Harm, NonInferiority, harm, non_inferiority
 from assay_stats.moments import Moments, PairMoments
 from assay_stats.multiplicity import e_bh, holm
@@ -26,6 +26,7 @@ __all__ = [
     "Srm",
     "e_bh",
     "evaluate",
+    "evaluate_pairs",
     "guardrail_rule",
     "harm",
     "holm",

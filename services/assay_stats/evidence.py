@@ -4,16 +4,18 @@ Everything is safe to compute at every second: the interval is a confidence sequ
 always valid. What the caller keeps between looks is `peak` alone.
 """
 
-from collections.abc import Callable, Mapping
 from math import inf, log
 from typing import Literal, NamedTuple
 
 from assay_stats import betabinomial, sequential
-from assay_stats.difference import Difference, Lift, arm, difference, lift
-from assay_stats.moments import Moments
+from assay_stats.difference import Arm, Difference, Lift, arm, difference, lift
+from assay_stats.moments import Moments, PairMoments
+from assay_stats.ratio import cuped, ratio_arm
 from assay_stats.rule import Rule
 
 Decided = Literal["better", "worse"]
+METHODS = ("AsymptoticCS", "BetaBinomial")
+TYPES = ("Proportion", "Mean")
 
 
 class Peak(NamedTuple):
@@ -112,14 +114,47 @@ def evaluate(
     _refuse(rule, control, treatment, share)
     binary = rule.type == "Proportion"
     arms = arm(control, binary=binary), arm(treatment, binary=binary)
-    gap = difference(*arms)
-    look = LOOKS[rule.method](rule, control, treatment, share)
-    top = (peak or Peak()) if look.reason else (peak or Peak()).reached(look.log_e, gap.estimate)
+    if rule.method == "BetaBinomial":
+        return _at_peak(rule, difference(*arms), _beta_binomial(rule, control, treatment, share), peak)
+    reason = too_few((rule.floor_units, rule.floor_events), control, treatment, binary=binary)
+    return _at_peak(rule, difference(*arms), _asymptotic(rule, arms, reason), peak)
+
+
+def evaluate_pairs(
+    rule: Rule, control: PairMoments, treatment: PairMoments, *, peak: Peak | None = None
+) -> Evidence:
+    """Return the evidence on a Ratio, or on a mean adjusted by its covariate (Cuped), at this look.
+
+    Raises:
+        ValueError: Sums that no data can have, or a rule for something else.
+    """
+    if rule.type not in {"Ratio", "Cuped"} or rule.method != "AsymptoticCS":
+        raise ValueError(f"type: {rule.type} by {rule.method} is not about pairs; use Ratio or Cuped")
+    for sums in (control.checked(), treatment.checked()):
+        if rule.type == "Ratio" and not sums.x:
+            nothing = Difference(0.0, 0.0, 0.0, control.n + treatment.n)
+            return _at_peak(rule, nothing, _silent("a denominator is zero, so there is no ratio"), peak)
+    arms = (
+        (ratio_arm(control), ratio_arm(treatment)) if rule.type == "Ratio" else cuped(control, treatment)[1:3]
+    )
+    sides = control.numerator, treatment.numerator
+    reason = too_few((rule.floor_units, rule.floor_events), *sides, binary=False)
+    return _at_peak(rule, difference(*arms), _asymptotic(rule, arms, reason), peak)
+
+
+def _at_peak(rule: Rule, gap: Difference, look: _Look, peak: Peak | None) -> Evidence:
+    """Join a look with those before it."""
+    before = peak or Peak()
+    top = before if look.reason else before.reached(look.log_e, gap.estimate)
     evidence = Evidence(
         gap.estimate, gap.se, look.low, look.high, look.log_e, float(sequential.p_value(top.log_e)),
         gap.units, None, look.reason, look.lift, top,
     )  # fmt: skip
     return evidence._replace(decided=evidence.decided_at(rule, evidence.p_value))
+
+
+def _silent(reason: str) -> _Look:
+    return _Look(0.0, -inf, inf, None, reason)
 
 
 def too_few(
@@ -137,13 +172,10 @@ def too_few(
     return None
 
 
-def _asymptotic(rule: Rule, control: Moments, treatment: Moments, share: float) -> _Look:  # noqa: ARG001
-    binary = rule.type == "Proportion"
-    arms = arm(control, binary=binary), arm(treatment, binary=binary)
+def _asymptotic(rule: Rule, arms: tuple[Arm, Arm], reason: str | None) -> _Look:
     gap = difference(*arms)
-    reason = too_few((rule.floor_units, rule.floor_events), control, treatment, binary=binary)
     if reason or not gap.guarded_se:
-        return _Look(0.0, -inf, inf, None, reason or "no value differs from another, so nothing can be said")
+        return _silent(reason or "no value differs from another, so nothing can be said")
     information = gap.units / rule.n_star
     width = float(sequential.half_width(information, rule.alpha))
     log_e = float(sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.alpha))
@@ -158,7 +190,7 @@ def _factor(gap: Difference) -> float:
 
 def _beta_binomial(rule: Rule, control: Moments, treatment: Moments, share: float) -> _Look:
     if not control.n or not treatment.n:
-        return _Look(0.0, -inf, inf, None, "an arm has no units")
+        return _silent("an arm has no units")
     flip = rule.count == "NonEvents"
     b, a = (sums.n - sums.total if flip else sums.total for sums in (treatment, control))
     split = betabinomial.Split(b, a, share, rule.concentration)
@@ -186,17 +218,11 @@ def _ratio_lift(control: Moments, treatment: Moments, ends: tuple[float, float],
     return relative._replace(low=low, high=high)
 
 
-LOOKS: Mapping[str, Callable[[Rule, Moments, Moments, float], _Look]] = {
-    "AsymptoticCS": _asymptotic,
-    "BetaBinomial": _beta_binomial,
-}
-
-
 def _refuse(rule: Rule, control: Moments, treatment: Moments, share: float) -> None:
     if not 0 < share < 1:
         raise ValueError(f"share: {share} is not between 0 and 1")
-    if rule.method not in LOOKS:
-        raise ValueError(f"method: {rule.method!r} is none of {', '.join(LOOKS)}")
+    if rule.method not in METHODS or rule.type not in TYPES:
+        raise ValueError(f"rule: {rule.type!r} by {rule.method!r} is none of {TYPES} by {METHODS}")
     for sums in (control, treatment):
         sums.checked_proportion() if rule.type == "Proportion" else sums.checked()
 

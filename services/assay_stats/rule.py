@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-MetricType = Literal["Proportion", "Mean"]
+MetricType = Literal["Proportion", "Mean", "Ratio", "Cuped"]
 Direction = Literal["Increase", "Decrease"]
 Method = Literal["AsymptoticCS", "BetaBinomial", "ExactMargin"]
 
@@ -48,7 +48,8 @@ class Rule(Record):
     """How a primary (or secondary) metric is decided.
 
     Attributes:
-        type: Proportion (units with the event) or Mean.
+        type: Proportion (units with the event), Mean, Ratio of two sums per unit, or Cuped (a mean with its
+            covariate taken out).
         method: AsymptoticCS, or BetaBinomial for a rare binary outcome.
         alpha: Chance of a false decision over all looks; two-sided.
         direction: Which way is better.
