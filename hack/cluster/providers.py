@@ -15,14 +15,20 @@ def choose(cluster: Cluster) -> Provider:
     """The provider in use, else the one `ASSAY_CLUSTER` names, else kind if it works, else a single node.
 
     Raises:
-        Refusal: `ASSAY_CLUSTER` names none.
+        Refusal: `ASSAY_CLUSTER` names none, or another one than the one in use.
     """
     wanted = os.environ.get("ASSAY_CLUSTER", "")
     if wanted not in {"", "current", "kind", "node"}:
         raise Refusal(f"ASSAY_CLUSTER={wanted!r}: use current, kind or node, or leave it out")
+    before = remembered(cluster)
+    if wanted and before and wanted != before:
+        raise Refusal(
+            f"cluster {cluster.name} is up by {before}, not by {wanted}: "
+            f"`make down CLUSTER={cluster.name}` first, or choose another name"
+        )
     if wanted:
-        return wanted  # type: ignore[return-value]  # narrowed by the test above
-    return remembered(cluster) or ("kind" if kind.available() else "node")
+        return wanted  # type: ignore[return-value]  # narrowed by the first test
+    return before or ("kind" if kind.available() else "node")
 
 
 def remembered(cluster: Cluster) -> Provider | None:

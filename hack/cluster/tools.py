@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .progress import step
 from .settings import HOME
-from .shell import Failed, Refusal, locked, run
+from .shell import Failed, Refusal, locked, run, works
 
 PROGRAMS = {
     "containerd": "containerd",
@@ -34,6 +34,19 @@ def need_root() -> None:
         raise Refusal(f"a single-node cluster needs Linux: start a container engine and kind, {INSTEAD}")
     if os.geteuid() != 0:
         raise Refusal(f"a single-node cluster needs root: use sudo -E, start an engine and kind, {INSTEAD}")
+
+
+def need_namespaces() -> None:
+    """Root in a locked-down container is not enough.
+
+    Raises:
+        Refusal: no network namespace or no mount can be made here.
+    """
+    if not works("unshare", "--net", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"):
+        raise Refusal(
+            "a single-node cluster makes network namespaces and mounts, and this root may not: "
+            f"run the container privileged, {INSTEAD}"
+        )
 
 
 def missing_packages() -> list[str]:
