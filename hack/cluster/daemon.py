@@ -5,13 +5,12 @@ A pid alone may be someone else's after a reboot.
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .shell import Failed, Words
+from .shell import Failed, Words, environment
 from .wait import until
 
 
@@ -49,16 +48,15 @@ class Daemon:
         if self.pid() is not None:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            child = subprocess.Popen(
-                [str(w) for w in words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-            )
-        self.pid_file.write_text(f"{child.pid} {start_time(child.pid)}\n")
+        argv = [str(w) for w in words]
+        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        files = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(self.log), append, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        pid = os.posix_spawnp(argv[0], argv, environment(), file_actions=files, setsid=True)
+        self.pid_file.write_text(f"{pid} {start_time(pid)}\n")
 
     def ask_to_stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Send the signal if it is alive; return at once."""

@@ -19,6 +19,14 @@ class Failed(Exception):  # noqa: N818 - reads as what happened
 
 
 Words = Sequence[str | Path]
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Folders with iptables, nsenter and the like, which not every root has in PATH."""
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment with the administrators' programs at the end of PATH."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ADMINISTRATORS])
+    return {**os.environ, "PATH": path, **(more or {})}
 
 
 def run(*words: str | Path, log: Path | None = None, env: Mapping[str, str] | None = None) -> None:
@@ -33,7 +41,7 @@ def run(*words: str | Path, log: Path | None = None, env: Mapping[str, str] | No
             stdin=subprocess.DEVNULL,
             stdout=sink if log else subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
+            env=environment(env),
             check=False,
         )
     if done.returncode:
@@ -51,7 +59,7 @@ def output(*words: str | Path, given: bytes | None = None, env: Mapping[str, str
         input=given,
         capture_output=True,
         check=False,
-        env={**os.environ, **(env or {})},
+        env=environment(env),
     )
     if done.returncode:
         raise Failed(_complaint(words, done.returncode, done.stderr or done.stdout))

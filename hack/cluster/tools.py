@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .progress import step
 from .settings import HOME
-from .shell import Failed, Refusal, locked, run, works
+from .shell import Failed, Refusal, environment, locked, run, works
 
 PROGRAMS = {
     "containerd": "containerd",
@@ -50,8 +50,8 @@ def need_namespaces() -> None:
 
 
 def missing_packages() -> list[str]:
-    """Debian packages to install; the folders of the administrator are looked at even if PATH lacks them."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    """Debian packages to install."""
+    path = environment()["PATH"]
     missing = {package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)}
     if not (CNI / "bridge").exists():
         missing.add("containernetworking-plugins")
