@@ -54,6 +54,10 @@ class Shipper:
                 stop.wait(self._settings.poll_seconds)
         self._drain()
 
+    def close(self) -> None:
+        """Close the log."""
+        self._tail.close()
+
     def round(self) -> bool:
         """Do one step, and tell whether there may be another one at once."""
         try:
@@ -153,7 +157,7 @@ class Shipper:
             left,
             len(self._batch.records) if self._batch else 0,
         )
-        self._tail.close()
+        self.close()
 
     def _envoy_gone(self) -> bool:
         if self._admin is None:
