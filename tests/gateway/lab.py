@@ -63,9 +63,12 @@ class Envoy:
         self.process.wait(10)
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """SIGTERM, and SIGKILL if that does not help."""
         self.process.terminate()
-        self.process.wait(10)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def get(self, path: str) -> str:
         """Read a page of the admin interface."""

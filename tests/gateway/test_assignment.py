@@ -27,11 +27,11 @@ def ids(count: int) -> list[str]:
     """Integers, names, UUIDs, addresses, junk, other alphabets, and some that are very long."""
     rng = random.Random(7)
     shapes = [
-        lambda i: str(i),
+        str,
         lambda i: f"user-{i:08d}",
-        lambda i: str(uuid.UUID(int=rng.getrandbits(128))),
+        lambda _: str(uuid.UUID(int=rng.getrandbits(128))),
         lambda i: f"a{i}.b+c@mail.example",
-        lambda i: "%E2%82%AC$^\\1-\\0" + hex(rng.getrandbits(200))[2:],
+        lambda _: "%E2%82%AC$^\\1-\\0" + hex(rng.getrandbits(200))[2:],
         lambda i: f"Łódź-東京-{i}-🦀",
         lambda i: f"has {i} spaces; and = \"quotes\" / slashes \\ <&> 'too'",
     ]

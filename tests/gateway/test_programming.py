@@ -181,9 +181,7 @@ async def test_nobody_waits_for_a_gateway_that_went_away(lab: Any, gateway: Any,
     route, ref = lab.churn(servers[0].backend), lab.Ref("demo", "churn")
     await gateway.publish(route)
     with lab.envoy(gateway.folder, gateway.xds_port, "edge-2") as second:
-        await lab.until(
-            lambda: gateway.ads.programmed(ref).gateways == 2 and gateway.ads.programmed(ref).done
-        )
+        await lab.until(lambda: gateway.ads.programmed(ref).message == "2 of 2 gateways acknowledged")
         second.process.send_signal(19)  # SIGSTOP: connected, and deaf
         await gateway.ads.publish(ref, lab.churn(servers[1].backend))
         waiting = asyncio.create_task(gateway.ads.wait_programmed(ref, 10))

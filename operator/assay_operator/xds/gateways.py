@@ -37,6 +37,6 @@ class Gateways(Protocol):
         """Return whether what was published last for the Model is in force."""
         ...
 
-    async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:
+    async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:  # noqa: ASYNC109  the caller's bound
         """Return as soon as the route is in force or refused, at the latest after `timeout` seconds."""
         ...

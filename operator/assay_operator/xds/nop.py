@@ -9,6 +9,7 @@ class NoGateways:
     """Remembers what was published, and serves it to nobody."""
 
     def __init__(self) -> None:
+        """Know no routes."""
         self.routes: dict[Ref, ModelRoute] = {}
 
     async def publish(self, ref: Ref, route: ModelRoute | None) -> str:

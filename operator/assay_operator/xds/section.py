@@ -17,6 +17,7 @@ class Section(Generic[K, V]):
     """
 
     def __init__(self, items: Mapping[K, V] | None = None, total: int = 0) -> None:
+        """Start with items whose hashes add up to `total`."""
         self._items: dict[K, V] = dict(items or {})
         self._total = total
 

@@ -50,6 +50,7 @@ class AdsServer:
     """
 
     def __init__(self, edge: Edge | None = None, *, linger: float = 30.0) -> None:
+        """Want nothing yet, and serve nobody."""
         self._shelf = Shelf()
         self._routes: dict[Ref, tuple[ModelRoute, str]] = {}
         self._streams: dict[Stream, asyncio.Task[None]] = {}

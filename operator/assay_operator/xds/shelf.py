@@ -8,7 +8,6 @@ from assay_operator.xds.parcel import Host, Parcel
 from assay_operator.xds.section import Section
 from assay_operator.xds.snapshot import Snapshot
 
-
 TRY_AGAIN = "try again"
 
 
@@ -23,6 +22,7 @@ class Shelf:
     """The wanted parcels. A cluster stays until no gateway has a route to it any more."""
 
     def __init__(self) -> None:
+        """Want nothing yet."""
         self.held: dict[Ref, Held] = {}
         self.unproven: set[Ref] = set()
         self._wanted: dict[Ref, Parcel] = {}
@@ -101,7 +101,17 @@ class Shelf:
 
     def _revert(self, ref: Ref, parcel: Parcel | None, reason: str) -> None:
         self.held[ref] = Held(self._published.get(ref, ""), reason)
+        refused = self._wanted[ref]
         self._put(ref, parcel)
+        # No route uses them, and what was refused must not stand in the way of everybody else.
+        for name in refused.clusters:
+            if self._retired.pop(name, None):
+                self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        self._clusters.drop(name)
+        self._endpoints.drop(name)
+        self._generation += 1
 
     def retired(self, generation: int) -> list[str]:
         """Return, once, the clusters which no route of this generation or a later one uses."""
@@ -116,9 +126,7 @@ class Shelf:
         for name in names:
             if name in self._leaving:
                 self._leaving.discard(name)
-                self._clusters.drop(name)
-                self._endpoints.drop(name)
-                self._generation += 1
+                self._remove(name)
 
     def _put(self, ref: Ref, parcel: Parcel | None) -> None:
         self._generation += 1

@@ -21,9 +21,9 @@ class RefusedError(Exception):
     """Envoy does not accept a response; it goes on with what it has."""
 
     def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(f"{kind.rsplit('.', 1)[1]}: {reason}")
-        self.kind = kind
+        """Keep the end of the reason."""
         self.reason = reason[-TAIL:].strip()
+        super().__init__(f"{kind.rsplit('.', 1)[1]}: {self.reason}")
 
 
 class Stream:
@@ -42,6 +42,12 @@ class Stream:
     """
 
     def __init__(self, write: Callable[[bytes], Awaitable[Any]], listener: tuple[str, bytes]) -> None:
+        """Know nothing about it yet.
+
+        Args:
+            write: Sends an encoded response.
+            listener: The version of the listener, and the listener as a resource.
+        """
         self.node = ""
         self.serving = False
         self.versions: Mapping[Ref, str] | None = None
@@ -86,7 +92,7 @@ class Stream:
         Raises:
             RefusedError: It accepts some part of it not; it may have taken the parts before.
         """
-        self._attempted, self._asked = snapshot.generation, False
+        self._attempted = snapshot.generation
         try:
             await self._send_clusters(snapshot)
             await self._send(LDS, *self._listener, when=lambda: LDS in self._names)
@@ -137,6 +143,7 @@ class Stream:
 
     async def _send_endpoints(self, snapshot: Snapshot, changed: Iterable[str]) -> None:
         """Send the endpoints that are new, and those that a changed cluster waits for."""
+        self._asked = False  # whoever asks from here on may have missed them
         new = snapshot.endpoints
         names = {*new.news(self._endpoints), *(name for name in changed if name in new)}
         if not names:
@@ -144,6 +151,8 @@ class Stream:
         packed = {name: new.get(name) or b"" for name in names}
         await self._until(lambda: names <= self._names.get(EDS, NOBODY) or self._refused(CDS))
         if not self._refused(CDS):
+            for name in names:  # whether it takes them is open until it says so
+                self._endpoints.pop(name, None)
             await self._post(EDS, new.version, b"".join(packed.values()))
             await self._accepted(EDS, new.version)
             self._endpoints |= packed

@@ -1,0 +1,115 @@
+"""Properties of the rendering that hold for every table, set of arms and number of endpoints."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay_assign import SLOTS, Interval, arm_at, decode
+from assay_operator.gateway import ArmRoute, Backend, Endpoint, ModelRoute, Split, resources, survivors
+
+NAMES = ("control", "boosted", "third", "fourth")
+BACKEND = Backend("churn-1", (Endpoint("10.0.0.2", 3000), Endpoint("10.0.0.1", 3000)))
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[Interval, ...]:
+    arms = NAMES[: draw(st.integers(1, len(NAMES)))]
+    fence = sorted(draw(st.lists(st.integers(0, SLOTS), min_size=2 * len(arms), max_size=2 * len(arms))))
+    return tuple(
+        Interval(arm, *edges)
+        for arm, edges in zip(arms, zip(fence[::2], fence[1::2], strict=True), strict=True)
+    )
+
+
+def route(intervals: tuple[Interval, ...], **extra: Any) -> ModelRoute:
+    arms = tuple(ArmRoute(name, Backend(f"churn-{at}")) for at, name in enumerate(NAMES, 1))
+    return ModelRoute("demo", "churn", BACKEND, Split("exp-1", 3, "x-user-id", arms, intervals), **extra)
+
+
+def split_route(model: ModelRoute) -> Any:
+    return next(r for r in resources(model).host["routes"] if "weighted_clusters" in r["route"])
+
+
+def arm_of(entry: Any) -> str:
+    (header,) = entry["request_headers_to_add"]
+    assert header["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+    assert entry["request_headers_to_add"] == entry["response_headers_to_add"]
+    return str(header["header"]["value"])
+
+
+@settings(deadline=None)
+@given(tables())
+def test_envoys_walk_through_the_weights_is_the_table(intervals: tuple[Interval, ...]) -> None:
+    entries = split_route(route(intervals))["route"]["weighted_clusters"]["clusters"]
+    walked = [arm_of(entry) for entry in entries for _ in range(entry["weight"])]
+    assert walked == [arm_at(intervals, slot) or "unenrolled" for slot in range(SLOTS)]
+
+
+@settings(deadline=None)
+@given(tables())
+def test_every_cluster_that_is_named_is_there_and_none_is_idle(intervals: tuple[Interval, ...]) -> None:
+    rendered = resources(route(intervals))
+    defined = {cluster["name"] for cluster in rendered.clusters}
+    members = {
+        member["name"]
+        for cluster in rendered.clusters
+        if "cluster_type" in cluster
+        for member in cluster["cluster_type"]["typed_config"]["clusters"]
+    }
+    named = {e["name"] for e in split_route(route(intervals))["route"]["weighted_clusters"]["clusters"]}
+    assert named | members <= defined
+    assert {a["cluster_name"] for a in rendered.assignments} == {
+        cluster["name"] for cluster in rendered.clusters if cluster.get("type") == "EDS"
+    }
+
+
+@settings(deadline=None)
+@given(tables())
+def test_the_log_carries_the_table_that_was_in_force(intervals: tuple[Interval, ...]) -> None:
+    facts = split_route(route(intervals))["metadata"]["filter_metadata"]["assay"]
+    assert decode(facts.pop("table")) == intervals
+    assert facts == {"namespace": "demo", "model": "churn", "experiment": "exp-1", "epoch": "3"}
+
+
+@settings(deadline=None)
+@given(st.permutations(BACKEND.endpoints))
+def test_the_order_of_endpoints_is_no_change(endpoints: list[Endpoint]) -> None:
+    a, b = (ModelRoute("demo", "churn", Backend("churn-1", tuple(e))) for e in (endpoints, BACKEND.endpoints))
+    assert resources(a) == resources(b)
+
+
+def test_survivors_are_the_clusters_that_they_were() -> None:
+    rendered = resources(route(()))
+    names = [assignment["cluster_name"] for assignment in rendered.assignments]
+    assert {c["name"]: c for c in survivors(names)} == {c["name"]: c for c in rendered.clusters}
+
+
+def test_a_survivor_without_a_champion_stands_alone() -> None:
+    assert [c["name"] for c in survivors(["demo/churn/boosted@churn-2"])] == ["demo/churn/boosted@churn-2"]
+
+
+@pytest.mark.parametrize(
+    ("retry_executed", "forbidden"),
+    [
+        pytest.param(True, set(), id="it may run twice"),
+        pytest.param(False, {"5xx", "reset", "gateway-error"}, id="it may not"),
+    ],
+)
+def test_what_may_not_run_twice_is_only_sent_again_if_it_never_ran(
+    *, retry_executed: bool, forbidden: set[str]
+) -> None:
+    for entry in resources(route((), retry_executed=retry_executed)).host["routes"]:
+        conditions = set(entry["route"]["retry_policy"]["retry_on"].split(","))
+        assert {"connect-failure", "refused-stream", "reset-before-request"} <= conditions
+        assert not conditions & forbidden
+
+
+def test_host_and_path_say_the_same_but_for_the_prefix() -> None:
+    rendered = resources(route(()))
+    for host, path in zip(rendered.host["routes"], rendered.paths, strict=True):
+        assert path["match"].pop("prefix") == "/models/demo/churn/"
+        assert path["route"].pop("prefix_rewrite") == "/"
+        assert host["match"].pop("prefix") == "/"
+        assert host == path
