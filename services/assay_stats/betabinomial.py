@@ -62,6 +62,9 @@ def log_evidence(split: Split) -> Values:
 def log_harm(split: Split) -> Values:
     """Return ln e, one-sided, against "the treatment's part of the events is `share` at most".
 
+    Where the observed part is below `share`, no share above it fits better, so that ln e cannot be
+    positive; said outright, because there the tail probability may be too small for a number.
+
     >>> round(float(log_harm(Split(18, 4, 0.5, 10))), 6)
     3.366314
     """
@@ -69,7 +72,7 @@ def log_harm(split: Split) -> Values:
     after = np.log(np.maximum(betaincc(c * s + b, c * (1 - s) + a, s), SMALLEST))
     before = log(betaincc(c * s, c * (1 - s), s))
     log_e: Values = log_evidence(split) + after - before
-    return log_e
+    return np.where(b <= s * (a + b), np.minimum(log_e, 0.0), log_e)[()]
 
 
 def log_safety(split: Split) -> Values:

@@ -88,11 +88,22 @@ def _log_marginal(events: float, units: float) -> float:
 
 def _supremum(counts: Counts, difference: float, *, inside: bool) -> float:
     """Return the null's greatest log likelihood: on its boundary, unless the data lie inside."""
-    b, n, a, m = counts
     if inside:
-        return _log_binomial(b, n, _rate(b, n)) + _log_binomial(a, m, _rate(a, m))
+        b, n, a, m = counts
+        return log_likelihood_of(counts, _rate(b, n), _rate(a, m))
+    return log_likelihood_at(counts, difference)
+
+
+def log_likelihood_at(counts: Counts, difference: float) -> float:
+    """Return the greatest log likelihood of rates that differ by `difference`."""
     p = restricted_rate(counts, difference)
-    return _log_binomial(b, n, min(1.0, max(0.0, p + difference))) + _log_binomial(a, m, p)
+    return log_likelihood_of(counts, min(1.0, max(0.0, p + difference)), p)
+
+
+def log_likelihood_of(counts: Counts, treatment_rate: float, control_rate: float) -> float:
+    """Return the log likelihood of two rates, without binomial coefficients."""
+    b, n, a, m = counts
+    return _log_binomial(b, n, treatment_rate) + _log_binomial(a, m, control_rate)
 
 
 def restricted_rate(counts: Counts, difference: float) -> float:

@@ -82,9 +82,8 @@ def whole_cycles(days: float, cycle: float = WEEK) -> Flag:
     raised = days < cycle or rest > cycle / 1000
     missing = cycle - rest if raised else 0.0
     words = f"{days:.1f} days are not whole cycles of {cycle:g}; {missing:.1f} days to go"
-    return Flag(
-        raised, days, cycle, words if raised else f"{days / cycle:.0f} whole cycles of {cycle:g} days"
-    )
+    whole = f"{days / cycle:.0f} whole cycles of {cycle:g} days"
+    return Flag(raised, days, cycle, words if raised else whole)
 
 
 def heavy_tail(largest: float, total: float, bar: float = LARGEST_UNIT) -> Flag:
