@@ -14,12 +14,11 @@ import yaml
 from cluster.settings import BIN, Cluster
 
 from churndemo.client import Target
-from churndemo.kubectl import Kubectl, KubectlError, run
+from churndemo.kubectl import Kubectl, KubectlError
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples/churn"
 NAMESPACE, SYSTEM, RELEASE = "demo", "assay-system", "assay"
-HELM_PATIENCE = "4m"
 CONFIG_MAP_LIMIT = 1_000_000
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
@@ -103,22 +102,6 @@ class House:
     async def clear(self) -> None:
         """Remove what an earlier run has left in this cluster."""
         await self.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
-
-    async def install(self) -> None:
-        """Install Assay by its chart, or upgrade it."""
-        values = ROOT / "out" / self.cluster.name / "images.yaml"
-        words = [
-            "upgrade",
-            "--install",
-            RELEASE,
-            str(ROOT / "charts/assay"),
-            "-n",
-            SYSTEM,
-            "--create-namespace",
-        ]
-        words += ["-f", str(values)] if values.exists() else []
-        helm = tool("helm")
-        await run(helm, *words, "--wait", "--timeout", HELM_PATIENCE, environment=self.kubectl.environment)
 
 
 def house(name: str) -> House:

@@ -62,9 +62,7 @@ async def build(cluster: str, console: Console) -> None:
     """Bring everything up, the cluster and the images side by side: the first time both take minutes."""
     start = time.monotonic()
     await asyncio.gather(make("cluster", cluster), make("images", cluster))
-    await make("load", cluster)
-    there = house(cluster)
-    await there.install()
+    await make("install", cluster)
     console.print(f"Assay is up after {time.monotonic() - start:.0f} s")
 
 
