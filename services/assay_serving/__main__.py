@@ -9,9 +9,7 @@ from assay_serving import startup
 from assay_serving.app import PATHS, application
 from assay_serving.runner import dispatched, server
 from assay_serving.served import State
-from assay_serving.settings import Settings, from_environment
-
-DEFAULT_TERMINATION_LOG = "/dev/termination-log"
+from assay_serving.settings import Settings, from_environment, termination_log
 
 
 class Loading(threading.Thread):
@@ -37,7 +35,7 @@ def main() -> int:
     try:
         settings = from_environment()
     except ValueError as error:
-        startup.report(DEFAULT_TERMINATION_LOG, "BadSettings", str(error))
+        startup.report(termination_log(), "BadSettings", str(error))
         return 1
     state = State()
     loading = Loading(settings, state)

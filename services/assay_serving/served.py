@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assay_artifact import Prediction, Predictor, Table
+from assay_artifact.table import concatenate
 from assay_serving.answers import AnswerWriter, Identities
 from assay_serving.batcher import Cost, Limits, MicroBatcher
 from assay_serving.metrics import Metrics
@@ -41,7 +42,8 @@ class Version:
         filled = {feature.name: values[feature.type] for feature in self.manifest.features}
         table, _ = self.reader.table([{**filled, **blank}])
         self.writer.write(self.predictor.predict(table), "warm-up", [])
-        one, many = (self._seconds(self.reader.table([filled] * rows)[0]) for rows in (1, MANY))
+        table, _ = self.reader.table([filled])
+        one, many = (self._seconds(concatenate([table] * rows)) for rows in (1, MANY))
         return Cost(call=one, row=max(0.0, many - one) / MANY)
 
     def _seconds(self, table: Table) -> float:

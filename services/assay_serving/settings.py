@@ -60,7 +60,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         namespace=environment.get("ASSAY_NAMESPACE", ""),
         allow_pickle=environment.get("ASSAY_ALLOW_PICKLE") == "1",
         host=environment.get("HOST", "0.0.0.0"),
-        termination_log=environment.get("ASSAY_TERMINATION_LOG", "/dev/termination-log"),
+        termination_log=termination_log(environment),
         drain_seconds=_number(environment, "DRAIN_SECONDS", 5.0),
         timeout_seconds=_number(environment, "ASSAY_TIMEOUT_SECONDS", 30.0),
         port=int(_number(environment, "PORT", 3000)),
@@ -68,6 +68,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         max_rows=int(_number(environment, "ASSAY_MAX_ROWS", 100_000)),
         max_waiting_rows=int(_number(environment, "ASSAY_MAX_WAITING_ROWS", 200_000)),
     )
+
+
+def termination_log(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the path where the kubelet looks for a reason."""
+    return environment.get("ASSAY_TERMINATION_LOG", "/dev/termination-log")
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:
