@@ -57,7 +57,7 @@ def collector(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
     (folder / "key").write_text(KEY)
     environment = os.environ | {
         "ASSAY_DATABASE_URL": url, "ASSAY_TOKENS_DIR": str(tokens), "ASSAY_UNIT_KEY_FILE": str(folder / "key"),
-        "ASSAY_HOST": "127.0.0.1", "ASSAY_PORT": str(PORT), "ASSAY_LOG_LEVEL": "warning",
+        "ASSAY_LISTEN_HOST": "127.0.0.1", "ASSAY_LISTEN_PORT": str(PORT), "ASSAY_LOG_LEVEL": "warning",
     }  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "assay_collector"], env=environment)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -31,6 +32,7 @@ from assay_collector.writer import Writer
 LONGEST_POLL = 60.0
 PARSING = 16  # bodies that are records at the same time; the rest wait as bytes
 PSEUDONYM = 32
+SWEEP_TICKS = 10
 
 
 @dataclass(frozen=True)
@@ -190,10 +192,10 @@ def _lifespan(collector: Collector) -> Callable[[Starlette], contextlib.Abstract
 
 
 async def _tick(collector: Collector) -> None:
-    while True:
+    for number in itertools.count():
         await asyncio.sleep(collector.tick_seconds)
         with contextlib.suppress(Problem):  # the writer has logged it; the next tick tries again
-            await collector.writer.submit(Tick())
+            await collector.writer.submit(Tick(sweep=number % SWEEP_TICKS == 0))
 
 
 def _refusals(telemetry: Telemetry) -> Callable[[Request, Exception], Awaitable[Response]]:

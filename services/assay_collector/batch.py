@@ -53,7 +53,9 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed: close windows, forget what has expired."""
+    """Time has passed: close windows and, if asked, forget what has expired."""
+
+    sweep: bool = False
 
 
 Batch = Exposures | Outcomes | Declared | Tick
@@ -69,7 +71,7 @@ class Answer:
         unknown: Of an Experiment, arm, Model or metric that nobody declared; not kept.
         orphans: Accepted outcomes whose unit has not been exposed yet; they wait.
         late: Of a closed window or a closed Experiment; counted, never applied.
-        changed: For a declaration: whether it said anything new.
+        changed: For a declaration: whether it said anything new; for a tick: whether there is more to forget.
     """
 
     accepted: int = 0

@@ -58,8 +58,8 @@ async def serve(settings: Settings) -> None:
     parts = collector(settings)
     config = uvicorn.Config(
         application(parts),
-        host=settings.host,
-        port=settings.port,
+        host=settings.listen_host,
+        port=settings.listen_port,
         loop="uvloop",
         http="httptools",
         log_level=settings.log_level.lower(),

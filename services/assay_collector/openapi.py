@@ -1,21 +1,147 @@
-"""The API's description, made from the types that read it."""
+"""The API's description, made from the types that read it; good enough to generate clients from."""
 
+from functools import cache
 from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from assay_collector import wire
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 PROBLEM = "application/problem+json"
-REF = "#/components/schemas/{model}"
+PREFIX = "#/components/schemas/"
+
+Schema = dict[str, Any]
+
+COUNT: Schema = {"type": "integer", "minimum": 0}
+MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
+UID: Schema = {"name": "uid", "in": "path", "required": True, "schema": {"type": "string"}}
+PSEUDONYM: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 
-def openapi() -> dict[str, Any]:
+@cache
+def openapi() -> Schema:
     """Return the OpenAPI 3.1 document."""
+    inputs: list[type[BaseModel]] = [wire.Outcome, wire.Exposure, wire.Experiment]
+    _, defined = models_json_schema(
+        [(each, "validation") for each in inputs], ref_template=PREFIX + "{model}"
+    )
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Assay collector", "version": "1", "description": __doc__},
+        "info": {
+            "title": "Assay collector",
+            "version": "1",
+            "description": "Exposures, outcomes, statistics.",
+        },
         "paths": _paths(),
+        "components": {
+            "schemas": {**defined["$defs"], **_answers()},
+            "securitySchemes": {role: _bearer(role) for role in ("operator", "gateway", "application")},
+        },
     }
 
 
-def _paths() -> dict[str, Any]:
-    return {}
+def _paths() -> Schema:
+    return {
+        "/v1/experiments/{uid}": {
+            "parameters": [UID],
+            "put": _operation(
+                "operator", "Declare an Experiment, or move its table", "Changed", _body("Experiment")
+            ),
+        },
+        "/v1/experiments/{uid}/summary": {
+            "parameters": [UID],
+            "get": _operation("operator", "Statistics of an Experiment", "Summary"),
+        },
+        "/v1/experiments/{uid}/units/{unit}": {
+            "parameters": [UID, {"name": "unit", "in": "path", "required": True, "schema": PSEUDONYM}],
+            "get": _operation("operator", "What is known of one unit, by its pseudonym", "Unit"),
+        },
+        "/v1/changes": {
+            "parameters": [_query("since", 0), _query("timeout", 30)],
+            "get": _operation("operator", "Wait until an Experiment changed after `since`", "Changes"),
+        },
+        "/v1/exposures": {
+            "post": _operation("gateway", "Report exposures", "Counts", _body("Exposure", lines=True)),
+        },
+        "/v1/outcomes": {
+            "post": _operation("application", "Report outcomes", "Counts", _body("Outcome", lines=True)),
+        },
+    }
+
+
+def _operation(role: str, summary: str, answer: str, body: Schema | None = None) -> Schema:
+    name = summary.split(",", maxsplit=1)[0].title().replace(" ", "").replace("`", "")
+    refused = {"description": "Refused; detail and errors say why", "content": {PROBLEM: _ref("Problem")}}
+    done = {"description": "Done; records are durable", "content": {JSON: _ref(answer)}}
+    operation = {
+        "operationId": name[0].lower() + name[1:],
+        "summary": summary,
+        "security": [{role: []}],
+        "responses": {"200": done, "4XX": refused, "503": refused},
+    }
+    return operation | ({"requestBody": body} if body else {})
+
+
+def _body(name: str, *, lines: bool = False) -> Schema:
+    one = {"$ref": PREFIX + name}
+    if not lines:
+        return {"required": True, "content": {JSON: {"schema": one}}}
+    several = {"oneOf": [one, {"type": "array", "items": one}]}
+    text = {"type": "string", "description": f"one {name} a line"}
+    return {"required": True, "content": {JSON: {"schema": several}, NDJSON: {"schema": text}}}
+
+
+def _ref(name: str) -> Schema:
+    return {"schema": {"$ref": PREFIX + name}}
+
+
+def _query(name: str, default: int) -> Schema:
+    return {"name": name, "in": "query", "schema": {"type": "number", "minimum": 0, "default": default}}
+
+
+def _bearer(role: str) -> Schema:
+    return {"type": "http", "scheme": "bearer", "description": f"the token of role {role}"}
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties}
+
+
+def _map(schema: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": schema}
+
+
+def _answers() -> Schema:
+    number: Schema = {"type": "number"}
+    cell = _object(n=COUNT, sum=number, sumsq=number, m2=number)
+    arm = _object(units=COUNT, exposures=COUNT, metrics=_map(cell))
+    error = _object(record=COUNT, field={"type": "string"}, message={"type": "string"})
+    text: Schema = {"type": "string"}
+    return {
+        "Changed": _object(changed={"type": "boolean"}),
+        "Changes": _object(revision=COUNT, experiments={"type": "array", "items": text}),
+        "Counts": _object(accepted=COUNT, duplicates=COUNT, unknown=COUNT, orphans=COUNT, late=COUNT),
+        "Problem": _object(title=text, status=COUNT, detail=text, errors={"type": "array", "items": error}),
+        "Summary": _object(
+            revision=COUNT,
+            epoch=COUNT,
+            closed={"type": "boolean"},
+            startedAt=MOMENT,
+            lastExposureAt=MOMENT,
+            lastIngestAt=MOMENT,
+            arms=_map(arm),
+            checks=_map(COUNT),
+        ),
+        "Unit": _object(
+            unit=PSEUDONYM,
+            arm=text,
+            firstExposureAt=MOMENT,
+            epoch=COUNT,
+            exposures=COUNT,
+            excluded={"enum": [None, "crossover", "bot"]},
+            metrics=_map(_object(value=number, at=MOMENT)),
+        ),
+    }

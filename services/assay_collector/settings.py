@@ -21,8 +21,10 @@ class Settings(BaseSettings):
     )
     tokens_dir: Path = Field(description="folder with the files operator, gateway and application")
     unit_key_file: Path = Field(description="file with the key of the pseudonyms, the gateway's as well")
-    host: str = "0.0.0.0"
-    port: int = 8080
+    listen_host: str = "0.0.0.0"
+    listen_port: int = Field(
+        8080, description="not ASSAY_PORT, which a Service named assay would set in its pods"
+    )
     log_level: str = "info"
     clock_skew_seconds: float = Field(
         60, ge=0, description="an outcome may seem to precede the exposure by this"
@@ -47,4 +49,9 @@ class Settings(BaseSettings):
     def policy(self) -> Policy:
         """The part that the ledger wants to know."""
         patience = Patience(int(self.clock_skew_seconds * MILLION), int(self.lateness_seconds * MILLION))
-        return Policy(patience, self.unit_rate_per_hour)
+        return Policy(
+            patience,
+            hourly=self.unit_rate_per_hour,
+            grace=int(self.grace_seconds * MILLION),
+            retention=int(self.retention_seconds * MILLION),
+        )

@@ -21,7 +21,7 @@ ADMIN_TIMEOUT = httpx.Timeout(2)
 def run(settings: Settings, stop: threading.Event) -> None:
     """Ship until `stop` is set, and what is left then."""
     telemetry = Telemetry()
-    server, thread = start_http_server(settings.metrics_port, registry=telemetry.registry)
+    server, thread = start_http_server(settings.listen_port, registry=telemetry.registry)
     headers = {"User-Agent": "assay-shipper", "X-Assay-Pod": settings.pod}
     with httpx.Client(base_url=settings.collector_url, headers=headers, timeout=TIMEOUT) as collector:
         delivery = Delivery(collector, settings.token_file, telemetry)

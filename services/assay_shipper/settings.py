@@ -26,7 +26,7 @@ class Settings(BaseModel):
     envoy_admin: Url | None = Field(
         None, description="where to ask Envoy to reopen its log; without, no rotation"
     )
-    metrics_port: int = 9903
+    listen_port: int = Field(9903, description="where /metrics is")
     poll_seconds: float = Field(0.05, gt=0, description="how often to look for new lines")
     rotate_bytes: int = Field(64 << 20, gt=0, description="a log that is larger is renamed and finished")
     disk_bytes: int = Field(

@@ -1,10 +1,13 @@
 """A ledger to call directly, and a collector as a process to talk to, kill and start again."""
 
 import contextlib
+import functools
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +19,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine
+from starlette.routing import BaseRoute
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it works with httpx as well, which the project has anyway
@@ -66,9 +70,46 @@ class Ledger:
         return dict(found)
 
 
+def postgres_user() -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of an empty PostgreSQL server on a socket of its own, as strict with fsync as a real one."""
+    if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
+        pytest.skip("needs a PostgreSQL server: initdb and pg_ctl on the PATH")
+    with tempfile.TemporaryDirectory(prefix="assay-pg-", dir="/tmp") as folder:
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        run = functools.partial(subprocess.run, check=True, cwd=folder, capture_output=True)
+        data = f"{folder}/data"
+        run([*postgres_user(), "initdb", "-D", data, "-U", "assay", "--auth=trust", "--no-sync"])
+        options = f"-c listen_addresses= -c unix_socket_directories={folder}"
+        control = [*postgres_user(), "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log"]
+        run([*control, "-o", options, "start"])
+        yield f"postgresql://assay@/postgres?host={folder}"
+        run([*control, "-m", "immediate", "stop"])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    found = str(request.getfixturevalue("postgres"))
+    engine = opened(found)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+    return found
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    engine = opened(f"sqlite:///{tmp_path}/ledger.db")
+def ledger(url: str) -> Iterator[Ledger]:
+    engine = opened(url)
     migrated(engine)
     yield Ledger(engine)
     engine.dispose()
@@ -91,8 +132,8 @@ class Process:
             "ASSAY_DATABASE_URL": url or f"sqlite:///{folder}/collector.db",
             "ASSAY_TOKENS_DIR": str(tokens),
             "ASSAY_UNIT_KEY_FILE": str(folder / "key"),
-            "ASSAY_HOST": "127.0.0.1",
-            "ASSAY_PORT": str(self.port),
+            "ASSAY_LISTEN_HOST": "127.0.0.1",
+            "ASSAY_LISTEN_PORT": str(self.port),
             **{f"ASSAY_{name.upper()}": value for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -167,7 +208,8 @@ class Local:
         (folder / "key").write_bytes(KEY)
         url = SecretStr(f"sqlite:///{folder}/collector.db")
         parts = build(Settings(database_url=url, tokens_dir=self.tokens, unit_key_file=folder / "key"))
-        self._client = TestClient(application(parts), raise_server_exceptions=False)
+        self._app = application(parts)
+        self._client = TestClient(self._app, raise_server_exceptions=False)
 
     def __enter__(self) -> "Local":
         self._client.__enter__()
@@ -177,9 +219,12 @@ class Local:
         self._client.__exit__(*failure)
 
     def client(self, role: str) -> Caller:
-        client = Caller(self._client.app, headers={"Authorization": f"Bearer {role}-token"})
+        client = Caller(self._app, headers={"Authorization": f"Bearer {role}-token"})
         client.portal = self._client.portal  # the one event loop on which the writer answers
         return client
+
+    def routes(self) -> list[BaseRoute]:
+        return self._app.routes
 
     def summary(self, uid: str = "exp-1") -> dict[str, Any]:
         answer = self.client("operator").get(f"/v1/experiments/{uid}/summary")

@@ -315,6 +315,6 @@ def test_metrics_tell_what_came_in_and_what_was_refused(declared: Any, exposure:
 
 
 def test_a_wrong_setting_is_named_at_start(make_collector: Callable[..., Any]) -> None:
-    process = make_collector(port="many")
-    with pytest.raises(AssertionError, match="ASSAY_PORT"):
+    process = make_collector(listen_port="many")
+    with pytest.raises(AssertionError, match="ASSAY_LISTEN_PORT"):
         process.start()

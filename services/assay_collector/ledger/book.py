@@ -18,6 +18,7 @@ from assay_collector.store.rows import rows_of
 from assay_collector.unit import Excluded, Patience, Unit, counted
 
 PATIENCE = Patience()
+DAY = 86_400_000_000
 _REASON = {Excluded.CROSSOVER: "crossover_units", Excluded.BOT: "bot_units"}
 
 
@@ -27,10 +28,14 @@ class Policy:
 
     Attributes:
         hourly: A unit that asks more often than this an hour is a bot and excluded; 0 excludes nobody.
+        grace: Microseconds for which an outcome waits for the exposure of its unit.
+        retention: Microseconds for which ids of exposures are known, and closed Experiments keep units.
     """
 
     patience: Patience = PATIENCE
     hourly: int = 0
+    grace: int = DAY
+    retention: int = 7 * DAY
 
 
 class Book:

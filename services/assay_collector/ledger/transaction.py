@@ -10,6 +10,7 @@ from assay_collector.ledger.book import Book, Policy
 from assay_collector.ledger.closing import close
 from assay_collector.ledger.exposing import expose
 from assay_collector.ledger.recording import record
+from assay_collector.ledger.sweeping import sweep
 from assay_collector.store.experiments import declare
 
 
@@ -40,8 +41,10 @@ def transact(connection: Connection, policy: Policy, now: int, batches: Sequence
             answer.changed = declare(connection, batch.uid, batch.plan, batch.progress, now)
             done.changed |= answer.changed
     _events(connection, policy, now, batches, done)
-    if any(isinstance(batch, Tick) for batch in batches):
-        done.changed |= close(connection, policy, now)
+    for batch, answer in zip(batches, done.answers, strict=True):
+        if isinstance(batch, Tick):
+            done.changed |= close(connection, policy, now)
+            answer.changed = batch.sweep and sweep(connection, policy, now)
     return done
 
 

@@ -132,6 +132,13 @@ outcomes = Table(
     sqlite_with_rowid=False,
 )
 
+cursors = Table(  # how far the sweeper has come
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 clock = Table(
     "clock",
     metadata,

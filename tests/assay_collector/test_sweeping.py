@@ -1,0 +1,135 @@
+"""What is forgotten, when, and what never is."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from assay_collector.batch import Declared, Exposures, Outcomes, Reported
+from assay_collector.experiment import Plan
+from assay_collector.ledger.book import Policy
+from assay_collector.ledger.sweeping import sweep
+from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.store.experiments import Progress
+from assay_collector.unit import Exposure
+
+SECOND = 1_000_000
+METRIC = Metric("retained", Type.PROPORTION, Source.EVENTS, None, Missing.ZERO, Aggregate.ANY, None, None)
+
+
+def declared(uid: str = "exp-1", *, closed: bool = False) -> Declared:
+    plan = Plan("demo", "churn", "boost", ("control",), (METRIC,), None)
+    return Declared(uid, plan, Progress("", 1, closed))
+
+
+def seen(ledger: Any, *units: int, uid: str = "exp-1") -> Exposures:
+    return Exposures(
+        [
+            (
+                uid,
+                Exposure(
+                    bytes([n]) * 16,
+                    ledger.now,
+                    bytes([n]) * 16,
+                    "control",
+                    "control",
+                    1,
+                    200,
+                    9,
+                    1,
+                    sound=True,
+                ),
+            )
+            for n in units
+        ]
+    )
+
+
+def told(ledger: Any, *units: int) -> Outcomes:
+    return Outcomes(
+        [Reported(("demo", "churn"), bytes([n]) * 16, "retained", bytes([n]), ledger.now, 1.0) for n in units]
+    )
+
+
+def rows(ledger: Any, table: str) -> int:
+    return int(
+        ledger.read(lambda connection: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar())
+    )
+
+
+def swept(ledger: Any, step: int = 3) -> int:
+    """Sweep until nothing is left to forget, and return how many steps that took."""
+    for number in range(100):
+        with ledger.engine.begin() as connection:
+            if not sweep(connection, ledger.policy, ledger.now, step):
+                return number
+    raise AssertionError("there is no end")
+
+
+@pytest.fixture
+def policy(ledger: Any) -> Policy:
+    ledger.policy = Policy(grace=100 * SECOND, retention=1_000 * SECOND)
+    return Policy()
+
+
+@pytest.mark.usefixtures("policy")
+def test_orphans_are_forgotten_after_the_grace_time_and_attributed_outcomes_are_not(ledger: Any) -> None:
+    ledger(declared(), seen(ledger, 0, 1, 2), told(ledger, *range(10)))
+    ledger.now += 100 * SECOND - 1
+    swept(ledger)
+    assert rows(ledger, "outcomes") == 10
+    ledger.now += 1
+    swept(ledger)
+    assert rows(ledger, "outcomes") == 3
+    assert ledger.summary()["checks"]["orphanOutcomes"] == 7
+
+
+@pytest.mark.usefixtures("policy")
+def test_the_sweeper_looks_at_nothing_twice(ledger: Any) -> None:
+    ledger(declared(), seen(ledger, *range(10)), told(ledger, *range(10)))
+    ledger.now += 100 * SECOND
+    assert swept(ledger) > 0
+    assert swept(ledger) == 0
+
+
+@pytest.mark.usefixtures("policy")
+def test_ids_of_exposures_are_known_for_the_retention_time(ledger: Any) -> None:
+    batch = seen(ledger, *range(10))
+    ledger(declared(), batch)
+    ledger.now += 1_000 * SECOND - 1
+    swept(ledger)
+    assert ledger.one(batch).duplicates == 10
+    ledger.now += 1
+    assert swept(ledger) == 3
+    assert rows(ledger, "exposures") == 0
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_finished_experiment_is_folded_into_its_sums(ledger: Any) -> None:
+    ledger(declared(), seen(ledger, *range(10)), told(ledger, *range(5)))
+    ledger(declared(closed=True))
+    before = ledger.summary()
+    ledger.now += 1_000 * SECOND
+    assert swept(ledger) >= 4
+    assert [rows(ledger, table) for table in ("units", "outcomes", "exposures", "windows")] == [0, 0, 0, 0]
+    assert ledger.summary() == before
+    assert ledger.one(seen(ledger, 1)).unknown == 1
+
+
+@pytest.mark.usefixtures("policy")
+def test_folding_leaves_the_outcomes_of_units_that_the_next_experiment_has(ledger: Any) -> None:
+    ledger(declared(), seen(ledger, 1, 2), told(ledger, 1, 2))
+    ledger(declared(closed=True), declared("exp-2"))
+    ledger(seen(ledger, 2, uid="exp-2"))
+    ledger.now += 1_000 * SECOND
+    swept(ledger)
+    assert rows(ledger, "outcomes") == 1
+    assert ledger.summary("exp-2")["arms"]["control"]["metrics"]["retained"]["sum"] == 1
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_running_experiment_keeps_its_units_for_ever(ledger: Any) -> None:
+    ledger(declared(), seen(ledger, *range(10)))
+    ledger.now += 1_000_000 * SECOND
+    swept(ledger)
+    assert rows(ledger, "units") == 10
