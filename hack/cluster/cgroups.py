@@ -19,11 +19,20 @@ def create(cluster: Cluster) -> str:
     return f"/{cluster.name}"
 
 
+def members(cluster: Cluster) -> set[int]:
+    """Every process in the cluster's folders: its pods', and nobody else's."""
+    files = [path for root in _roots(cluster) for path in root.rglob("cgroup.procs")]
+    return {int(pid) for path in files for pid in path.read_text().split()}
+
+
 def delete(cluster: Cluster) -> list[Path]:
     """Remove the cluster's folders, deepest first; return those that are still in use."""
-    # any folder, not only the hierarchies we used: runc adds one where both versions are mounted
-    roots = [ROOT / cluster.name, *ROOT.glob(f"*/{cluster.name}")]
-    return [folder for root in roots if root.is_dir() for folder in _remove(root)]
+    return [folder for root in _roots(cluster) for folder in _remove(root)]
+
+
+def _roots(cluster: Cluster) -> list[Path]:
+    """Any folder of that name, not only ours: runc adds one where both versions are mounted."""
+    return [root for root in (ROOT / cluster.name, *ROOT.glob(f"*/{cluster.name}")) if root.is_dir()]
 
 
 def _remove(root: Path) -> list[Path]:

@@ -1,17 +1,22 @@
 """What a stopped node must not leave behind, and the cleaning of what the kernel lets one clean."""
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 from . import cgroups, network
+from .daemon import start_time
 from .settings import Cluster
 from .shell import run, works
+from .wait import until
 
 POD_LOG_LINKS = Path("/var/log/containers")
 
 
 def clean(cluster: Cluster) -> None:
-    """Unmount, unlink, and remove cgroups and the network; idempotent."""
+    """End pods that lost their runtime, unmount, unlink, remove cgroups and the network; idempotent."""
+    _end(orphans(cluster))
     for mount in mounts(cluster):
         if not works("umount", mount):
             run("umount", "-l", mount)
@@ -27,9 +32,15 @@ def found(cluster: Cluster) -> list[str]:
         *(f"process {pid}: {words}" for pid, words in processes(cluster)),
         *(f"mount {mount}" for mount in mounts(cluster)),
         *(f"log link {link}" for link in log_links(cluster)),
-        *(f"cgroup {folder}" for folder in cgroups.delete(cluster)),
+        *(f"cgroup {root}" for root in cgroups.delete(cluster) if root.name == cluster.name),
         *([f"network namespace {cluster.netns}"] if cluster.netns.exists() else []),
     ]
+
+
+def orphans(cluster: Cluster) -> set[int]:
+    """Shims of our runtime, and whoever is in our cgroups: a runtime that was killed forgets some."""
+    shims = {pid for pid, words in processes(cluster) if "containerd-shim" in words.split(" ")[0]}
+    return shims | cgroups.members(cluster)
 
 
 def mounts(cluster: Cluster) -> list[str]:
@@ -52,6 +63,13 @@ def processes(cluster: Cluster) -> list[tuple[int, str]]:
         if f"{cluster.state}/" in words and int(folder.name) != os.getpid():
             seen[int(folder.name)] = words.strip()[:200]
     return sorted(seen.items())
+
+
+def _end(pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: not any(start_time(pid) for pid in pids), "the death of orphaned pods", 10, pause=0.02)
 
 
 def _command_line(folder: Path) -> str:

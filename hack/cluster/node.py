@@ -166,9 +166,14 @@ def _revive_containerd(cluster: Cluster) -> None:
 
 
 def _stop_pods(cluster: Cluster) -> None:
-    if Daemon("containerd", cluster.state).pid() is not None:
-        endpoint = f"unix://{cluster.containerd_socket}"
-        run(_kube(cluster), "stop-pods", "--endpoint", endpoint, log=cluster.logs / "down.log")
+    """Ask until it works: a runtime that has just come back answers before it can do anything."""
+    if Daemon("containerd", cluster.state).pid() is None:
+        return
+    words = (_kube(cluster), "stop-pods", "--endpoint", f"unix://{cluster.containerd_socket}")
+    try:
+        until(lambda: works(*words), "the end of all pods", 30, pause=0.5)
+    except Failed:
+        run(*words)  # its own words are the better error
 
 
 def _daemons(cluster: Cluster, names: tuple[str, ...]) -> list[Daemon]:

@@ -19,7 +19,7 @@ SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 STUBBORN = (
     sys.executable,
     "-c",
-    "from signal import *; from time import sleep; signal(SIGTERM, SIG_IGN); print('deaf', flush=True); sleep(60)",
+    "from signal import *; import time; signal(SIGTERM, SIG_IGN); print('deaf', flush=True); time.sleep(60)",
 )
 
 
