@@ -1,0 +1,209 @@
+"""A cluster with Assay in it, as the end-to-end tests see it: objects by kubectl, faults by signals.
+
+Its own cluster (`assay-test`) by default, so that a run neither disturbs nor needs one that is up;
+ASSAY_E2E_CLUSTER names another. What is read here is what a user could read.
+"""
+
+import base64
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "hack"), str(ROOT / "hack/demo")]
+
+from cluster.settings import BIN, Cluster  # noqa: E402  found by the line above
+
+SYSTEM = "assay-system"
+_NETWORK = 0x40000000  # CLONE_NEWNET
+_LIBC = ctypes.CDLL(None, use_errno=True)
+Json = dict[str, Any]
+
+
+class Impatient(AssertionError):  # noqa: N818  it reads as what happened
+    """Something did not come true in time; the message says what was last seen."""
+
+
+def wait(until: Callable[[], Any], patience: float = 60, *, told: Callable[[], object] = lambda: "") -> Any:
+    """Ask until the answer is true, and return it."""
+    end = time.monotonic() + patience
+    while not (answer := until()):
+        if time.monotonic() > end:
+            raise Impatient(f"not in {patience:.0f} s; last seen: {told()}")
+        time.sleep(0.1)
+    return answer
+
+
+@dataclass
+class Town:
+    """One cluster."""
+
+    cluster: Cluster
+    forbidden: list[str] = field(default_factory=list)  # what the operator was refused, ever
+    sources: dict[str, Json] = field(default_factory=dict)  # versions that need no training
+
+    def kubectl(
+        self, *words: str, given: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl; its exit status is checked unless a refusal is what is wanted."""
+        done = subprocess.run(
+            [str(BIN / "kubectl") if (BIN / "kubectl").exists() else "kubectl", *words],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)},
+        )
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+        return done
+
+    def apply(self, *things: Mapping[str, Any]) -> None:
+        """Apply objects as GitOps tools do, with strict validation."""
+        body = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(things)})
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=body)
+
+    def refusal(self, thing: Mapping[str, Any]) -> str:
+        """Return what the API server says to an object that it must refuse."""
+        done = self.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(thing), check=False)
+        assert done.returncode, f"it was taken: {thing}"
+        return done.stderr
+
+    def get(self, kind: str, name: str, namespace: str) -> Json | None:
+        """Return an object, or None."""
+        done = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def all(self, kind: str, namespace: str, label: str = "") -> list[Json]:
+        """Return every object of a kind."""
+        words = ["get", kind, "-n", namespace, "-o", "json", *(["-l", label] if label else [])]
+        found: list[Json] = json.loads(self.kubectl(*words).stdout)["items"]
+        return found
+
+    def status(self, kind: str, name: str, namespace: str) -> Json:
+        """Return the status of an object, empty if there is none yet."""
+        found = self.get(kind, name, namespace)
+        status: Json = (found or {}).get("status", {})
+        return status
+
+    def condition(self, kind: str, name: str, namespace: str, of: str) -> Json:
+        """Return a condition, empty if there is none yet."""
+        conditions = self.status(kind, name, namespace).get("conditions", [])
+        return next((c for c in conditions if c["type"] == of), {})
+
+    def until(
+        self, kind: str, name: str, namespace: str, true: Callable[[Json], Any], patience: float = 60
+    ) -> Json:
+        """Wait until the status of an object is as wanted, and return it."""
+        seen: list[Json] = [{}]
+
+        def look() -> bool:
+            seen[0] = self.status(kind, name, namespace)
+            return bool(true(seen[0]))
+
+        wait(look, patience, told=lambda: json.dumps(_short(seen[0]), indent=1)[-3000:])
+        return seen[0]
+
+    def events(self, name: str, namespace: str) -> list[tuple[str, str]]:
+        """Return reason and message of the Events of an object of ours."""
+        found = self.all("events", namespace)
+        return [
+            (e["reason"], e["message"])
+            for e in found
+            if e["involvedObject"]["name"] == name
+            and e["involvedObject"].get("apiVersion", "").startswith("assay.dev")
+        ]
+
+    def address(self, service: str, namespace: str) -> str:
+        """Return the cluster address of a Service."""
+        found = self.get("service", service, namespace)
+        assert found is not None
+        return str(found["spec"]["clusterIP"])
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Let this thread see the cluster's network while the block runs."""
+        with open(self.cluster.netns) as there, open("/proc/thread-self/ns/net") as here:
+            _enter(there.fileno())
+            try:
+                yield
+            finally:
+                _enter(here.fileno())
+
+    def token(self, role: str) -> str:
+        """Return a token of the installation."""
+        found = self.get("secret", "assay-tokens", SYSTEM)
+        assert found is not None
+        return base64.b64decode(found["data"][role]).decode()
+
+    def pod(self, component: str) -> Json:
+        """Return a pod of a component of the installation that is not leaving."""
+        found = [
+            p
+            for p in self.all("pods", SYSTEM, f"app.kubernetes.io/component={component}")
+            if not p["metadata"].get("deletionTimestamp")
+        ]
+        assert found, f"no pod of {component}"
+        return found[0]
+
+    def kill(self, component: str, container: str) -> None:
+        """Send SIGKILL to the processes of a container; the kubelet starts it again."""
+        self.read_operator_log()
+        pod = self.pod(component)
+        statuses = [
+            *pod["status"].get("containerStatuses", []),
+            *pod["status"].get("initContainerStatuses", []),
+        ]
+        found = next(s for s in statuses if s["name"] == container)
+        if "running" not in found["state"]:
+            return
+        identity = found["containerID"].rpartition("/")[2]
+        for pid in _processes(identity):
+            os.kill(pid, signal.SIGKILL)
+
+    def restarts(self, component: str) -> int:
+        """Return how often the containers of a component were started again."""
+        return sum(s["restartCount"] for s in self.pod(component)["status"]["containerStatuses"])
+
+    def back(self, component: str, patience: float = 60) -> None:
+        """Wait until the pods of a component are ready."""
+
+        def ready() -> bool:
+            conditions = self.pod(component)["status"].get("conditions", [])
+            return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+        wait(ready, patience)
+
+    def read_operator_log(self) -> None:
+        """Remember what the operator was refused, before its log is gone."""
+        words = ("logs", "-n", SYSTEM, "deployment/assay-operator", "--tail=-1")
+        log = self.kubectl(*words, check=False).stdout
+        self.forbidden += [line for line in log.splitlines() if "orbidden" in line or " 403" in line]
+
+
+def _enter(descriptor: int) -> None:
+    if _LIBC.setns(descriptor, _NETWORK):
+        raise OSError(ctypes.get_errno(), "cannot enter the network namespace")
+
+
+def _processes(container: str) -> Iterable[int]:
+    """Yield the processes of a container of this machine, by their control group."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if container in (folder / "cgroup").read_text():
+                yield int(folder.name)
+        except OSError:
+            continue
+
+
+def _short(status: Json) -> Json:
+    return {k: v for k, v in status.items() if k not in {"plan", "history"}}

@@ -1,0 +1,133 @@
+"""Processes die, and nobody notices: same end, no lost request, no lost or doubled outcome."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from people import ERRORS, Place
+from town import SYSTEM
+
+TRAINED = {
+    "training": {
+        "data": {"uri": "http://lake.lake/data/churn.csv", "target": "churn", "key": "customer_id"},
+        "features": {"numeric": ["account_length", "total_day_minutes"]},
+        "algorithms": ["LogisticRegression"],
+        "tuning": {"trials": 1},
+    }
+}
+
+
+async def test_no_request_is_lost_by_steps_restarts_and_a_promotion(place: Place) -> None:
+    """Steady load through the Service while operator and collector are killed and gateways are replaced."""
+    place.town.apply(place.model("plain"))
+    await asyncio.to_thread(place.champion, "churn-1")
+    template = {
+        "ramp": [{"percent": p, "minDuration": "4s"} for p in (5, 20, 50)],
+        "metrics": {"guardrails": [ERRORS]},
+        "decision": {"minDuration": "30s", "maxDuration": "20m"},
+    }
+    rollout = {"strategy": "Experiment", "rollbackWindow": "5s", "experiment": template}
+    place.town.apply(place.model("boosted", rollout=rollout))
+    async with place.users() as traffic:
+        await asyncio.to_thread(place.running, "churn-2-g2")
+        place.town.kill("operator", "operator")
+        await traffic.more(150)
+        await asyncio.to_thread(place.town.back, "operator")
+        place.town.kill("collector", "collector")
+        restart = ("rollout", "restart", "-n", SYSTEM, "deployment/assay-gateway")
+        await asyncio.to_thread(place.town.kubectl, *restart)
+        done = ("rollout", "status", "-n", SYSTEM, "deployment/assay-gateway", "--timeout=120s")
+        await asyncio.to_thread(place.town.kubectl, *done)
+        await traffic.more(150)
+        await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "Promoted", patience=180)
+        await asyncio.to_thread(place.champion, "churn-2")
+        await traffic.more(500)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert traffic.ledger.moves_until(0) == []
+
+
+def jobs(place: Place) -> list[str]:
+    return [j["metadata"]["uid"] for j in place.town.all("jobs", place.namespace)]
+
+
+@pytest.mark.parametrize("phase", ["asked", "training", "trained"])
+def test_an_operator_killed_while_a_version_is_made_trains_it_once(place: Place, phase: str) -> None:
+    """One Job, one version, the same champion."""
+    place.town.apply(place.model(TRAINED))
+    if phase != "asked":
+        from town import wait  # noqa: PLC0415
+
+        wait(lambda: jobs(place), 30)
+    if phase == "trained":
+        finished = (
+            "wait",
+            "--for=condition=Complete",
+            "job",
+            "--all",
+            "-n",
+            place.namespace,
+            "--timeout=120s",
+        )
+        place.town.kubectl(*finished)
+    place.town.kill("operator", "operator")
+    place.town.back("operator")
+    place.champion("churn-1", patience=120)
+    assert len(jobs(place)) == 1
+    assert [v["metadata"]["name"] for v in place.town.all("amv", place.namespace)] == ["churn-1"]
+
+
+async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(place: Place) -> None:
+    """Every acknowledged outcome counts exactly once, and every exposure that was answered."""
+    primary: dict[str, Any] = {"name": "bought", "missing": "Ignore"}
+    decision = {"minDuration": "1h", "maxDuration": "2h"}
+    place.town.apply(place.experiment(*place.two_versions(), metrics={"primary": primary}, decision=decision))
+    await asyncio.to_thread(place.running)
+    acknowledged: dict[str, float] = {}
+    async with place.users() as traffic:
+        for turn in range(6):
+            await traffic.more(100)
+            batch = [
+                {
+                    "model": f"{place.namespace}/churn",
+                    "unit": a.unit,
+                    "metric": "bought",
+                    "value": 1,
+                    "id": f"o-{a.unit}",
+                }
+                for a in traffic.answers
+                if a.enrolled and a.unit not in acknowledged
+            ]
+            if turn in {1, 3, 5}:
+                place.town.kill("collector", "collector")
+            await asyncio.to_thread(_deliver, place, batch)
+            acknowledged |= {o["unit"]: 1.0 for o in batch}
+            await asyncio.to_thread(place.town.back, "collector")
+    units = {a.unit for a in traffic.answers if a.enrolled}
+
+    def counted() -> bool:
+        arms = place.collector(f"/v1/experiments/{place.uid()}/summary", "operator")["arms"].values()
+        seen.update(units=sum(a["units"] for a in arms), n=sum(a["metrics"]["bought"]["n"] for a in arms))
+        return seen == {"units": len(units), "n": len(acknowledged)}
+
+    seen: dict[str, int] = {}
+    from town import wait  # noqa: PLC0415
+
+    await asyncio.to_thread(
+        wait, counted, 60, told=lambda: json.dumps(seen) + f" wanted {len(units)}, {len(acknowledged)}"
+    )
+
+
+def _deliver(place: Place, batch: list[dict[str, Any]]) -> None:
+    """Send until acknowledged, as an application would: the ids make that safe."""
+    from town import wait  # noqa: PLC0415
+
+    def sent() -> bool:
+        try:
+            place.collector("/v1/outcomes", "application", batch)
+        except OSError:
+            return False
+        return True
+
+    if batch:
+        wait(sent, 60)

@@ -1,0 +1,162 @@
+"""Bad input is refused at apply by the name of its field, or said in status and Event; the champion serves on."""
+
+from typing import Any
+
+import pytest
+from people import Place
+
+DATA = {"uri": "http://lake.lake/data/churn.csv", "target": "churn", "key": "customer_id"}
+TRAINING: dict[str, Any] = {"data": DATA, "algorithms": ["LogisticRegression"], "tuning": {"trials": 1}}
+
+
+def training(**change: Any) -> dict[str, Any]:
+    return {"training": TRAINING | change}
+
+
+ARMS = [
+    {"name": "control", "version": "churn-1", "weight": 50},
+    {"name": "candidate", "version": "churn-2", "weight": 50},
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        pytest.param(training(algorithms=["Guessing"]), "algorithms", id="an unknown algorithm"),
+        pytest.param(training(tunning={}), "tunning", id="a field that does not exist"),
+        pytest.param(training() | {"image": {"image": "x"}}, "exactly one", id="two sources"),
+        pytest.param(
+            training() | {"gates": [{"metric": "rocAuc"}]}, "at least one of", id="a gate without a bar"
+        ),
+        pytest.param(
+            {"artifact": {"uri": "http://x", "digest": "sha256:1"}}, "digest", id="a digest that is none"
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_meant_is_refused_at_apply(
+    place: Place, source: dict[str, Any], words: str
+) -> None:
+    assert words in place.town.refusal(place.model(source))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(
+            {"arms": [ARMS[0], ARMS[1] | {"weight": 40}]}, "add up to 100", id="arms that don't sum to 100"
+        ),
+        pytest.param(
+            {"arms": [ARMS[0], ARMS[1] | {"name": "control"}]}, "different names", id="a name twice"
+        ),
+        pytest.param(
+            {"arms": [ARMS[0], ARMS[1] | {"version": "churn-1"}]}, "different versions", id="its own mirror"
+        ),
+        pytest.param({"arms": [ARMS[0] | {"weight": -5}, ARMS[1]]}, "weight", id="a negative weight"),
+        pytest.param({"arms": []}, "arms", id="no arms"),
+        pytest.param(
+            {"ramp": [{"percent": 60}]}, "must not exceed", id="a ramp above what the weights allow"
+        ),
+        pytest.param({"ramp": [{"percent": 20}, {"percent": 5}]}, "ascending", id="a ramp that goes down"),
+        pytest.param({"decision": {"alpha": 1.5}}, "alpha", id="alpha out of range"),
+        pytest.param({"metrics": {}}, "primary metric or a guardrail", id="nothing to decide on"),
+        pytest.param(
+            {"metrics": {"primary": {"name": "x", "source": "Guess"}}}, "source", id="an unknown source"
+        ),
+    ],
+)
+def test_an_experiment_that_cannot_be_meant_is_refused_at_apply(
+    place: Place, change: dict[str, Any], words: str
+) -> None:
+    assert words in place.town.refusal(place.experiment("churn-1", "churn-2", **change))
+
+
+@pytest.mark.parametrize(
+    ("source", "reason", "words"),
+    [
+        pytest.param(
+            training(data=DATA | {"target": "gone"}), "ColumnMissing", "gone", id="an unknown column"
+        ),
+        pytest.param(
+            training(data=DATA | {"uri": "http://lake.lake/no.csv"}),
+            "DataNotFound",
+            "no.csv",
+            id="a missing file",
+        ),
+        pytest.param(
+            training() | {"gates": [{"metric": "rocAuc", "min": 0.9999}]},
+            "GateFailed",
+            "0.9999",
+            id="a gate not passed",
+        ),
+        pytest.param(
+            training(algorithms=["LinearRegression"]),
+            "AlgorithmUnfit",
+            "LinearRegression",
+            id="an algorithm for another task",
+        ),
+    ],
+)
+def test_a_version_that_fails_says_why_and_the_champion_serves_on(
+    place: Place, source: dict[str, Any], reason: str, words: str
+) -> None:
+    place.town.apply(place.model("plain"))
+    place.champion("churn-1")
+    place.town.apply(place.model(source, gates=source.get("gates", [])))
+    town, namespace = place.town, place.namespace
+    town.until("amv", "churn-2", namespace, lambda s: ready(s).get("status") == "False", 120)
+    said = town.condition("amv", "churn-2", namespace, "Ready")
+    assert (said["reason"], words in said["message"]) == (reason, True), said
+    degraded = town.until("amodel", "churn", namespace, lambda s: is_degraded(s, reason))
+    assert degraded["champion"] == "churn-1"
+    assert any(r == reason and words in m for r, m in town.events("churn-2", namespace))
+
+
+def ready(status: dict[str, Any]) -> dict[str, Any]:
+    return next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+
+
+def is_degraded(status: dict[str, Any], reason: str) -> bool:
+    return any(c["type"] == "Degraded" and c["reason"] == reason for c in status.get("conditions", []))
+
+
+def test_a_wrong_digest_is_never_opened(place: Place) -> None:
+    """The predictor refuses before it reads a byte of the model, and the Model says so."""
+    place.town.apply(place.model("plain"))
+    place.champion("churn-1")
+    wrong = {"artifact": {"uri": "http://lake.lake/plain", "digest": "sha256:" + "0" * 64}}
+    place.town.apply(place.model(wrong))
+    town, namespace = place.town, place.namespace
+
+    def refused(status: dict[str, Any]) -> bool:
+        return any(
+            c["type"] == "Available" and "igest" in c["reason"] + c["message"]
+            for c in status.get("conditions", [])
+        )
+
+    town.until("amv", "churn-2", namespace, refused, 60)
+    assert town.status("amodel", "churn", namespace)["champion"] == "churn-1"
+
+
+def test_an_experiment_on_a_missing_version_waits_and_names_it(place: Place) -> None:
+    place.town.apply(place.model("plain"))
+    place.champion("churn-1")
+    place.town.apply(place.experiment("churn-1", "churn-9"))
+    status = place.experiment_phase("exp", "Pending")
+    assert any(c["reason"] == "VersionNotFound" and "churn-9" in c["message"] for c in status["conditions"])
+
+
+def test_a_running_experiment_cannot_be_edited(place: Place) -> None:
+    versions = place.two_versions()
+    place.town.apply(place.experiment(*versions))
+    place.running()
+    edited = place.experiment(*versions, ramp=[{"percent": 40}])
+    done = place.town.kubectl(
+        "apply", "--server-side", "--force-conflicts", "-f", "-", given=dumps(edited), check=False
+    )
+    assert "ramp cannot change while the Experiment runs" in done.stderr
+
+
+def dumps(thing: dict[str, Any]) -> str:
+    from json import dumps as text  # noqa: PLC0415
+
+    return text(thing)

@@ -1,0 +1,216 @@
+"""How Experiments end: by harm, by proof, by alert, by hand; and what users notice of it: nothing."""
+
+import asyncio
+import time
+import urllib.error
+from typing import Any
+
+import pytest
+from people import CORRECT, ERRORS, Place
+from town import SYSTEM
+
+
+def pods(place: Place, version: str) -> set[str]:
+    found = place.town.all("pods", place.namespace, f"assay.dev/version={version},assay.dev/role=predictor")
+    return {p["metadata"]["uid"] for p in found if not p["metadata"].get("deletionTimestamp")}
+
+
+def faulty(place: Place, **more: Any) -> None:
+    """A running Experiment whose candidate fails for some customers."""
+    place.town.apply(place.model("plain"))
+    place.champion("churn-1")
+    template = {
+        "arms": [{"name": "control", "weight": 50}, {"name": "candidate", "weight": 50}],
+        "ramp": [{"percent": 50}],
+        "metrics": {"guardrails": [ERRORS]},
+        "decision": {"minDuration": "1h", "maxDuration": "2h"},
+    } | more
+    rollout = {"strategy": "Experiment", "rollbackWindow": "20s", "experiment": template}
+    place.town.apply(place.model("faulty", rollout=rollout))
+    place.running("churn-2-g2", patience=90)
+
+
+async def test_a_breach_takes_the_candidate_out_within_two_seconds_and_no_user_sees_an_error(
+    place: Place,
+) -> None:
+    """From the exposure that breached to the last answer of the candidate."""
+    await asyncio.to_thread(faulty, place)
+    control = pods(place, "churn-1")
+    async with place.users() as traffic:
+        status = await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "RolledBack", patience=90)
+        end = time.time()
+        await traffic.more(200)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert status["decision"]["reason"] == "GuardrailBreached"
+    tried = [a.at for a in traffic.answers if a.arm == "candidate"]
+    assert max(tried) < end
+    assert [a for a in traffic.since(end) if a.version != "churn-1"] == []
+    assert pods(place, "churn-1") == control, "control was restarted"
+    bad = [a.at for a in traffic.answers if a.arm == "candidate" and a.version == "churn-1"]
+    harmful = bad[_breaching(status)]
+    print(f"breach to 0%: {max(tried) - harmful:.2f} s")  # shown with -s
+    assert max(tried) - harmful <= 2.0
+    assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
+
+
+def _breaching(status: dict[str, Any]) -> int:
+    """Index of the first covered failure that the verdict has counted last."""
+    counted = status["decision"]["evidence"]["arms"]["candidate"]["metrics"]["errors"][1]
+    return min(int(counted), 10**6) - 1
+
+
+async def test_a_better_candidate_is_promoted_and_its_pods_stay(place: Place) -> None:
+    """True labels decide; nobody fails; the former champion is scaled to zero after its window."""
+    place.town.apply(place.model("plain"))
+    await asyncio.to_thread(place.champion, "churn-1")
+    template = {
+        "ramp": [{"percent": 20, "minDuration": "2s", "minUnitsPerArm": 20}, {"percent": 50}],
+        "metrics": {"primary": CORRECT, "guardrails": [ERRORS]},
+        "decision": {"minDuration": "5s", "maxDuration": "10m"},
+    }
+    rollout = {"strategy": "Experiment", "rollbackWindow": "5s", "experiment": template}
+    place.town.apply(place.model("boosted", rollout=rollout))
+    await asyncio.to_thread(place.running, "churn-2-g2")
+    labels = {c.id: c.label for c in place.customers}
+    told: set[str] = set()
+    async with place.users() as traffic:
+        candidate = pods(place, "churn-2")
+        for _ in range(90):
+            await traffic.more(50)
+            await asyncio.to_thread(report, place, traffic.answers, labels, told)
+            if (place.town.status("aexp", "churn-2-g2", place.namespace) or {}).get("phase") != "Running":
+                break
+        status = await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "Promoted", patience=10)
+        await asyncio.to_thread(place.champion, "churn-2", 10)
+        await traffic.more(100)
+        moment = time.time()
+        await traffic.more(50)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert {a.version for a in traffic.since(moment)} == {"churn-2"}
+    assert pods(place, "churn-2") == candidate
+    assert status["decision"]["evidence"]["arms"]["candidate"]["units"] > 100
+    await asyncio.to_thread(place.town.until, "amv", "churn-1", place.namespace, scaled_to_zero, 90)
+
+
+def scaled_to_zero(status: dict[str, Any]) -> bool:
+    return any(c["reason"] == "ScaledToZero" for c in status.get("conditions", []))
+
+
+def report(place: Place, answers: list[Any], labels: dict[str, str], told: set[str]) -> None:
+    """Tell the collector whether the first prediction of each enrolled unit was right."""
+    news = []
+    for a in answers:
+        if a.enrolled and a.unit not in told and not a.failed:
+            told.add(a.unit)
+            right = a.body["predictions"][0]["label"] == labels[a.unit]
+            news.append(
+                {
+                    "model": f"{place.namespace}/churn",
+                    "unit": a.unit,
+                    "metric": "correct",
+                    "value": int(right),
+                    "id": a.id,
+                }
+            )
+    if news:
+        place.collector("/v1/outcomes", "application", news)
+
+
+def alert(place: Place, status: str = "firing", **labels: str) -> dict[str, Any]:
+    named = {"alertname": "PredictionDrift", "namespace": place.namespace, "model": "churn"} | labels
+    return {
+        "status": status,
+        "labels": named,
+        "startsAt": "2026-01-01T00:00:00Z",
+        "fingerprint": "-".join(named.values()),
+    }
+
+
+def test_a_drift_alert_on_the_model_holds_and_on_the_candidate_rolls_back(place: Place) -> None:
+    """Alertmanager's webhook: who is named decides; a wrong token or Model is refused."""
+    place.town.apply(place.experiment(*place.two_versions()))
+    place.running()
+    webhook = place.town.token("webhook")
+
+    def send(*alerts: dict[str, Any], token: str = webhook) -> Any:
+        return place.post("assay-operator", 8081, "/v1/alerts", token, {"alerts": list(alerts)})
+
+    def refused(*alerts: dict[str, Any], token: str = webhook) -> int:
+        with pytest.raises(urllib.error.HTTPError) as error:
+            send(*alerts, token=token)
+        return error.value.code
+
+    assert refused(alert(place), token="wrong") == 401
+    assert refused(alert(place, model="nobody")) == 404
+    send(alert(place))
+    send(alert(place))
+    place.town.until("aexp", "exp", place.namespace, waits("Drifting"))
+    send(alert(place, status="resolved"))
+    place.town.until("aexp", "exp", place.namespace, lambda s: not waits("Drifting")(s))
+    send(alert(place, arm="control"), alert(place, arm="candidate"))
+    place.town.until("aexp", "exp", place.namespace, waits("Drifting"))
+    send(alert(place, status="resolved", arm="control"), alert(place, status="resolved", arm="candidate"))
+    place.town.until("aexp", "exp", place.namespace, lambda s: not waits("Drifting")(s))
+    send(alert(place, version="churn-2"))
+    status = place.experiment_phase("exp", "RolledBack", patience=10)
+    assert status["decision"]["reason"] == "CandidateDrifts"
+
+
+def waits(reason: str) -> Any:
+    return lambda s: any(
+        c["type"] == "Progressing" and c["reason"] == reason for c in s.get("conditions", [])
+    )
+
+
+def test_without_traffic_it_holds_and_says_so(place: Place) -> None:
+    """No data is not a failure."""
+    place.town.apply(
+        place.experiment(*place.two_versions(), decision={"minDuration": "1s", "maxDuration": "2h"})
+    )
+    place.running()
+    place.town.until("aexp", "exp", place.namespace, waits("NoData"), 20)
+
+
+def test_time_that_runs_out_is_inconclusive_and_control_stays(place: Place) -> None:
+    """Undecided is an answer."""
+    place.town.apply(
+        place.experiment(*place.two_versions(), decision={"minDuration": "1s", "maxDuration": "3s"})
+    )
+    status = place.experiment_phase("exp", "Inconclusive", patience=30)
+    assert status["decision"].get("winner") is None
+    assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
+
+
+def test_the_second_experiment_waits_for_the_first(place: Place) -> None:
+    """Queued, then its turn when the first one is aborted."""
+    versions = place.two_versions()
+    place.town.apply(place.experiment(*versions, name="first"))
+    place.running("first")
+    place.town.apply(place.experiment(*versions, name="second"))
+    status = place.experiment_phase("second", "Queued")
+    assert any("first" in c["message"] for c in status["conditions"])
+    place.town.kubectl("annotate", "aexp", "first", "-n", place.namespace, "assay.dev/abort=enough")
+    status = place.experiment_phase("first", "Aborted")
+    assert any(c["type"] == "Degraded" and c["status"] == "True" for c in status["conditions"])
+    place.running("second")
+
+
+def test_a_deleted_model_takes_everything_with_it(place: Place) -> None:
+    """Nothing of it is left, and the operator does not miss it."""
+    place.town.apply(place.experiment(*place.two_versions()))
+    place.running()
+    place.town.kubectl("delete", "amodel", "churn", "-n", place.namespace, "--timeout=30s")
+
+    def left() -> list[str]:
+        kinds = "amv,deployments,services,endpointslices,jobs,pvc,pods"
+        found = place.town.all(kinds, place.namespace, "assay.dev/model=churn")
+        return [f"{f['kind']} {f['metadata']['name']}" for f in found]
+
+    from town import wait  # noqa: PLC0415
+
+    wait(lambda: not left(), 90, told=left)
+    assert place.experiment_phase("exp", "Aborted", "Pending")
+    assert (
+        "Traceback"
+        not in place.town.kubectl("logs", "-n", SYSTEM, "deployment/assay-operator", "--since=60s").stdout
+    )
