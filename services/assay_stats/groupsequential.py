@@ -180,6 +180,7 @@ def classic(looks: int, alpha: float, sides: int = 2, delta: float = 0.5) -> tup
     return shape(brentq(lambda constant: crossed(constant) - alpha, 0.5, CAP, xtol=1e-9))
 
 
+@lru_cache(maxsize=128)
 def drift_for_power(fractions: tuple[float, ...], z: tuple[float, ...], power: float) -> float:
     """Return the expected final z at which the upper boundaries are crossed with the given power."""
     return float(brentq(lambda d: sum(crossing(fractions, z, d, sides=1)) - power, 0.0, 20.0, xtol=1e-9))

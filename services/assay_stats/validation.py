@@ -76,7 +76,7 @@ class Scale(NamedTuple):
     cores: int
 
 
-QUICK = Scale(runs=400, drawn=60, long=40, cores=1)
+QUICK = Scale(runs=300, drawn=40, long=20, cores=1)
 FULL = Scale(runs=2000, drawn=1000, long=1000, cores=2)
 
 
