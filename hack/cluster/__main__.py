@@ -59,7 +59,6 @@ def _up(cluster: Cluster, _: argparse.Namespace) -> None:
 
 def _down(cluster: Cluster, options: argparse.Namespace) -> None:
     providers.down(cluster, wipe=options.wipe)
-    say(f"cluster {cluster.name} is down")
 
 
 def _kubeconfig(cluster: Cluster, _: argparse.Namespace) -> None:

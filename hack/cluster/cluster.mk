@@ -2,7 +2,7 @@
 CLUSTER ?= assay
 HACK := PYTHONPATH=hack python3 -m
 
-.PHONY: cluster images load down down-wipe kubeconfig cluster-status
+.PHONY: cluster images images-prune load down down-wipe kubeconfig cluster-status
 
 cluster: ## a real Kubernetes, up and ready (CLUSTER=name, ASSAY_CLUSTER=current|kind|node)
 	@$(HACK) cluster up $(CLUSTER)
@@ -12,6 +12,9 @@ images: ## build all images, only what changed (no cluster needed)
 
 load: ## build what changed and load it into the cluster; writes out/$(CLUSTER)/images.yaml
 	@$(HACK) images load $(CLUSTER)
+
+images-prune: ## forget images that no current input leads to
+	@$(HACK) images prune
 
 down: ## stop the cluster; objects and images stay for the next time
 	@$(HACK) cluster down $(CLUSTER)

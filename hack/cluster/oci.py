@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -102,15 +102,42 @@ class Layout:
         self._tag(tag, descriptor)
         return descriptor
 
+    def tags(self) -> list[str]:
+        """Names of all images."""
+        return [
+            m["annotations"][NAME] for m in self._index()["manifests"] if NAME in m.get("annotations", {})
+        ]
+
+    def forget(self, tags: Sequence[str]) -> int:
+        """Remove these names, then every blob that no image has; return the bytes freed."""
+        with locked(self.folder / ".lock"):
+            index = self._index()
+            index["manifests"] = [
+                m for m in index["manifests"] if m.get("annotations", {}).get(NAME) not in tags
+            ]
+            self._write_index(index)
+            kept = {digest for m in index["manifests"] for digest in (m["digest"], *self.blobs(m))}
+            blobs = (self.folder / "blobs").glob("*/*")
+            lost = [
+                b for b in blobs if f"{b.parent.name}:{b.name}" not in kept and not b.name.startswith(".")
+            ]
+            freed = sum(blob.stat().st_size for blob in lost)
+            for blob in lost:
+                blob.unlink()
+            return freed
+
     def _tag(self, tag: str, descriptor: Json) -> None:
         with locked(self.folder / ".lock"):
             index = self._index()
             others = [m for m in index["manifests"] if m.get("annotations", {}).get(NAME) != tag]
             index["manifests"] = [*others, {**descriptor, "annotations": {NAME: tag}}]
-            (self.folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-            part = self.folder / ".index.json.part"
-            part.write_bytes(_dump(index))
-            part.replace(self.folder / "index.json")
+            self._write_index(index)
+
+    def _write_index(self, index: Json) -> None:
+        (self.folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+        part = self.folder / ".index.json.part"
+        part.write_bytes(_dump(index))
+        part.replace(self.folder / "index.json")
 
     def _index(self) -> Json:
         path = self.folder / "index.json"

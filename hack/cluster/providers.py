@@ -59,10 +59,9 @@ def down(cluster: Cluster, *, wipe: bool) -> None:
     with locked(cluster.state.parent / f".{cluster.name}.lock"):
         if provider == "current":
             say("the cluster is yours, not ours: it stays up")
-        elif provider == "kind":
-            kind.down(cluster)
         else:
-            node.down(cluster)
+            (kind if provider == "kind" else node).down(cluster)
+            say(f"cluster {cluster.name} is down")
         cluster.provider_file.unlink(missing_ok=True)
         if wipe and provider != "current":
             node.wipe(cluster)

@@ -1,4 +1,4 @@
-"""`python3 -m images build|load|context`."""
+"""`python3 -m images build|load|context|prune`."""
 
 import argparse
 import sys
@@ -12,6 +12,7 @@ from cluster.shell import Failed, Refusal
 from . import engine, store
 from .catalog import choose
 from .deliver import deliver
+from .prune import prune
 from .values import render
 
 
@@ -42,20 +43,27 @@ def _parser() -> argparse.ArgumentParser:
     context.add_argument("folder", type=Path)
     context.add_argument("names", nargs="*", metavar="IMAGE")
     context.set_defaults(run=_context)
+    pruning = commands.add_parser("prune", help="forget images that no current input leads to")
+    pruning.set_defaults(run=lambda _: prune())
     return parser
 
 
-def _build(options: argparse.Namespace) -> None:
+def _prepare() -> None:
+    """Without an engine, buildah builds: as root, with Debian's packages."""
     if not store.builder():
+        tools.need_root()
         tools.install_packages()
+
+
+def _build(options: argparse.Namespace) -> None:
+    _prepare()
     for built in store.build(choose(options.names)):
         print(built.reference)
 
 
 def _load(options: argparse.Namespace) -> None:
     cluster, chosen = Cluster(options.cluster), choose(options.names)
-    if not store.builder():
-        tools.install_packages()
+    _prepare()
     images = store.build(chosen)
     deliver(cluster, images)
     if options.names:  # a part of them says nothing about the rest

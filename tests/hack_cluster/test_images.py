@@ -11,7 +11,7 @@ from cluster import containerd
 from cluster.oci import Layout, layer
 from hypothesis import given
 from hypothesis import strategies as st
-from images import base, catalog, code, context, requirements, store, values
+from images import base, catalog, code, context, prune, requirements, store, values
 
 NAMES = st.text("abc", min_size=1, max_size=3)
 
@@ -135,3 +135,27 @@ def test_the_values_file_is_what_the_chart_reads() -> None:
 def test_an_unknown_image_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no image nginx"):
         catalog.choose(["nginx"])
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        pytest.param("operator-packages-0123456789ab", True, id="packages of an older lock"),
+        pytest.param("operator-packages-aaaaaaaaaaaa", False, id="packages of the current lock"),
+        pytest.param("operator-0123456789ab", True, id="our code"),
+        pytest.param("churn-rules", False, id="somebody else's image"),
+        pytest.param("pause-0123456789abcdef", False, id="the pause image"),
+    ],
+)
+def test_only_images_of_ours_go_out_of_date(tag: str, *, expected: bool) -> None:
+    assert prune.outdated(tag, ["operator-packages-aaaaaaaaaaaa"]) is expected
+
+
+def test_forgetting_an_image_keeps_the_layers_that_another_has(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    below = layout.start(layer([("a", b"1")]), "below", {})
+    layout.stack(below, layer([("b", b"2" * 1000)]), "above")
+    assert layout.forget(["above"]) > 1000
+    assert layout.tags() == ["below"]
+    assert layout.find("below") is not None
+    assert len(list((tmp_path / "blobs/sha256").iterdir())) == 3
