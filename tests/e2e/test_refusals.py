@@ -1,4 +1,4 @@
-"""Bad input is refused at apply by the name of its field, or said in status and Event; the champion serves on."""
+"""Bad input is refused at apply, by name of its field, or said in status and Event; the champion stays."""
 
 from typing import Any
 

@@ -28,8 +28,13 @@ def route(intervals: tuple[Interval, ...], **extra: Any) -> ModelRoute:
     return ModelRoute("demo", "churn", BACKEND, Split("exp-1", 3, "x-user-id", arms, intervals), **extra)
 
 
+def routes_of(model: ModelRoute) -> Any:
+    (host,) = resources(model).routes["virtual_hosts"]
+    return host["routes"]
+
+
 def split_route(model: ModelRoute) -> Any:
-    return next(r for r in resources(model).host["routes"] if "weighted_clusters" in r["route"])
+    return next(r for r in routes_of(model) if "weighted_clusters" in r["route"])
 
 
 def arm_of(entry: Any) -> str:
@@ -100,16 +105,13 @@ def test_a_survivor_without_a_champion_stands_alone() -> None:
 def test_what_may_not_run_twice_is_only_sent_again_if_it_never_ran(
     *, retry_executed: bool, forbidden: set[str]
 ) -> None:
-    for entry in resources(route((), retry_executed=retry_executed)).host["routes"]:
+    for entry in routes_of(route((), retry_executed=retry_executed)):
         conditions = set(entry["route"]["retry_policy"]["retry_on"].split(","))
         assert {"connect-failure", "refused-stream", "reset-before-request"} <= conditions
         assert not conditions & forbidden
 
 
-def test_host_and_path_say_the_same_but_for_the_prefix() -> None:
+def test_a_scope_is_found_by_name_and_namespace_and_leads_to_the_routes() -> None:
     rendered = resources(route(()))
-    for host, path in zip(rendered.host["routes"], rendered.paths, strict=True):
-        assert path["match"].pop("prefix") == "/models/demo/churn/"
-        assert path["route"].pop("prefix_rewrite") == "/"
-        assert host["match"].pop("prefix") == "/"
-        assert host == path
+    assert rendered.scope["key"] == {"fragments": [{"string_key": "churn"}, {"string_key": "demo"}]}
+    assert rendered.scope["route_configuration_name"] == rendered.routes["name"] == "demo/churn"

@@ -7,8 +7,8 @@ KEYS = st.sampled_from("abcd")
 STEPS = st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=2)))
 
 
-def replayed(steps: list[tuple[str, bytes | None]]) -> tuple[Section[str, bytes], dict[str, bytes]]:
-    section: Section[str, bytes] = Section()
+def replayed(steps: list[tuple[str, bytes | None]]) -> tuple[Section, dict[str, bytes]]:
+    section: Section = Section()
     plain: dict[str, bytes] = {}
     for key, value in steps:
         if value is None:

@@ -10,7 +10,7 @@ import pytest
 from assay_api import Ref
 from assay_operator.gateway import Backend, Endpoint, ModelRoute
 from assay_operator.xds import AdsServer, NoGateways
-from assay_operator.xds.messages import CDS, EDS, LDS, RDS, Request, Response
+from assay_operator.xds.messages import CDS, EDS, LDS, RDS, SRDS, Request, Response
 from assay_operator.xds.server import SERVICE
 
 REF = Ref("demo", "churn")
@@ -73,8 +73,17 @@ class Peer:
             await self.take(EDS, *clusters)
         await self.ask(LDS)
         await self.take(LDS)
-        await self.ask(RDS, "assay")
-        await self.take(RDS, "assay")
+        await self.ask(SRDS)
+        await self.take(SRDS)
+        if clusters:
+            hosts = sorted({name.rpartition("/")[0] for name in clusters})
+            await self.ask(RDS, *hosts)
+            await self.take(RDS, *hosts)
+
+    async def come_back(self, *clusters: str, version: str = "3-old") -> None:
+        """Subscribe as an Envoy does that another control plane has programmed."""
+        for kind, names in ((CDS, ()), (EDS, clusters), (LDS, ()), (SRDS, ()), (RDS, ("demo/churn",))):
+            await self.ask(kind, *names, version=version)
 
 
 @pytest.fixture
@@ -119,9 +128,11 @@ async def test_routes_wait_until_clusters_are_acknowledged(
     assert await peer.silent(), "its clusters are not ready, so it has not acknowledged them"
     assert not server.programmed(REF).done
     await peer.answer(clusters)
-    routes = await asyncio.wait_for(peer._read, 5)
-    assert routes.type_url == RDS
-    await peer.answer(routes, "assay")
+    scopes = await asyncio.wait_for(peer._read, 5)
+    assert scopes.type_url == SRDS
+    await peer.answer(scopes)
+    await peer.ask(RDS, "demo/churn")
+    await peer.take(RDS, "demo/churn")
     assert (await server.wait_programmed(REF, 5)).done
 
 
@@ -140,8 +151,7 @@ async def test_a_returning_gateway_counts_at_once_as_it_serves(
 ) -> None:
     await server.publish(REF, route())
     peer = Peer(channel)
-    for kind, names in ((CDS, ()), (EDS, (NAME,)), (LDS, ()), (RDS, ("assay",))):
-        await peer.ask(kind, *names, version="1-old")
+    await peer.come_back(NAME)
     await peer.next(CDS)
     assert server.programmed(REF).message == "0 of 1 gateways acknowledged; waiting for edge-1"
 
@@ -152,14 +162,14 @@ async def test_a_returning_gateway_keeps_clusters_that_its_routes_may_use(
     await server.publish(REF, route("churn-2"))
     peer = Peer(channel)
     new, old = "demo/churn/champion@churn-2", (NAME, "demo/churn/boosted@churn-2")
-    for kind, names in ((CDS, ()), (EDS, old), (LDS, ()), (RDS, ("assay",))):
-        await peer.ask(kind, *names, version="3-old")
+    await peer.come_back(*old)
     first = await peer.take(CDS)
     await peer.ask(EDS, new, *old)
     endpoints = await peer.take(EDS, new, *old)
     assert len(endpoints.resources) == 1, "whose endpoints nobody knows are left as they are"
     await peer.take(LDS)
-    await peer.take(RDS, "assay")
+    await peer.take(SRDS)
+    await peer.take(RDS, "demo/churn")
     second = await peer.take(CDS)
     assert (len(first.resources), len(second.resources)) == (4, 1)
     assert (await server.wait_programmed(REF, 5)).done
@@ -240,7 +250,9 @@ async def test_what_was_refused_does_not_stand_in_the_way_of_others(
     await peer.answer(clusters)
     await peer.ask(EDS, "demo/other/champion@churn-1")
     await peer.take(EDS, "demo/other/champion@churn-1")
-    await peer.take(RDS, "assay")
+    await peer.take(SRDS)
+    await peer.ask(RDS, "demo/other")
+    await peer.take(RDS, "demo/other")
     assert (await server.wait_programmed(other, 5)).done
 
 
@@ -251,8 +263,7 @@ async def test_a_listener_that_is_refused_blames_no_model(
     healthy, odd = Peer(channel), Peer(channel, "edge-2")
     await healthy.start(NAME)
     assert (await server.wait_programmed(REF, 5)).done
-    for kind, names in ((CDS, ()), (EDS, (NAME,)), (LDS, ()), (RDS, ("assay",))):
-        await odd.ask(kind, *names, version="0-old")
+    await odd.come_back(NAME, version="0-old")
     await odd.take(CDS)
     await odd.take(EDS, NAME)
     await odd.answer(await odd.next(LDS), error="cannot bind")

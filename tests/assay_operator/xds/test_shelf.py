@@ -29,7 +29,7 @@ def test_the_snapshot_is_the_same_object_until_something_changes() -> None:
     assert shelf.publish(A, of(A, "a-1", port=3001))
     second = shelf.snapshot()
     assert second.clusters.version == first.clusters.version
-    assert second.hosts.version == first.hosts.version
+    assert second.routes.version == first.routes.version
     assert second.endpoints.version != first.endpoints.version
 
 
@@ -42,10 +42,10 @@ def test_equal_content_has_equal_versions_in_another_process_and_order() -> None
         other.publish(ref, of(ref, "1"))
     other.drop(other.retired(99))
     x, y = one.snapshot(), other.snapshot()
-    assert (x.clusters.version, x.endpoints.version, x.hosts.version) == (
+    assert (x.clusters.version, x.endpoints.version, x.routes.version) == (
         y.clusters.version,
         y.endpoints.version,
-        y.hosts.version,
+        y.routes.version,
     )
 
 
@@ -93,7 +93,7 @@ def test_a_model_that_was_never_good_gets_something_plainer_and_then_nothing() -
     assert shelf.wanted(A) == of(A, "plain").version
     assert shelf.reject(shelf.snapshot(), "that too", lambda _: of(A, "plain")) == [A]
     assert shelf.wanted(A) is None
-    assert len(shelf.snapshot().hosts) == 0
+    assert len(shelf.snapshot().routes) == 0
 
 
 def test_a_reason_with_a_name_spares_the_others() -> None:

@@ -1,0 +1,267 @@
+"""The ordered checks, one story each: what is seen, what is decided, and what is said."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay_api import ExperimentSpec
+from assay_operator.decide.analysis import plan, readings, reported
+from assay_operator.decide.observed import ArmSeen, Observed, Trust
+from assay_operator.decide.verdict import decide
+from assay_stats import Moments, srm
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ARMS = [
+    {"name": "control", "version": "churn-1", "weight": 50},
+    {"name": "boosted", "version": "churn-2", "weight": 50},
+]
+METRICS = {
+    "primary": {"name": "right", "missing": "Ignore"},
+    "guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}],
+}
+
+
+def spec(**change: Any) -> ExperimentSpec:
+    usual = {
+        "modelRef": {"name": "churn"},
+        "arms": ARMS,
+        "ramp": [{"percent": 5, "minDuration": "10m", "minUnitsPerArm": 100}, {"percent": 50}],
+        "metrics": METRICS,
+        "decision": {"minDuration": "1h", "maxDuration": "1d"},
+    }
+    return ExperimentSpec.model_validate(usual | change)
+
+
+def arm(name: str, version: str, units: int, right: float, errors: float) -> ArmSeen:
+    moments = {
+        "right": Moments.proportion(units, round(units * right)),
+        "errors": Moments.proportion(units, round(units * errors)),
+    }
+    return ArmSeen(name, version, units, moments)
+
+
+def seen(
+    units: int = 5000,
+    right: tuple[float, float] = (0.8, 0.8),
+    errors: tuple[float, float] = (0.0, 0.0),
+    **more: Any,
+) -> Observed:
+    asked = more.pop("spec", spec())
+    arms = tuple(
+        arm(a.name, a.version, units, r, e) for a, r, e in zip(asked.arms, right, errors, strict=True)
+    )
+    usual = Observed(
+        spec=asked,
+        now=START + timedelta(hours=2),
+        started_at=START,
+        step=1,
+        step_started_at=START + timedelta(minutes=15),
+        arms=arms,
+        readings=readings(asked, plan(asked), arms, ()),
+        trust=Trust(
+            srm=srm({a.name: a.units for a in arms}, {a.name: a.weight for a in asked.arms}, 0.001),
+            data_age=1.0,
+        ),
+    )
+    return replace(usual, **more)
+
+
+HOUR = START + timedelta(minutes=30)
+TENTH = START + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("observed", "kind", "reason"),
+    [
+        pytest.param(
+            seen(right=(0.8, 0.86)),
+            "Promote",
+            "CandidateWins",
+            id="better, and no guardrail speaks against it",
+        ),
+        pytest.param(seen(right=(0.8, 0.803)), "Hold", "Running", id="a little better may be luck"),
+        pytest.param(seen(right=(0.86, 0.8)), "RollBack", "PrimaryWorse", id="clearly worse"),
+        pytest.param(seen(units=60, right=(0.2, 0.9)), "Hold", "Running", id="a lucky start is not proof"),
+        pytest.param(
+            seen(right=(0.8, 0.9), errors=(0.0, 0.2)),
+            "RollBack",
+            "GuardrailBreached",
+            id="harm beats the win",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), errors=(0.0, 0.018)), "Hold", "Running", id="a win waits for the guardrail"
+        ),
+        pytest.param(seen(right=(0.8, 0.9), now=HOUR), "Hold", "Running", id="a win waits for minDuration"),
+        pytest.param(
+            seen(right=(0.8, 0.9), step=0, step_started_at=START),
+            "Advance",
+            "StepDone",
+            id="a win waits for the last step",
+        ),
+        pytest.param(
+            seen(step=0, now=TENTH, step_started_at=START),
+            "Hold",
+            "Running",
+            id="a step lasts its minDuration",
+        ),
+        pytest.param(
+            seen(units=50, step=0, step_started_at=START), "Hold", "Running", id="a step waits for its units"
+        ),
+        pytest.param(seen(now=START + timedelta(days=2)), "Conclude", "OutOfTime", id="time runs out"),
+        pytest.param(
+            seen(spec=spec(decision={"maxUnits": 9000, "minDuration": "1h", "maxDuration": "1d"})),
+            "Conclude",
+            "OutOfUnits",
+            id="units run out",
+        ),
+        pytest.param(
+            seen(aborted="by hand", right=(0.8, 0.9)), "Abort", "Aborted", id="a person's word ends it"
+        ),
+        pytest.param(
+            seen(lost="ModelVersion churn-2 was deleted"),
+            "Invalidate",
+            "VersionLost",
+            id="an arm without its version",
+        ),
+        pytest.param(
+            seen(trust=Trust(audit_mismatches=1, data_age=1.0)),
+            "Invalidate",
+            "AuditFailed",
+            id="one exposure out of place",
+        ),
+        pytest.param(
+            seen(down={"boosted": 45.0}), "RollBack", "CandidateDown", id="a candidate that is gone for good"
+        ),
+        pytest.param(seen(down={"boosted": 5.0}), "Hold", "Running", id="a candidate that restarts"),
+        pytest.param(
+            seen(drifting=frozenset({"boosted"}), alerted="D"),
+            "RollBack",
+            "CandidateDrifts",
+            id="drift on the candidate only",
+        ),
+        pytest.param(
+            seen(drifting=frozenset({"boosted", "control"}), alerted="D"),
+            "Hold",
+            "Drifting",
+            id="drift on both: the world",
+        ),
+        pytest.param(
+            seen(alerted="D", right=(0.8, 0.9)), "Hold", "Drifting", id="drift of the Model holds even a win"
+        ),
+        pytest.param(
+            seen(spec=spec(suspend=True), right=(0.8, 0.9)), "Hold", "Suspended", id="suspended holds a win"
+        ),
+        pytest.param(
+            seen(spec=spec(suspend=True), errors=(0.0, 0.2)),
+            "RollBack",
+            "GuardrailBreached",
+            id="suspended never holds safety",
+        ),
+        pytest.param(
+            seen(trust=Trust(fault="no answer"), readings=()),
+            "Hold",
+            "CollectorUnreachable",
+            id="no answer is no failure",
+        ),
+        pytest.param(
+            seen(trust=Trust(data_age=900.0), right=(0.8, 0.9)),
+            "Hold",
+            "StaleData",
+            id="old data holds a win",
+        ),
+        pytest.param(seen(units=0, trust=Trust()), "Hold", "NoData", id="nobody came yet"),
+        pytest.param(
+            seen(units=0, trust=Trust(), now=START + timedelta(days=2)),
+            "Conclude",
+            "NoDataInTime",
+            id="nobody ever came",
+        ),
+        pytest.param(
+            seen(programmed=False, right=(0.8, 0.9)),
+            "Hold",
+            "NotProgrammed",
+            id="gateways that are behind hold a win",
+        ),
+    ],
+)
+def test_what_is_seen_decides(observed: Observed, kind: str, reason: str) -> None:
+    outcome = decide(observed)
+    assert (outcome.kind, outcome.reason) == (kind, reason), outcome.message
+    assert outcome.message
+
+
+def test_a_broken_split_blocks_every_verdict() -> None:
+    """5.6/94.4 where 10/90 was declared, as a hash without its logarithm gives."""
+    broken = srm({"control": 1888, "boosted": 112}, {"control": 90, "boosted": 10}, 0.001)
+    outcome = decide(seen(right=(0.8, 0.9), errors=(0.0, 0.2), trust=Trust(srm=broken, data_age=1.0)))
+    assert (outcome.kind, outcome.reason) == ("Invalidate", "SampleRatioMismatch")
+
+
+def test_inconclusive_promotes_only_if_the_user_said_so_and_data_came() -> None:
+    late = START + timedelta(days=2)
+    asked = spec(decision={"minDuration": "1h", "maxDuration": "1d", "onInconclusive": "Promote"})
+    assert decide(seen(spec=asked, now=late)).winner == "churn-2"
+    assert decide(seen(spec=asked, now=late, units=0, trust=Trust())).winner is None
+    assert decide(seen(now=late)).winner is None
+
+
+def test_a_safe_rollout_is_promoted_by_its_guardrails_alone() -> None:
+    asked = spec(metrics={"guardrails": METRICS["guardrails"]})
+    outcome = decide(seen(spec=asked))
+    assert (outcome.kind, outcome.reason, outcome.winner) == ("Promote", "GuardrailsHold", "churn-2")
+
+
+def test_equal_arms_end_without_a_winner() -> None:
+    same = [ARMS[0], ARMS[1] | {"version": "churn-1"}]
+    asked = spec(mode="AA", arms=same)
+    assert decide(seen(spec=asked, now=START + timedelta(days=2))).reason == "AAEqual"
+    differs = decide(seen(spec=asked, right=(0.8, 0.9)))
+    assert (differs.reason, differs.winner) == ("AADiffers", None)
+
+
+def test_the_best_of_several_winners_is_promoted() -> None:
+    three = [
+        ARMS[0] | {"weight": 40},
+        ARMS[1] | {"weight": 30},
+        {"name": "forest", "version": "churn-3", "weight": 30},
+    ]
+    asked = spec(arms=three)
+    arms = tuple(
+        arm(a.name, a.version, 100 * a.weight, right, 0.0)
+        for a, right in zip(asked.arms, (0.8, 0.86, 0.9), strict=True)
+    )
+    observed = replace(
+        seen(),
+        spec=asked,
+        arms=arms,
+        readings=readings(asked, plan(asked), arms, ()),
+        trust=Trust(data_age=1.0),
+    )
+    assert decide(observed).winner == "churn-3"
+
+
+@given(
+    units=st.integers(0, 20_000),
+    right=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    errors=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    step=st.integers(0, 1),
+    minutes=st.integers(0, 3000),
+)
+def test_the_same_is_decided_whenever_it_is_asked(
+    units: int, right: tuple[float, float], errors: tuple[float, float], step: int, minutes: int
+) -> None:
+    """Only a decision that waits has no winner; evidence so far never shrinks; the record is complete."""
+    observed = seen(
+        units=units, right=right, errors=errors, step=step, now=START + timedelta(minutes=minutes)
+    )
+    first, again = decide(observed), decide(observed)
+    assert first == again
+    assert (first.winner is None) or first.final
+    lines = [reported(reading) for reading in observed.readings]
+    later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, lines)]
+    assert all((b.log_evidence or 0) >= (a.log_evidence or 0) for a, b in zip(lines, later, strict=True))
+    assert observed.record()["arms"]["control"]["units"] == units
