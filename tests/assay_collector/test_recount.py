@@ -13,7 +13,6 @@ from assay_collector.experiment import Plan
 from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import transact
 from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
-from assay_collector.store.engine import opened
 from assay_collector.store.experiments import Progress
 from assay_collector.store.schema import clock, metadata
 from assay_collector.store.summary import summary
@@ -123,9 +122,9 @@ def counted(engine: Engine) -> dict[str, dict[str, tuple[int, float, float]]]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events, st.randoms(use_true_random=False), st.integers(1, 8))
 def test_sums_equal_a_recount_in_any_order_with_any_repetition(
-    url: str, happened: list[Seen | Told], dice: Any, group: int
+    ledger: Any, happened: list[Seen | Told], dice: Any, group: int
 ) -> None:
-    engine = opened(url)
+    engine = ledger.engine
     metadata.drop_all(engine)
     metadata.create_all(engine)
     with engine.begin() as connection:
@@ -142,4 +141,3 @@ def test_sums_equal_a_recount_in_any_order_with_any_repetition(
     with engine.begin() as connection:
         transact(connection, policy, now + 2_000_000 * SECOND, [Tick()])
     assert counted(engine) == recount(happened)
-    engine.dispose()
