@@ -1,8 +1,9 @@
-"""Virtual hosts and routes: which Model by host or path, which arm by the salted hash of the unit."""
+"""Routes: which Model by host, which arm by the salted hash of the unit."""
 
 from collections.abc import Iterator
 
 from assay_assign import SLOTS, encode
+from assay_operator.gateway import paths
 from assay_operator.gateway.clusters import champion_cluster, target
 from assay_operator.gateway.guard import FILTER, one_value
 from assay_operator.gateway.route import ModelRoute, Split
@@ -15,7 +16,6 @@ NONE = "none"
 UNENROLLED = "unenrolled"
 SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
 NOT_EXECUTED = "connect-failure,refused-stream,reset-before-request"
-READY_PATH = "/assay-ready"
 
 
 def domains(route: ModelRoute) -> list[str]:
@@ -24,56 +24,49 @@ def domains(route: ModelRoute) -> list[str]:
     return [host, f"{host}.svc", f"{host}.svc.cluster.local"]
 
 
-def path(route: ModelRoute) -> str:
-    """Return the prefix under which the Model is found when the host says nothing."""
-    return f"/models/{route.namespace}/{route.name}/"
+def scope_name(route: ModelRoute) -> str:
+    """Return the name of a Model's scope, and of its routes."""
+    return f"{route.namespace}/{route.name}"
 
 
-def virtual_host(route: ModelRoute) -> Json:
-    """Return the Model by its host."""
-    return {
-        "name": f"{route.namespace}/{route.name}",
+def scope(route: ModelRoute) -> Json:
+    """Return how the gateway finds a Model's routes: by the first two words of the host."""
+    key = [{"string_key": word} for word in (route.name, route.namespace)]
+    name = scope_name(route)
+    return {"name": name, "route_configuration_name": name, "key": {"fragments": key}}
+
+
+def routes(route: ModelRoute) -> Json:
+    """Return a Model's routes; each Model has its own, so that a change costs the same among thousands."""
+    host = {
+        "name": scope_name(route),
         "domains": domains(route),
-        "routes": list(_routes(route, "/")),
+        "routes": list(_routes(route)),
+        "typed_per_filter_config": {paths.FILTER: paths.off()},
     }
+    # With validation a route to a cluster that is not there is refused; without it, it would answer 503.
+    return {"name": scope_name(route), "virtual_hosts": [host], "validate_clusters": True}
 
 
-def path_routes(route: ModelRoute) -> list[Json]:
-    """Return the Model by its path, for port-forwards and plain ingresses."""
-    return list(_routes(route, path(route)))
-
-
-def elsewhere() -> Json:
-    """Return the head of the host of everything else; Models by path follow, then `unknown`."""
-    ready = {"match": {"path": READY_PATH}, **_answer(200, "ready")}
-    return {"name": "elsewhere", "domains": ["*"], "routes": [ready]}
-
-
-def unknown() -> Json:
-    """Return the last route of all."""
-    message = "no such model; ask host <model>.<namespace> or path /models/<namespace>/<model>/"
-    return {"name": "unknown", "match": {"prefix": "/"}, **_answer(404, message)}
-
-
-def _routes(route: ModelRoute, prefix: str) -> Iterator[Json]:
+def _routes(route: ModelRoute) -> Iterator[Json]:
     if split := route.split:
-        yield _split_route(route, split, prefix)
-    yield _default_route(route, prefix)
+        yield _split_route(route, split)
+    yield _default_route(route)
 
 
-def _split_route(route: ModelRoute, split: Split, prefix: str) -> Json:
+def _split_route(route: ModelRoute, split: Split) -> Json:
     salted = {"pattern": {"regex": "^"}, "substitution": f"{split.uid}:"}
     policy = {"header": {"header_name": split.header, "regex_rewrite": salted}, "terminal": True}
     facts = {"experiment": split.uid, "epoch": str(split.epoch), "table": encode(split.table)}
     return {
         "name": f"{route.namespace}/{route.name}/split",
-        "match": {"prefix": prefix, "headers": [_present(split.header)]},
+        "match": {"prefix": "/", "headers": [_present(split.header)]},
         "metadata": _metadata(route, facts),
         "typed_per_filter_config": {FILTER: one_value(split.header)},
         "request_headers_to_add": headers({UNIT_HEADER: f"%REQ({split.header})%"}),
         "response_headers_to_add": headers({VERSION_HEADER: SERVED_VERSION}),
         "route": {
-            **_forward(route, prefix),
+            "timeout": seconds(route.timeout_seconds),
             "retry_policy": _retry(route, "5xx", per_try_timeout=seconds(route.timeout_seconds / 2)),
             "hash_policy": [policy],
             "weighted_clusters": {"use_hash_policy": True, "clusters": list(_shares(route, split))},
@@ -110,16 +103,16 @@ def _share(cluster: str, arm: str, width: int) -> Json:
     }
 
 
-def _default_route(route: ModelRoute, prefix: str) -> Json:
+def _default_route(route: ModelRoute) -> Json:
     """Requests without a unit: never split, because without a hash Envoy picks at random."""
     return {
         "name": f"{route.namespace}/{route.name}",
-        "match": {"prefix": prefix},
+        "match": {"prefix": "/"},
         "metadata": _metadata(route, {}),
         "request_headers_to_add": headers({ARM_HEADER: NONE}),
         "response_headers_to_add": headers({ARM_HEADER: NONE, VERSION_HEADER: SERVED_VERSION}),
         "route": {
-            **_forward(route, prefix),
+            "timeout": seconds(route.timeout_seconds),
             "cluster": champion_cluster(route),
             "retry_policy": _retry(route, "gateway-error,reset"),
         },
@@ -128,11 +121,6 @@ def _default_route(route: ModelRoute, prefix: str) -> Json:
 
 def _metadata(route: ModelRoute, facts: Json) -> Json:
     return {"filter_metadata": {"assay": {"namespace": route.namespace, "model": route.name, **facts}}}
-
-
-def _forward(route: ModelRoute, prefix: str) -> Json:
-    rewrite = {} if prefix == "/" else {"prefix_rewrite": "/"}
-    return {"timeout": seconds(route.timeout_seconds), **rewrite}
 
 
 def _retry(route: ModelRoute, executed: str, **extra: str) -> Json:
@@ -153,7 +141,3 @@ def _previous_hosts() -> Json:
         "name": "envoy.retry_host_predicates.previous_hosts",
         "typed_config": {"@type": f"type.googleapis.com/envoy.{kind}"},
     }
-
-
-def _answer(status: int, message: str) -> Json:
-    return {"direct_response": {"status": status, "body": {"inline_string": message}}}

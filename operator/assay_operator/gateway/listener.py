@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from assay_operator.gateway.bootstrap import HTTP_MANAGER, ROUTER
 from assay_operator.gateway.guard import MESSAGE, guard
 from assay_operator.gateway.hosts import ARM_HEADER, UNIT_HEADER
+from assay_operator.gateway.paths import rewrite
 from assay_operator.gateway.values import V3_OVER_ADS, Json, address, typed
 
-ROUTES = "assay"  # the name of the only route configuration
+READY_PATH = "/assay-ready"
+UNKNOWN = "no such model; ask host <model>.<namespace> or path /models/<namespace>/<model>/"
 EXPOSURE = {
     "ts": "%START_TIME(%s.%6f)%",
     "id": "%STREAM_ID%",
@@ -69,11 +71,7 @@ def listener(edge: Edge) -> Json:
 def _manager(edge: Edge) -> Json:
     return {
         "stat_prefix": "edge",
-        # Wait for the first routes however long it takes: an empty table would answer 404 for every Model.
-        "rds": {
-            "route_config_name": ROUTES,
-            "config_source": {**V3_OVER_ADS, "initial_fetch_timeout": "0s"},
-        },
+        "scoped_routes": _scopes(),
         "strip_any_host_port": True,
         "normalize_path": True,
         "max_request_headers_kb": edge.max_header_kib,
@@ -82,10 +80,33 @@ def _manager(edge: Edge) -> Json:
         "common_http_protocol_options": {"idle_timeout": "300s", "headers_with_underscores_action": "ALLOW"},
         "always_set_request_id_in_response": True,  # the caller's key to its line in the log
         "early_header_mutation_extensions": [_strip()],
-        "http_filters": [guard(), _body_limit(edge), _router()],
+        "http_filters": [_ready(), rewrite(), guard(), _body_limit(edge), _router()],
         "access_log": [_exposures(edge)],
         "local_reply_config": _replies(),
     }
+
+
+def _scopes() -> Json:
+    """Find a Model's routes by the first two words of the host, its name and its namespace."""
+    words = [
+        {"header_value_extractor": {"name": ":authority", "element_separator": ".", "index": index}}
+        for index in (0, 1)
+    ]
+    # Wait for the first ones however long it takes: an empty table would answer 404 for every Model.
+    source = {**V3_OVER_ADS, "initial_fetch_timeout": "0s"}
+    return {
+        "name": "assay",
+        "scope_key_builder": {"fragments": words},
+        "rds_config_source": source,
+        "scoped_rds": {"scoped_rds_config_source": source},
+    }
+
+
+def _ready() -> Json:
+    """Answer probes: the port is open when the gateway has its routes."""
+    path = {"name": ":path", "string_match": {"exact": READY_PATH}}
+    kind = "extensions.filters.http.health_check.v3.HealthCheck"
+    return typed("envoy.filters.http.health_check", kind, pass_through_mode=False, headers=[path])
 
 
 def _strip() -> Json:
@@ -127,20 +148,23 @@ def _exposures(edge: Edge) -> Json:
 
 def _replies() -> Json:
     """Say in JSON what the gateway itself has to say."""
-    ready = _mapper(200, {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%\n"}})
-    denied = {**_mapper(403, {"json_format": _error(CODES[400])}), "status_code": 400}
+    ready = {
+        **_mapper(200, 400),
+        "body_format_override": {"text_format_source": {"inline_string": "ready\n"}},
+    }
+    denied = {**_mapper(403, 400), "status_code": 400, "body": {"inline_string": MESSAGE}}
+    unknown = {**_mapper(404, 404), "body": {"inline_string": UNKNOWN}}
     return {
-        "mappers": [ready, {**denied, "body": {"inline_string": MESSAGE}}]
-        + [_mapper(status, {"json_format": _error(code)}) for status, code in CODES.items()],
+        "mappers": [ready, denied, unknown, *(_mapper(status, status) for status in CODES)],
         "body_format": {"json_format": _error("Gateway")},
     }
 
 
-def _mapper(status: int, body: Json) -> Json:
+def _mapper(status: int, code: int) -> Json:
     equal = {"op": "EQ", "value": {"default_value": status, "runtime_key": f"assay.reply.{status}"}}
     return {
         "filter": {"status_code_filter": {"comparison": equal}},
-        "body_format_override": body,
+        "body_format_override": {"json_format": _error(CODES[code])},
     }
 
 

@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-from assay_operator.gateway.clusters import assignments, clusters
-from assay_operator.gateway.hosts import path_routes, virtual_host
+from assay_operator.gateway import clusters, hosts
 from assay_operator.gateway.route import ModelRoute
 from assay_operator.gateway.values import Json
 
@@ -13,12 +12,15 @@ class Resources(NamedTuple):
 
     clusters: tuple[Json, ...]
     assignments: tuple[Json, ...]
-    host: Json
-    paths: tuple[Json, ...]
+    scope: Json
+    routes: Json
 
 
 def resources(route: ModelRoute) -> Resources:
     """Render a Model's route."""
     return Resources(
-        tuple(clusters(route)), tuple(assignments(route)), virtual_host(route), tuple(path_routes(route))
+        tuple(clusters.clusters(route)),
+        tuple(clusters.assignments(route)),
+        hosts.scope(route),
+        hosts.routes(route),
     )

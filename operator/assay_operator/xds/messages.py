@@ -9,6 +9,8 @@ from typing import Any
 
 import envoy.extensions.access_loggers.file.v3.file_pb2
 import envoy.extensions.filters.http.buffer.v3.buffer_pb2
+import envoy.extensions.filters.http.health_check.v3.health_check_pb2
+import envoy.extensions.filters.http.lua.v3.lua_pb2
 import envoy.extensions.filters.http.rbac.v3.rbac_pb2
 import envoy.extensions.filters.http.router.v3.router_pb2
 import envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2
@@ -20,7 +22,7 @@ import envoy.type.matcher.v3.http_inputs_pb2  # noqa: F401  all of them register
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
-from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.config.route.v3 import route_pb2, scoped_route_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, json_format
 from google.protobuf.message import Message
@@ -31,12 +33,14 @@ Cluster = cluster_pb2.Cluster
 Assignment = endpoint_pb2.ClusterLoadAssignment
 Listener = listener_pb2.Listener
 Routes = route_pb2.RouteConfiguration
-VirtualHost = route_components_pb2.VirtualHost
+Scope = scoped_route_pb2.ScopedRouteConfiguration
 Request = discovery_pb2.DiscoveryRequest
 Response = discovery_pb2.DiscoveryResponse
 
 PREFIX = "type.googleapis.com/"
-CDS, EDS, LDS, RDS = (PREFIX + kind.DESCRIPTOR.full_name for kind in (Cluster, Assignment, Listener, Routes))
+CDS, EDS, LDS, SRDS, RDS = (
+    PREFIX + kind.DESCRIPTOR.full_name for kind in (Cluster, Assignment, Listener, Scope, Routes)
+)
 
 
 def parse(kind: type[Message], value: Json) -> Any:

@@ -2,45 +2,40 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import xxhash
 from google.protobuf.message import Message
 
 from assay_operator.gateway import Json, ModelRoute, resources
-from assay_operator.xds.messages import Assignment, Cluster, Routes, VirtualHost, chunk, encoded, parse
+from assay_operator.xds.messages import Assignment, Cluster, Routes, Scope, chunk, parse
 
-
-class Host(NamedTuple):
-    """A Model's share of the route configuration: by host, and by path."""
-
-    host: bytes
-    paths: bytes
+Packed = Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """The packed resources of a Model, by name, and a version that follows from their content."""
 
-    clusters: Mapping[str, bytes]
-    endpoints: Mapping[str, bytes]
-    host: Host
+    clusters: Packed
+    endpoints: Packed
+    scopes: Packed
+    routes: Packed
     version: str
 
 
 def parcel(route: ModelRoute) -> Parcel:
     """Render and pack a route; about a millisecond."""
     rendered = resources(route)
-    clusters = _packed(Cluster, "name", rendered.clusters)
-    endpoints = _packed(Assignment, "cluster_name", rendered.assignments)
-    host = Host(
-        encoded(Routes(virtual_hosts=[parse(VirtualHost, rendered.host)])),
-        encoded(parse(VirtualHost, {"routes": [*rendered.paths]})),
+    parts = (
+        _packed(Cluster, "name", rendered.clusters),
+        _packed(Assignment, "cluster_name", rendered.assignments),
+        _packed(Scope, "name", [rendered.scope]),
+        _packed(Routes, "name", [rendered.routes]),
     )
-    return Parcel(clusters, endpoints, host, _version((*clusters.values(), *endpoints.values(), *host)))
+    return Parcel(*parts, version=_version(value for part in parts for value in part.values()))
 
 
-def _packed(kind: type[Message], key: str, values: Iterable[Json]) -> dict[str, bytes]:
+def _packed(kind: type[Message], key: str, values: Iterable[Json]) -> Packed:
     return {value[key]: chunk(parse(kind, value)) for value in values}
 
 

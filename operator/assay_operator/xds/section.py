@@ -1,27 +1,24 @@
 """A set of packed resources that knows its own version without reading all of itself again."""
 
-from collections.abc import Hashable, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Mapping
 
 import xxhash
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V", bound=bytes | tuple[bytes, ...])
 WIDTH = 128
 
 
-class Section(Generic[K, V]):
-    """Resources by key. Equal content has an equal version, in whatever order it came to be.
+class Section:
+    """Packed resources by name. Equal content has an equal version, in whatever order it came to be.
 
     The version is the sum of the hashes of the items, so a change costs the item and not the set.
     """
 
-    def __init__(self, items: Mapping[K, V] | None = None, total: int = 0) -> None:
+    def __init__(self, items: Mapping[str, bytes] | None = None, total: int = 0) -> None:
         """Start with items whose hashes add up to `total`."""
-        self._items: dict[K, V] = dict(items or {})
+        self._items: dict[str, bytes] = dict(items or {})
         self._total = total
 
-    def __iter__(self) -> Iterator[K]:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 
     def __len__(self) -> int:
@@ -30,11 +27,11 @@ class Section(Generic[K, V]):
     def __contains__(self, key: object) -> bool:
         return key in self._items
 
-    def get(self, key: K) -> V | None:
+    def get(self, key: str) -> bytes | None:
         """Return an item, or None."""
         return self._items.get(key)
 
-    def values(self) -> Iterator[V]:
+    def values(self) -> Iterator[bytes]:
         """Yield the items."""
         return iter(self._items.values())
 
@@ -43,7 +40,7 @@ class Section(Generic[K, V]):
         """What a gateway is told and says back."""
         return f"{len(self._items)}-{self._total:032x}"
 
-    def put(self, key: K, value: V) -> bool:
+    def put(self, key: str, value: bytes) -> bool:
         """Set an item; return whether that changed anything."""
         if (old := self._items.get(key)) == value:
             return False
@@ -53,23 +50,27 @@ class Section(Generic[K, V]):
         self._count(key, value, 1)
         return True
 
-    def drop(self, key: K) -> bool:
+    def update(self, items: Mapping[str, bytes]) -> None:
+        """Set items."""
+        for key, value in items.items():
+            self.put(key, value)
+
+    def drop(self, key: str) -> bool:
         """Remove an item; return whether it was there."""
         if (old := self._items.pop(key, None)) is None:
             return False
         self._count(key, old, -1)
         return True
 
-    def copy(self) -> "Section[K, V]":
+    def copy(self) -> "Section":
         """Return what this is now."""
         return Section(self._items, self._total)
 
-    def news(self, since: Mapping[K, V]) -> list[K]:
+    def news(self, since: Mapping[str, bytes]) -> list[str]:
         """Return the keys whose item is not the one in `since`."""
         return [key for key, value in self._items.items() if since.get(key) != value]
 
-    def _count(self, key: K, value: V, sign: int) -> None:
-        digest = xxhash.xxh3_128(repr(key).encode())
-        for part in value if isinstance(value, tuple) else (value,):
-            digest.update(part)
+    def _count(self, key: str, value: bytes, sign: int) -> None:
+        digest = xxhash.xxh3_128(key.encode())
+        digest.update(value)
         self._total = (self._total + sign * digest.intdigest()) % 2**WIDTH

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from assay_api import Ref
-from assay_operator.xds.parcel import Host, Parcel
+from assay_operator.xds.parcel import Parcel
 from assay_operator.xds.section import Section
 from assay_operator.xds.snapshot import Snapshot
 
@@ -30,11 +30,9 @@ class Shelf:
         self._published: dict[Ref, str] = {}
         self._retired: dict[str, int] = {}  # by the generation that has no route to them
         self._leaving: set[str] = set()
-        self._clusters: Section[str, bytes] = Section()
-        self._endpoints: Section[str, bytes] = Section()
-        self._hosts: Section[Ref, Host] = Section()
-        self._snapshot = Snapshot(0, Section(), Section(), Section(), {})
+        self._clusters, self._endpoints, self._scopes, self._routes = (Section() for _ in range(4))
         self._generation = 0
+        self._snapshot = self._copy()
 
     def publish(self, ref: Ref, parcel: Parcel | None) -> bool:
         """Want a parcel for a Model, or none; return whether that is news."""
@@ -56,10 +54,7 @@ class Shelf:
     def snapshot(self) -> Snapshot:
         """Return what is wanted now; the same object as long as it is the same."""
         if self._snapshot.generation != self._generation:
-            versions = {ref: parcel.version for ref, parcel in self._wanted.items()}
-            self._snapshot = Snapshot(
-                self._generation, self._clusters.copy(), self._endpoints.copy(), self._hosts.copy(), versions
-            )
+            self._snapshot = self._copy()
         return self._snapshot
 
     def prove(self, ref: Ref) -> None:
@@ -133,17 +128,31 @@ class Shelf:
         self.unproven.add(ref)
         if old := self._wanted.pop(ref, None):
             self._retired |= dict.fromkeys(old.clusters, self._generation)
-        if parcel is None:
-            self._hosts.drop(ref)
-            return
-        self._wanted[ref] = parcel
-        self._hosts.put(ref, parcel.host)
-        for name, packed in parcel.clusters.items():
+            for name in old.routes:
+                self._scopes.drop(name)
+                self._routes.drop(name)
+        if parcel is not None:
+            self._wanted[ref] = parcel
+            self._add(parcel)
+
+    def _add(self, parcel: Parcel) -> None:
+        for name in parcel.clusters:
             self._retired.pop(name, None)
             self._leaving.discard(name)
-            self._clusters.put(name, packed)
-        for name, packed in parcel.endpoints.items():
-            self._endpoints.put(name, packed)
+        self._clusters.update(parcel.clusters)
+        self._endpoints.update(parcel.endpoints)
+        self._scopes.update(parcel.scopes)
+        self._routes.update(parcel.routes)
+
+    def _copy(self) -> Snapshot:
+        return Snapshot(
+            self._generation,
+            self._clusters.copy(),
+            self._endpoints.copy(),
+            self._scopes.copy(),
+            self._routes.copy(),
+            {ref: parcel.version for ref, parcel in self._wanted.items()},
+        )
 
 
 def _names(ref: Ref, reason: str) -> bool:

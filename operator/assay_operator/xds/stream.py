@@ -6,15 +6,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from assay_api import Ref
-from assay_operator.gateway import ROUTES, survivors
-from assay_operator.xds.messages import CDS, EDS, LDS, RDS, Cluster, Response, chunk, encoded, parse
+from assay_operator.gateway import survivors
+from assay_operator.xds.messages import CDS, EDS, LDS, RDS, SRDS, Cluster, Response, chunk, encoded, parse
 from assay_operator.xds.section import Section
 from assay_operator.xds.snapshot import Snapshot
 
-KINDS = frozenset({CDS, EDS, LDS, RDS})
+KINDS = frozenset({CDS, EDS, LDS, SRDS, RDS})
 NOBODY: frozenset[str] = frozenset()
 RECOLLECTION_SECONDS = 1.0
 TAIL = 400  # a refusal starts with a dump of the resource; the reason is at its end
+
+
+Whole = tuple[str, Section, Mapping[str, bytes]]
 
 
 class RefusedError(Exception):
@@ -58,13 +61,13 @@ class Stream:
         self._write = write
         self._listener = listener
         self._attempted = -1
-        self._asked = False
+        self._asked: set[str] = set()
         self._names: dict[str, frozenset[str]] = {}
         self._nonce: dict[str, str] = {}
         self._answers: dict[str, str] = {}
         self._sent: dict[str, str] = {}
-        self._clusters: Section[str, bytes] = Section()
-        self._endpoints: dict[str, bytes] = {}
+        self._whole: dict[str, Section] = {}
+        self._parts: dict[str, dict[str, bytes]] = {EDS: {}, RDS: {}}
         self._count = 0
         self._returning = False
 
@@ -76,7 +79,7 @@ class Stream:
             return  # it answers an older response; the answer to the newest one is on its way
         if not nonce and request.version_info:
             self._returning = self._returning or (kind == CDS and not request.version_info.startswith("0-"))
-            self.serving = self.serving or kind == RDS
+            self.serving = self.serving or kind == LDS
         if nonce:
             self._answers[kind] = request.error_detail.message if request.HasField("error_detail") else ""
         self._subscribe(kind, frozenset(request.resource_names))
@@ -84,7 +87,7 @@ class Stream:
 
     def due(self, snapshot: Snapshot) -> bool:
         """Return whether there is anything to tell it."""
-        return self._asked or self._attempted < snapshot.generation
+        return bool(self._asked) or self._attempted < snapshot.generation
 
     async def program(self, snapshot: Snapshot) -> None:
         """Bring it to a snapshot; return when it has acknowledged all of it.
@@ -93,33 +96,62 @@ class Stream:
             RefusedError: It accepts some part of it not; it may have taken the parts before.
         """
         self._attempted = snapshot.generation
+        self._asked.discard(CDS)
         try:
-            await self._send_clusters(snapshot)
-            await self._send(LDS, *self._listener, when=lambda: LDS in self._names)
-            await self._send_routes(snapshot)
+            await self._until(lambda: CDS in self._names)
+            await self._recollect(snapshot)
+            await self._send_pair((CDS, snapshot.clusters, self.survivors), (EDS, snapshot.endpoints))
+            await self._send_listener()
+            await self._send_pair((SRDS, snapshot.scopes, {}), (RDS, snapshot.routes))
         except RefusedError as error:
             self.refusal = error
+            self._asked.clear()  # it would be refused again
             raise
         self.refusal, self.serving = None, True
         self.versions, self.generation = snapshot.versions, snapshot.generation
 
-    async def _send_clusters(self, snapshot: Snapshot) -> None:
-        """Send clusters and endpoints.
+    async def _send_pair(
+        self, whole: tuple[str, Section, Mapping[str, bytes]], parts: tuple[str, Section]
+    ) -> None:
+        """Send clusters with their endpoints, or scopes with their routes.
 
         A running Envoy acknowledges new clusters only when they are ready to be used, for which it needs
         their endpoints; one that starts acknowledges them before. So nothing is awaited in between.
         """
-        await self._until(lambda: CDS in self._names)
-        await self._recollect(snapshot)
-        new, old = snapshot.clusters, self._clusters
-        version = f"{new.version}+{len(self.survivors)}"
-        if self._sent.get(CDS) == version:
-            await self._send_endpoints(snapshot, ())
+        kind, section, extra = whole
+        version, old = f"{section.version}+{len(extra)}", self._whole.get(kind, Section())
+        if self._sent.get(kind) == version:
+            await self._send_parts(*parts, (), kind)
             return
-        await self._post(CDS, version, b"".join((*new.values(), *self.survivors.values())))
-        await self._send_endpoints(snapshot, [name for name in new if old.get(name) != new.get(name)])
-        await self._accepted(CDS, version)
-        self._clusters = new
+        await self._until(lambda: kind in self._names)
+        await self._post(kind, version, b"".join((*section.values(), *extra.values())))
+        await self._send_parts(*parts, [name for name in section if old.get(name) != section.get(name)], kind)
+        await self._accepted(kind, version)
+        self._whole[kind] = section
+
+    async def _send_parts(self, kind: str, section: Section, changed: Iterable[str], whole: str) -> None:
+        """Send the parts that are new, and those that a changed whole waits for, when Envoy asks for them."""
+        self._asked.discard(kind)  # whoever asks from here on may have missed them
+        known = self._parts[kind]
+        names = {*section.news(known), *(name for name in changed if name in section)}
+        if not names:
+            return
+        await self._until(lambda: names <= self._names.get(kind, NOBODY) or self._refused(whole))
+        if self._refused(whole):
+            return
+        packed = {name: section.get(name) or b"" for name in sorted(names)}
+        for name in names:  # whether it takes them is open until it says so
+            known.pop(name, None)
+        await self._post(kind, section.version, b"".join(packed.values()))
+        await self._accepted(kind, section.version)
+        self._parts[kind] |= packed
+
+    async def _send_listener(self) -> None:
+        version, packed = self._listener
+        if self._sent.get(LDS) != version:
+            await self._until(lambda: LDS in self._names)
+            await self._post(LDS, version, packed)
+            await self._accepted(LDS, version)
 
     async def _recollect(self, snapshot: Snapshot) -> None:
         """Find out what an Envoy that comes from another control plane still routes to."""
@@ -137,38 +169,10 @@ class Stream:
 
     def forget(self) -> None:
         """Let go of clusters that only routes from before used."""
-        self._asked = self._asked or bool(self.survivors)
+        if self.survivors:
+            self._asked.add(CDS)
         self.survivors = {}
         self.wake.set()
-
-    async def _send_endpoints(self, snapshot: Snapshot, changed: Iterable[str]) -> None:
-        """Send the endpoints that are new, and those that a changed cluster waits for."""
-        self._asked = False  # whoever asks from here on may have missed them
-        new = snapshot.endpoints
-        names = {*new.news(self._endpoints), *(name for name in changed if name in new)}
-        if not names:
-            return
-        packed = {name: new.get(name) or b"" for name in names}
-        await self._until(lambda: names <= self._names.get(EDS, NOBODY) or self._refused(CDS))
-        if not self._refused(CDS):
-            for name in names:  # whether it takes them is open until it says so
-                self._endpoints.pop(name, None)
-            await self._post(EDS, new.version, b"".join(packed.values()))
-            await self._accepted(EDS, new.version)
-            self._endpoints |= packed
-
-    async def _send_routes(self, snapshot: Snapshot) -> None:
-        version = snapshot.hosts.version
-        if self._sent.get(RDS) != version:
-            await self._send(
-                RDS, version, snapshot.routes, when=lambda: ROUTES in self._names.get(RDS, NOBODY)
-            )
-
-    async def _send(self, kind: str, version: str, body: bytes, when: Callable[[], bool]) -> None:
-        if self._sent.get(kind) != version:
-            await self._until(when)
-            await self._post(kind, version, body)
-            await self._accepted(kind, version)
 
     async def _post(self, kind: str, version: str, body: bytes) -> None:
         self._count += 1
@@ -196,6 +200,7 @@ class Stream:
         if old == names:
             return
         self._names[kind] = names
-        if kind == EDS:
-            self._asked = self._asked or not names <= (old or frozenset())
-            self._endpoints = {name: packed for name, packed in self._endpoints.items() if name in names}
+        if kind in self._parts:
+            if not names <= (old or NOBODY):
+                self._asked.add(kind)
+            self._parts[kind] = {name: part for name, part in self._parts[kind].items() if name in names}
