@@ -1,7 +1,10 @@
-"""A fitted pipeline becomes an artifact folder, which is opened again before anybody may use it."""
+"""A fitted pipeline becomes an artifact folder, which is opened again before anybody may use it.
+
+Drafts are loaded by the serving code in a scratch folder; only what answers there as the pipeline does is
+written to the store, where it is fetched and asked once more.
+"""
 
 import json
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,25 +13,43 @@ import numpy as np
 import pandas
 import skops.io
 
-from assay_artifact import ArtifactError, Manifest, Prediction, Written, fetch, load, write
+from assay_artifact import ArtifactError, Manifest, Predictor, Written, fetch, load, write
 from assay_artifact.trust import refused
 from assay_training.canonical import canonical
+from assay_training.columns import Inputs
+from assay_training.convert import NotConvertibleError, onnx
 from assay_training.errors import JobError
+from assay_training.parity import Parity, compared, numbers, questions
 
-MODEL, SAMPLE = "model.skops", "sample.json"
-PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "skops", "optuna")
+SKOPS, ONNX, SAMPLE = "model.skops", "model.onnx", "sample.json"
+SAMPLED = 20
+PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "skops", "optuna", "skl2onnx", "onnxruntime")
+
+Files = dict[str, bytes]
 
 
-class Sample(NamedTuple):
-    """Some raw rows with the answers of the fitted pipeline: what every copy of the model must repeat."""
+class Fitted(NamedTuple):
+    """A pipeline with rows that it has not seen, and its own answers for them."""
 
-    rows: pandas.DataFrame
+    model: Any
+    inputs: Inputs
+    held_out: pandas.DataFrame
     answers: np.ndarray[Any, Any]  # probabilities, or the values of a regression
 
-    def to_bytes(self) -> bytes:
-        """JSON keeps every float exactly."""
-        rows = self.rows.astype(object).where(self.rows.notna(), None).to_dict("list")
-        return json.dumps({"rows": rows, "answers": self.answers.tolist()}, default=_plain).encode()
+
+class Served(NamedTuple):
+    """A proven form of the model: what is loaded, its files, and how it compares with the original."""
+
+    predictor: Predictor
+    files: Files
+    parity: Parity
+
+
+class Extra(NamedTuple):
+    """What goes into the folder beside the model."""
+
+    files: Files
+    metadata: dict[str, Any]
 
 
 def packages() -> dict[str, str]:
@@ -36,61 +57,107 @@ def packages() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def serialised(model: Any) -> tuple[bytes, tuple[str, ...]]:
-    """A pipeline as a skops archive, and the types in it that its author vouches for."""
-    archive = canonical(skops.io.dumps(model))
-    return archive, tuple(refused(set(skops.io.get_untrusted_types(data=archive)), ()))
+def drafted(scratch: Path, fitted: Fitted, manifest: Manifest, form: str) -> Served:
+    """Serialise the pipeline, and prove in a scratch folder that the serving code gets its answers.
 
-
-def publish(destination: str, archive: bytes, sample: Sample, manifest: Manifest) -> Written:
-    """Write the artifact, but only after a copy of it proved to answer the sample identically.
+    Args:
+        scratch: An empty folder.
+        fitted: What is written.
+        manifest: With the skops form as its main file, which stays beside an ONNX form.
+        form: Auto, ONNX or Skops.
 
     Raises:
-        JobError: It doesn't load or answers otherwise (InfraCheckFailed), or the store refuses
-            (ArtifactFailed).
+        JobError: It doesn't load or answers otherwise (InfraCheckFailed), or ONNX was asked for but is
+            not its equal (ParityFailed).
     """
-    files = {MODEL: archive, SAMPLE: sample.to_bytes()}
-    with tempfile.TemporaryDirectory(prefix="assay-artifact-") as scratch:
-        draft = _written(f"file://{scratch}/draft", files, manifest)
-        _prove(draft, Path(scratch, "checked"), sample)
-        written = _written(destination, files, manifest)
-        _prove(written, Path(scratch, "stored"), sample)
+    archive = canonical(skops.io.dumps(fitted.model))
+    vouched = tuple(refused(set(skops.io.get_untrusted_types(data=archive)), ()))
+    manifest = manifest.model_copy(update={"trusted_types": vouched})
+    original = _opened(scratch / "skops", {SKOPS: archive}, manifest)
+    _must_answer(original, fitted.held_out, fitted.answers)
+    served = Served(original, {SKOPS: archive}, Parity(reason="not asked for"))
+    if form != "Skops":
+        served = _converted(scratch / "onnx", fitted, served)
+    if form == "ONNX" and not served.parity.holds:
+        raise JobError(
+            "ParityFailed", f"training.format is ONNX, but {_apart(served.parity)}: use Auto or Skops"
+        )
+    return served
+
+
+def stored(destination: str, scratch: Path, served: Served, rows: pandas.DataFrame, extra: Extra) -> Written:
+    """Write the artifact to the store, fetch it and ask it once more.
+
+    Args:
+        destination: The folder of the version.
+        scratch: An absent folder.
+        served: What `drafted` proved.
+        rows: Some raw rows; they are stored with their answers.
+        extra: More files, and what the manifest should tell.
+
+    Raises:
+        JobError: The store refuses (ArtifactFailed), or holds something else (InfraCheckFailed).
+    """
+    rows = rows.head(SAMPLED)
+    answers = numbers(served.predictor.predict(rows))
+    record = {**extra.metadata, "parity": served.parity._asdict()}
+    manifest = served.predictor.manifest.model_copy(update={"metadata": record})
+    written = _written(destination, {**served.files, **extra.files, SAMPLE: _sample(rows, answers)}, manifest)
+    copy = _fetched(written, scratch)
+    sample = json.loads((scratch / SAMPLE).read_bytes())
+    _must_answer(copy, sample["rows"], np.array(sample["answers"]))
     return written
 
 
-def _written(uri: str, files: dict[str, bytes], manifest: Manifest) -> Written:
+def _converted(folder: Path, fitted: Fitted, original: Served) -> Served:
+    """The ONNX form with the original beside it if both answer alike, else the original."""
+    manifest = original.predictor.manifest
     try:
-        return write(uri, files, manifest)
+        graph = onnx(fitted.model, fitted.inputs, manifest.model)
+        as_onnx = manifest.model_copy(update={"format": "onnx", "file": ONNX})
+        predictor = _opened(folder, {ONNX: graph}, as_onnx)
+    except (NotConvertibleError, JobError) as error:
+        return original._replace(parity=Parity(reason=f"not convertible: {error}"))
+    parity = compared(original.predictor, predictor, questions(fitted.held_out, fitted.inputs))
+    if not parity.holds:
+        return original._replace(parity=parity)
+    return Served(predictor, {ONNX: graph, **original.files}, parity)
+
+
+def _apart(parity: Parity) -> str:
+    if parity.reason:
+        return f"the pipeline is {parity.reason}"
+    return f"on {parity.rows} rows it differs by up to {parity.worst:.2g}, with {parity.flips} other labels"
+
+
+def _opened(folder: Path, files: Files, manifest: Manifest) -> Predictor:
+    return _fetched(_written(f"file://{folder}/draft", files, manifest), folder / "copy")
+
+
+def _written(uri: str, files: Files, manifest: Manifest) -> Written:
+    try:
+        return write(uri, files, manifest.model_copy(update={"plan": None}))  # `write` makes it anew
     except (ArtifactError, OSError) as error:
-        raise JobError(
-            "ArtifactFailed", f"the artifact could not be written to {uri}: {error}; nothing is visible"
-        ) from error
+        message = f"the artifact could not be written to {uri}: {error}; nothing is visible"
+        raise JobError("ArtifactFailed", message) from error
 
 
-def _prove(written: Written, folder: Path, sample: Sample) -> None:
+def _fetched(written: Written, into: Path) -> Predictor:
     try:
-        manifest = fetch(written.uri, written.digest, folder)
-        predictor = load(folder, manifest)
-        stored = json.loads((folder / SAMPLE).read_bytes())
-        answer = predictor.predict(stored["rows"])
-    except (ArtifactError, OSError, ValueError) as error:
-        raise JobError(
-            "InfraCheckFailed", f"the artifact {written.uri} does not load as it would be served: {error}"
-        ) from error
-    if not np.array_equal(_numbers(answer), sample.answers):
-        worst = float(np.abs(_numbers(answer) - sample.answers).max())
-        raise JobError(
-            "InfraCheckFailed",
-            f"the artifact {written.uri} answers its sample otherwise, by up to {worst:.3g}",
-        )
+        return load(into, fetch(written.uri, written.digest, into))
+    except (ArtifactError, OSError) as error:
+        message = f"the artifact {written.uri} does not load as it would be served: {error}"
+        raise JobError("InfraCheckFailed", message) from error
 
 
-def _numbers(answer: Prediction) -> np.ndarray[Any, Any]:
-    found = answer.probabilities if answer.probabilities is not None else answer.values
-    assert found is not None
-    return found
+def _must_answer(predictor: Predictor, rows: Any, answers: np.ndarray[Any, Any]) -> None:
+    found = numbers(predictor.predict(rows))
+    if not np.array_equal(found, answers):
+        worst = float(np.abs(found - answers).max())
+        raise JobError("InfraCheckFailed", f"the written artifact answers otherwise, by up to {worst:.3g}")
 
 
-def _plain(value: Any) -> Any:
-    """Numpy's scalars and dates, as JSON knows them."""
-    return value.item() if hasattr(value, "item") else str(value)
+def _sample(rows: pandas.DataFrame, answers: np.ndarray[Any, Any]) -> bytes:
+    """Raw rows with the answers that every copy must repeat; JSON keeps every float exactly."""
+    plain = rows.astype(object).where(rows.notna(), None).to_dict("list")
+    return json.dumps({"rows": plain, "answers": answers.tolist()}).encode()

@@ -8,7 +8,7 @@ import pandas
 
 from assay_artifact import ArtifactError, Manifest, Predictor, fetch, load
 from assay_training.errors import JobError
-from assay_training.metrics import Context, Predicted, measured
+from assay_training.metrics import Floats, Predicted
 from assay_training.spec import Champion
 from assay_training.target import Target
 
@@ -50,17 +50,18 @@ def unlike(champion: Opened, frame: pandas.DataFrame, target: Target) -> str:
     return ""
 
 
-def measures(champion: Opened, frame: pandas.DataFrame, target: Target) -> dict[str, float]:
-    """The champion's metrics on these rows."""
-    return measured(Context(target, answers(champion, frame, target)))
-
-
 def answers(champion: Opened, frame: pandas.DataFrame, target: Target) -> Predicted:
-    """The champion's answers, its classes in the order of the target's."""
+    """The champion's answers for raw rows, its classes in the order of the target's."""
     found = champion.predictor.predict(frame)
-    if target.classes is None or found.labels is None:
+    if target.classes is None or found.labels is None or found.probabilities is None:
         return Predicted(None, None, found.values)
     positions = {label: position for position, label in enumerate(target.classes)}
     labels = np.array([positions[label] for label in found.labels], dtype=np.int64)
     order = [(champion.manifest.classes or ()).index(label) for label in target.classes]
-    return Predicted(labels, None if found.probabilities is None else found.probabilities[:, order], None)
+    return Predicted(labels, _normal(found.probabilities[:, order]), None)
+
+
+def _normal(probabilities: Floats) -> Floats:
+    """Rows that add up to one, which those of a single precision model do only nearly."""
+    total: Floats = probabilities.sum(axis=1, keepdims=True)
+    return probabilities / total

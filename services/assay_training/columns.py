@@ -14,6 +14,7 @@ from assay_training.errors import JobError
 from assay_training.spec import Data, Features
 
 WORDS = 4  # columns with this many words a row or more, and hardly a repeated value, are text
+WIDE = 100  # more values than this get no column each
 DISTINCT = 1000  # more values than this in a column that nobody listed is an identifier, not a category
 
 
@@ -21,6 +22,7 @@ class Inputs(NamedTuple):
     """The features of a version, in the order of the data."""
 
     features: tuple[Feature, ...]
+    wide: tuple[str, ...] = ()  # categories with so many values that the rare ones are put together
 
     @property
     def numeric(self) -> list[str]:
@@ -51,7 +53,9 @@ def inputs(frame: pandas.DataFrame, data: Data, wanted: Features | None) -> Inpu
         raise JobError(
             "ColumnMissing", f"data.uri {data.uri} has no feature beside key and target: add columns"
         )
-    return Inputs(found)
+    return Inputs(
+        found, tuple(each.name for each in found if each.type == "category" and _is_wide(frame[each.name]))
+    )
 
 
 def typed(frame: pandas.DataFrame, inputs: Inputs) -> pandas.DataFrame:
@@ -94,6 +98,10 @@ def _is_boolean(column: pandas.Series) -> bool:
     if column.dtype == object:
         return bool(types.infer_dtype(column, skipna=True) == "boolean")
     return bool(types.is_bool_dtype(column))
+
+
+def _is_wide(column: pandas.Series) -> bool:
+    return bool(column.nunique() > WIDE)
 
 
 def _wording(column: pandas.Series) -> str:

@@ -59,7 +59,7 @@ def ask(model: Any, frame: pandas.DataFrame, target: Target) -> Predicted:
     if target.classes is None:
         return Predicted(None, None, np.asarray(model.predict(frame), dtype=np.float64))
     probabilities = np.asarray(model.predict_proba(frame), dtype=np.float64)
-    return Predicted(probabilities.argmax(axis=1), probabilities, None)
+    return Predicted(target.decided(probabilities), probabilities, None)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Averages over more than two classes are macro averages: each class counts the sa
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn import metrics as skm
 from assay_training.errors import JobError
 from assay_training.target import Target
 
+CALIBRATION_BINS = 10
 Floats = NDArray[np.float64]
 
 
@@ -52,6 +54,10 @@ class Context(NamedTuple):
     def truth(self) -> NDArray[Any]:
         """Positions of classes, or numbers."""
         return self.target.values
+
+    def at(self, rows: NDArray[Any]) -> "Context":
+        """Return the same for some rows: a mask or positions."""
+        return Context(self.target.at(rows), self.predicted.at(rows))
 
     @property
     def hit(self) -> NDArray[np.bool_]:
@@ -105,6 +111,19 @@ def _roc_auc(seen: Context) -> float:
     )
 
 
+def _calibration_error(seen: Context) -> float:
+    """Expected calibration error: the mean distance of confidence and hit rate over ten equal bins."""
+    probabilities = seen.predicted.probabilities
+    assert probabilities is not None
+    if seen.target.kind == "Binary":
+        confidence, hits = seen.score, seen.hit
+    else:
+        confidence, hits = probabilities.max(axis=1), seen.truth == probabilities.argmax(axis=1)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=hits - confidence, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
 def _log_loss(seen: Context) -> float:
     labels = np.arange(len(seen.target.classes or ()))
     return float(skm.log_loss(seen.truth, seen.predicted.probabilities, labels=labels))
@@ -143,15 +162,20 @@ METRICS = {
         Metric("precision", CLASSES, "higher", _averaged(skm.precision_score)),
         Metric("recall", CLASSES, "higher", _averaged(skm.recall_score)),
         Metric("f1", CLASSES, "higher", _averaged(skm.f1_score)),
+        Metric("f2", CLASSES, "higher", _averaged(skm.fbeta_score, beta=2)),
+        Metric("calibrationError", CLASSES, "lower", _calibration_error),
         Metric("mcc", CLASSES, "higher", _labelled(skm.matthews_corrcoef)),
         Metric("rmse", NUMBERS, "lower", _valued(skm.root_mean_squared_error)),
         Metric("mae", NUMBERS, "lower", _valued(skm.mean_absolute_error)),
         Metric("mape", NUMBERS, "lower", _valued(skm.mean_absolute_percentage_error)),
         Metric("medianAbsoluteError", NUMBERS, "lower", _valued(skm.median_absolute_error)),
+        Metric("pinball10", NUMBERS, "lower", _valued(partial(skm.mean_pinball_loss, alpha=0.1))),
+        Metric("pinball90", NUMBERS, "lower", _valued(partial(skm.mean_pinball_loss, alpha=0.9))),
         Metric("r2", NUMBERS, "higher", _valued(skm.r2_score)),
     )
 }
 
+SERVING = ("artifactBytes", "latencyMs")  # gates only: size of the files, 95th percentile of one row's answer
 CHOOSERS = {"Binary": "rocAuc", "Multiclass": "logLoss", "Regression": "rmse"}
 
 

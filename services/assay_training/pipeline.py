@@ -18,8 +18,7 @@ from assay_training.columns import Inputs
 
 Style = Literal["linear", "forest", "boosting"]
 
-MOST_COLUMNS = 100  # one-hot columns a feature; rarer values share one
-MOST_BINS = 254  # histogram gradient boosting takes 255 categories, one of them the unknown
+MOST_COLUMNS = 100  # one-hot columns of a wide category; rarer values share one
 MOST_WORDS = 20_000
 TOPICS = 50  # dense columns that trees get in place of words
 
@@ -48,25 +47,24 @@ def _filled(texts: Sequence[str]) -> ColumnTransformer:
 
 
 def _encoder(style: Style, inputs: Inputs, seed: int) -> ColumnTransformer:
-    # Categories come first, so that boosting knows their positions.
     parts: list[tuple[str, Any, Any]] = []
-    if inputs.categorical:
-        parts.append(("categories", _categories(style), inputs.categorical))
+    if narrow := [name for name in inputs.categorical if name not in inputs.wide]:
+        parts.append(("categories", _categories(style), narrow))
+    if inputs.wide:
+        parts.append(("wide categories", _categories(style, most=MOST_COLUMNS), list(inputs.wide)))
     if inputs.numeric:
         parts.append(("numbers", _numbers(style), inputs.numeric))
     parts += [(f"text {name}", _text(style, seed), name) for name in inputs.text]
     return ColumnTransformer(parts, sparse_threshold=0.3 if style == "linear" else 0.0)
 
 
-def _categories(style: Style) -> Any:
+def _categories(style: Style, most: int | None = None) -> Any:
+    fill = SimpleImputer(strategy="constant", fill_value="")
     if style == "boosting":
-        return OrdinalEncoder(
-            handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=MOST_BINS
-        )
-    known = SimpleImputer(strategy="constant", fill_value="")
+        return make_pipeline(fill, OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan))
+    rare = "ignore" if most is None else "infrequent_if_exist"
     return make_pipeline(
-        known,
-        OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_COLUMNS, sparse_output=False),
+        fill, OneHotEncoder(handle_unknown=rare, max_categories=most, sparse_output=most is not None)
     )
 
 

@@ -108,6 +108,13 @@ class Chooser(Spec):
     name: str
 
 
+class Threshold(Spec):
+    """The probability from which on a binary model says yes, chosen on rows that it was not fitted on."""
+
+    prefer: Literal["recall", "precision"]
+    at_least: float = Field(gt=0, le=1)
+
+
 class Tuning(Spec):
     """The search for hyperparameters."""
 
@@ -119,7 +126,10 @@ class Tuning(Spec):
 
 
 class Training(Spec):
-    """The `training` block of a Model."""
+    """The `training` block of a Model.
+
+    `format` is what is served: Auto means ONNX if it answers as the original does, else skops.
+    """
 
     data: Data
     split: Split = Split()
@@ -130,6 +140,8 @@ class Training(Spec):
     ) = None
     metric: Chooser | None = None
     tuning: Tuning = Tuning()
+    threshold: Threshold | None = None
+    format: Literal["Auto", "ONNX", "Skops"] = "Auto"
 
     @model_validator(mode="after")
     def _features_apart(self) -> Self:
@@ -140,12 +152,26 @@ class Training(Spec):
 
 
 class Gate(Spec):
-    """One offline bar; every rule that is given must hold."""
+    """One offline bar; every rule that is given must hold.
+
+    With `slice`, the metric must pass for each value of that column. With `confidence`, the champion rule
+    wants that much certainty that the version is not worse by more than the margin.
+    """
 
     metric: str
     min: float | None = None
     max: float | None = None
     not_worse_than_champion_by: float | None = Field(default=None, ge=0)
+    confidence: float | None = Field(default=None, ge=0.5, lt=1)
+    slice: Column | None = None
+
+    @model_validator(mode="after")
+    def _rules_fit(self) -> Self:
+        if self.slice and self.not_worse_than_champion_by is not None:
+            raise ValueError("slice goes with min and max only")
+        if self.confidence is not None and self.not_worse_than_champion_by is None:
+            raise ValueError("confidence goes with notWorseThanChampionBy only")
+        return self
 
     @model_validator(mode="after")
     def _has_a_rule(self) -> Self:

@@ -17,6 +17,7 @@ from assay_training.errors import JobError
 from assay_training.fitting import Candidate, Examples, Recipe, ask, fitted
 from assay_training.metrics import Context, Metric, Predicted, measured
 from assay_training.spec import Tuning
+from assay_training.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +69,13 @@ def _finite(metric: Metric, value: float) -> float:
     return value
 
 
-def averages(score: Score, folds: Folds) -> dict[str, float]:
-    """All metrics out of fold: the mean over the folds."""
+def averages(score: Score, folds: Folds, answered: Target) -> dict[str, float]:
+    """All metrics out of fold, labels by the threshold of `answered`: the mean over the folds."""
+    said = score.predicted
+    if said.probabilities is not None:
+        said = said._replace(labels=answered.decided(said.probabilities))
     sides = [folds.fold == fold for fold in np.unique(folds.fold)]
-    rows = [measured(Context(folds.examples.target.at(side), score.predicted.at(side))) for side in sides]
+    rows = [measured(Context(folds.examples.target.at(side), said.at(side))) for side in sides]
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 

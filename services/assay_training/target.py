@@ -22,6 +22,7 @@ class Target(NamedTuple):
     values: NDArray[np.float64] | NDArray[np.int64]
     classes: tuple[Label, ...] | None
     positive: int | None  # position of the positive class, when there are two
+    threshold: float | None = None  # least probability of the positive class; None: the likelier class
 
     @property
     def answers(self) -> NDArray[Any]:
@@ -31,6 +32,20 @@ class Target(NamedTuple):
     def at(self, rows: NDArray[Any]) -> "Target":
         """Return the same target for some rows: a mask or positions."""
         return self._replace(values=self.values[rows])
+
+    def decided(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Positions of the classes that these probabilities (rows, classes) speak for."""
+        if self.threshold is None or self.positive is None:
+            likeliest: NDArray[np.int64] = probabilities.argmax(axis=1)
+            return likeliest
+        chosen = probabilities[:, self.positive] >= self.threshold
+        labels: NDArray[np.int64] = np.where(chosen, self.positive, 1 - self.positive)
+        return labels
+
+    @property
+    def positive_class(self) -> Label | None:
+        """The positive class itself, when there are two."""
+        return None if self.positive is None or self.classes is None else self.classes[self.positive]
 
     @property
     def kind(self) -> str:

@@ -10,7 +10,8 @@ import pandas
 import pytest
 
 from assay_artifact import fetch, load
-from assay_training.job import prepare, train
+from assay_training.job import train
+from assay_training.prepare import prepare
 from assay_training.report import Report
 from assay_training.spec import Job
 
@@ -110,7 +111,15 @@ def test_a_regression_is_judged_by_its_own_metrics(
     ].to_csv(file, index=False)
     report = train(job({"algorithms": ["LinearRegression", "HistGradientBoosting"], "tuning": {"trials": 2}},
                        data={"target": "total_eve_minutes"}, task="Regression"))  # fmt: skip
-    assert set(report["metrics"]["test"]) == {"rmse", "mae", "mape", "medianAbsoluteError", "r2"}
+    assert set(report["metrics"]["test"]) == {
+        "rmse",
+        "mae",
+        "mape",
+        "medianAbsoluteError",
+        "r2",
+        "pinball10",
+        "pinball90",
+    }
     answer = opened(report, tmp_path / "copy").predict(
         {"state": ["KS"], "total_day_charge": [45.07], "total_day_calls": [110]}
     )

@@ -1,0 +1,122 @@
+"""What is told about a version: the whole story in the manifest, the short one in the report."""
+
+import io
+import platform
+from typing import Any, NamedTuple
+
+import pandas
+
+from assay_artifact import Manifest, Written
+from assay_training import artifact
+from assay_training.findings import Finding, Fit, suspects
+from assay_training.gates import Verdict
+from assay_training.prepare import Prepared
+from assay_training.report import Report
+from assay_training.spec import Job
+from assay_training.study import Best
+from assay_training.target import Target
+
+OUT_OF_FOLD = "out-of-fold.parquet"
+
+
+class Trained(NamedTuple):
+    """A chosen, fitted and judged model with what is known about it."""
+
+    best: Best
+    target: Target  # with the decision threshold
+    metrics: dict[str, dict[str, Any]]
+    fit: Fit
+    findings: tuple[Finding, ...]
+    importances: dict[str, float]
+    seed: int
+
+
+def manifest(job: Job, prepared: Prepared, answered: Target) -> Manifest:
+    """The manifest of a draft: how to load it, and nothing about its quality yet."""
+    return Manifest(
+        model=job.model,
+        version=job.version,
+        task=job.task,
+        format="skops",
+        file=artifact.SKOPS,
+        features=prepared.inputs.features,
+        target=job.training.data.target,
+        classes=answered.classes,
+        positive=answered.positive_class,
+        threshold=answered.threshold,
+        packages=artifact.packages(),
+        python=platform.python_version(),
+        seed=job.training.tuning.seed,
+    )
+
+
+def out_of_fold(job: Job, prepared: Prepared, trained: Trained) -> bytes:
+    """One row for each training row: key, fold, truth, what models that had not seen it said, and a doubt."""
+    folds, said = prepared.folds, trained.best.score.predicted
+    keys = prepared.table.frame[job.training.data.key][prepared.parts.train]
+    columns: dict[str, Any] = {"key": keys.astype(str).to_numpy(), "fold": folds.fold}
+    columns["truth"] = folds.examples.target.answers
+    for position, label in enumerate(trained.target.classes or ()):
+        assert said.probabilities is not None
+        columns[f"probability of {label}"] = said.probabilities[:, position]
+    if said.values is not None:
+        columns["prediction"] = said.values
+    columns["suspect"] = suspects(folds.examples.target, said)
+    content = io.BytesIO()
+    pandas.DataFrame(columns).to_parquet(content, index=False)
+    return content.getvalue()
+
+
+def metadata(job: Job, prepared: Prepared, trained: Trained, verdicts: tuple[Verdict, ...]) -> dict[str, Any]:
+    """The whole story, equal for equal jobs: what a clock measured is left out."""
+    doubts = suspects(prepared.train.target, trained.best.score.predicted)
+    return {
+        "training": job.training.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "salt": job.salt,
+        "data": data(prepared),
+        "bestParams": best(trained.best),
+        "trials": {"finished": trained.best.trials - trained.best.failed, "failed": trained.best.failed},
+        "metrics": trained.metrics,
+        "fit": trained.fit._asdict(),
+        "findings": [finding._asdict() for finding in trained.findings],
+        "importances": trained.importances,
+        "suspects": int(doubts.sum()),
+        "gates": [verdict._asdict() for verdict in verdicts if verdict.metric != "latencyMs"],
+    }
+
+
+def data(prepared: Prepared) -> dict[str, Any]:
+    """The rows in numbers."""
+    return {
+        "digest": prepared.table.digest,
+        "rows": len(prepared.examples.frame),
+        "columns": len(prepared.inputs.features),
+        "train": int(prepared.parts.train.sum()),
+        "test": int(prepared.parts.test.sum()),
+    }
+
+
+def best(chosen: Best) -> dict[str, Any]:
+    """The chosen point of the search."""
+    return {"algorithm": chosen.candidate.algorithm, **chosen.candidate.params}
+
+
+def report(
+    prepared: Prepared, trained: Trained, verdicts: tuple[Verdict, ...], written: Written, form: str
+) -> Report:
+    """The short story."""
+    return {
+        "ok": True,
+        "passed": all(verdict.passed for verdict in verdicts),
+        "artifact": {"uri": written.uri, "digest": written.digest, "format": form, "bytes": written.bytes},
+        "data": data(prepared),
+        "environment": {
+            "python": platform.python_version(),
+            "packages": artifact.packages(),
+            "seed": trained.seed,
+        },
+        "bestParams": best(trained.best),
+        "metrics": trained.metrics,
+        "gates": [verdict._asdict() for verdict in verdicts],
+        "findings": [finding._asdict() for finding in trained.findings],
+    }
