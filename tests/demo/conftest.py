@@ -4,4 +4,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "hack/demo"), str(ROOT / "examples/churn"), str(ROOT / "examples/churn/faulty")]
+sys.path[:0] = [
+    str(ROOT / folder) for folder in ("hack", "hack/demo", "examples/churn", "examples/churn/faulty")
+]

@@ -33,7 +33,7 @@ def plot(stage: Stage, path: Path) -> None:
         )
         for axis in axes[:2]:
             _steps(axis, stage.steps.get(experiment.metadata.uid, ()), stage.began)
-            _verdict(axis, experiment, stage.began)
+            _verdict(axis, experiment, stage)
     _effect(axes[0], experiments)
     _errors(axes[1], experiments)
     _answers(axes[2], stage)
@@ -77,19 +77,16 @@ def _steps(axis: Any, steps: Sequence[Step], began: float) -> None:
         )  # fmt: skip
 
 
-def _verdict(axis: Any, experiment: Experiment, began: float) -> None:
-    if (decision := experiment.status.decision) is None:
+def _verdict(axis: Any, experiment: Experiment, stage: Stage) -> None:
+    decision, end = experiment.status.decision, stage.ends.get(experiment.metadata.uid)
+    if decision is None or end is None:
         return
-    at, color = decision.at.timestamp() - began, ENDS.get(decision.verdict, "#555555")
+    at, color = end - stage.began, ENDS.get(decision.verdict, "#555555")
     axis.axvline(at, color=color, lw=1.5)
     axis.annotate(
-        f"{decision.verdict} ",
-        (at, 0.02),
-        xycoords=("data", "axes fraction"),
-        color=color,
-        weight="bold",
-        ha="right",
-    )
+        f"{decision.verdict} ", (at, 0.02), xycoords=("data", "axes fraction"),
+        color=color, weight="bold", ha="right",
+    )  # fmt: skip
 
 
 def _effect(axis: Any, experiments: Sequence[Experiment]) -> None:

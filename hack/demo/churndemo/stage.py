@@ -61,6 +61,7 @@ class Stage:
     guards: dict[str, list[Look]] = field(default_factory=dict)  # experiment -> looks at its error guardrail
     seen: Seen = field(default_factory=lambda: Seen(None))
     steps: dict[str, list[Step]] = field(default_factory=dict)  # by experiment
+    ends: dict[str, float] = field(default_factory=dict)  # experiment -> when its verdict was seen
     samples: list[Sample] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     began: float = field(default_factory=time.time)

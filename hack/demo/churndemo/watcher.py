@@ -41,11 +41,15 @@ class Watcher:
     async def watch(self, cluster: Cluster) -> None:
         """Look until cancelled."""
         async for seen in looks(cluster, self._ref, EVERY):
-            if seen != self._stage.seen:
-                self._remember(seen)
+            await self.show(seen)
             self._stage.sample()
-            async with self._looked:
-                self._looked.notify_all()
+
+    async def show(self, seen: Seen) -> None:
+        """Take note of what is seen now, and wake who waits for it."""
+        if seen != self._stage.seen:
+            self._remember(seen)
+        async with self._looked:
+            self._looked.notify_all()
 
     def _remember(self, seen: Seen) -> None:
         self._stage.seen, at = seen, time.time()
@@ -55,6 +59,8 @@ class Watcher:
             self._stage.trail.add(experiment, at)
             self._note_percent(experiment, at)
             self._note_guard(experiment, at)
+            if experiment.status.decision:
+                self._stage.ends.setdefault(experiment.metadata.uid, at)
 
     def _note_percent(self, experiment: Experiment, at: float) -> None:
         steps = self._stage.steps.setdefault(experiment.metadata.uid, [])
