@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,46 @@ SCHEMAS_WHEEL = "kubernetes-validate==1.37.0"
 KUBERNETES = ("1.29", "1.37")  # the oldest that the chart allows, the newest there is
 
 Object = dict[str, Any]
+
+PROMETHEUS_OPERATOR = (
+    "--api-versions=monitoring.coreos.com/v1/ServiceMonitor",
+    "--api-versions=monitoring.coreos.com/v1/PodMonitor",
+)
+EVERYTHING = {
+    "imagePullSecrets": [{"name": "registry"}],
+    "networkPolicy": {"enabled": True},
+    "images": {"operator": {"digest": f"sha256:{'0' * 64}"}},
+    **{
+        part: {
+            "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+            "extraVolumes": [{"name": "more", "emptyDir": {}}],
+            "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+            "podAnnotations": {"team": "ml"},
+            "podLabels": {"team": "ml"},
+            "nodeSelector": {"kubernetes.io/arch": "amd64"},
+            "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+            "affinity": {"nodeAffinity": {}},
+            "priorityClassName": "high",
+            "serviceAccount": {"annotations": {"team": "ml"}},
+        }
+        for part in ("operator", "gateway", "collector")
+    },
+}
+MATRIX = [
+    pytest.param(({}, ()), id="the defaults"),
+    pytest.param(({"scope": "namespaces", "namespaces": ["team-a", "team-b"]}, ()), id="two namespaces"),
+    pytest.param(
+        ({"collector": {"replicas": 2, "database": {"urlSecret": {"name": "db"}}}}, ()),
+        id="a database of their own",
+    ),
+    pytest.param(
+        ({"tokens": {"existingSecret": "ours"}, "crds": {"install": False}}, ()), id="given tokens, no CRDs"
+    ),
+    pytest.param(
+        ({"fullnameOverride": "trial", "gateway": {"replicas": 1}}, ()), id="one gateway, another name"
+    ),
+    pytest.param((EVERYTHING, PROMETHEUS_OPERATOR), id="everything at once"),
+]
 
 
 def wheel(requirement: str) -> Path:
@@ -91,6 +131,28 @@ def run_helm(major: int, *arguments: str, values: Object | None = None) -> subpr
     )
 
 
+class Objects(list[Object]):
+    """The objects of one rendering."""
+
+    def of_kind(self, *kinds: str) -> list[Object]:
+        return [item for item in self if item["kind"] in kinds]
+
+    def named(self, kind: str, name: str) -> Object:
+        return next(item for item in self.of_kind(kind) if item["metadata"]["name"] == name)
+
+    def pods(self) -> dict[str, Object]:
+        """Return the pod specs, by the name of their owner."""
+        owners = self.of_kind("Deployment", "StatefulSet")
+        found = {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in owners}
+        return found | {o["metadata"]["name"]: o["spec"] for o in self.of_kind("Pod")}
+
+    def containers(self) -> Iterator[tuple[str, Object]]:
+        """Yield every container with the name of its pod's owner."""
+        for name, pod in self.pods().items():
+            for container in (*pod.get("initContainers", []), *pod["containers"]):
+                yield name, container
+
+
 @functools.cache
 def _rendered(major: int, values: str, *arguments: str) -> str:
     command = ["template", "assay", str(CHART), "--namespace", "assay-system", "--values", "-"]
@@ -99,15 +161,22 @@ def _rendered(major: int, values: str, *arguments: str) -> str:
     return done.stdout
 
 
-def render_objects(values: Object | None = None, *arguments: str, major: int = 4) -> list[Object]:
+def render_objects(values: Object | None = None, *arguments: str, major: int = 4) -> Objects:
     """Return the objects that the chart makes of the values."""
     text = _rendered(major, json.dumps(values or {}), *arguments)
-    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+    return Objects(document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document)
 
 
 @pytest.fixture(params=[3, 4], ids=["helm 3", "helm 4"])
 def major(request: pytest.FixtureRequest) -> int:
     return int(request.param)
+
+
+@pytest.fixture(params=MATRIX)
+def objects(request: pytest.FixtureRequest, major: int) -> Objects:
+    """Return what the chart makes of each of many kinds of values, with each Helm."""
+    values, arguments = request.param
+    return render_objects(values, *arguments, major=major)
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +185,7 @@ def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def render() -> Callable[..., list[Object]]:
+def render() -> Callable[..., Objects]:
     return render_objects
 
 

@@ -1,0 +1,113 @@
+"""The parts fit together: labels, ports, settings, and a gateway that leaves politely."""
+
+from __future__ import annotations
+
+import yaml
+
+from assay_collector.settings import Settings as CollectorSettings
+from assay_operator.settings import Settings as OperatorSettings
+from assay_shipper.settings import Settings as ShipperSettings
+
+PROMETHEUS_OPERATOR = (
+    "--api-versions=monitoring.coreos.com/v1/ServiceMonitor",
+    "--api-versions=monitoring.coreos.com/v1/PodMonitor",
+)
+
+
+def test_a_leaving_gateway_answers_until_the_cluster_has_forgotten_it(render) -> None:
+    deployment = render().named("Deployment", "assay-gateway")
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    pod = deployment["spec"]["template"]["spec"]
+    envoy, shipper = pod["containers"][0], pod["initContainers"][0]
+    drain = float(envoy["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert drain >= 5
+    shipped = float(next(v["value"] for v in shipper["env"] if v["name"] == "ASSAY_DRAIN_SECONDS"))
+    assert pod["terminationGracePeriodSeconds"] > drain + shipped
+    assert envoy["readinessProbe"]["httpGet"] == {"path": "/assay-ready", "port": "http"}
+    assert shipper["restartPolicy"] == "Always"  # stopped after Envoy, so that the last exposures are shipped
+
+
+def test_the_gateway_asks_the_operator_of_its_own_release(render) -> None:
+    objects = render({"fullnameOverride": "trial"})
+    bootstrap = yaml.safe_load(objects.named("ConfigMap", "trial-gateway")["data"]["envoy.yaml"])
+    clusters = {
+        c["name"]: c["load_assignment"]["endpoints"][0] for c in bootstrap["static_resources"]["clusters"]
+    }
+    address = clusters["operator"]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+    service = objects.named("Service", address["address"].split(".")[0])
+    assert address["address"] == "trial-operator.assay-system.svc"
+    assert address["port_value"] in [port["port"] for port in service["spec"]["ports"]]
+    assert bootstrap["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+def test_a_budget_never_blocks_the_drain_of_a_node(render) -> None:
+    assert [o["metadata"]["name"] for o in render().of_kind("PodDisruptionBudget")] == ["assay-gateway"]
+    assert render({"gateway": {"replicas": 1}}).of_kind("PodDisruptionBudget") == []
+
+
+def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render) -> None:
+    alone = render().named("StatefulSet", "assay-collector")
+    assert alone["spec"]["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
+    mounts = alone["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert {"name": "data", "mountPath": "/var/lib/assay"} in mounts
+    shared = render({"collector": {"replicas": 2, "database": {"urlSecret": {"name": "db"}}}})
+    deployment = shared.named("Deployment", "assay-collector")
+    environment = {v["name"]: v for v in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert environment["ASSAY_DATABASE_URL"]["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}
+
+
+def test_the_operator_knows_the_gateway_by_its_role(render) -> None:
+    roles = {
+        o["metadata"]["name"]: o["spec"]["template"]["metadata"]["labels"].get("assay.dev/role")
+        for o in render().of_kind("Deployment", "StatefulSet")
+    }
+    assert roles == {"assay-gateway": "gateway", "assay-operator": None, "assay-collector": None}
+
+
+def test_every_setting_that_the_chart_gives_is_one_that_its_reader_knows(render) -> None:
+    known = {
+        "assay-operator": set(OperatorSettings.model_fields),
+        "assay-collector": set(CollectorSettings.model_fields),
+        "assay-gateway": set(ShipperSettings.model_fields),
+    }
+    for name, container in render().containers():
+        given = {v["name"] for v in container.get("env", []) if v["name"].startswith("ASSAY_")}
+        strangers = {variable.removeprefix("ASSAY_").lower() for variable in given} - known.get(name, set())
+        assert strangers == set(), name
+
+
+def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(render) -> None:
+    objects = render()
+    workloads = {w["metadata"]["name"]: w for w in objects.of_kind("Deployment", "StatefulSet")}
+    ports: dict[str, set[str | int]] = {name: set() for name in workloads}
+    for name, container in objects.containers():
+        for port in container.get("ports", []):
+            ports[name] |= {port["name"], port["containerPort"]}
+    for service in objects.of_kind("Service"):
+        wanted = service["spec"]["selector"].items()
+        found = [
+            n for n, w in workloads.items() if wanted <= w["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert len(found) == 1, service["metadata"]["name"]
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports[found[0]]
+
+
+def test_every_metrics_service_is_headless_so_that_dns_finds_each_pod(render) -> None:
+    services = [o for o in render().of_kind("Service") if o["metadata"]["name"].endswith("-metrics")]
+    assert len(services) == 3
+    assert {o["spec"]["clusterIP"] for o in services} == {"None"}
+
+
+def test_monitors_are_made_only_where_their_kinds_are_known(render) -> None:
+    kinds = ("ServiceMonitor", "PodMonitor")
+    assert render().of_kind(*kinds) == []
+    assert len(render({}, *PROMETHEUS_OPERATOR).of_kind(*kinds)) == 3
+
+
+def test_network_policies_let_the_gateway_reach_the_operator(render) -> None:
+    objects = render({"networkPolicy": {"enabled": True}})
+    policy = objects.named("NetworkPolicy", "assay-operator")
+    gateway = objects.named("Deployment", "assay-gateway")["spec"]["template"]["metadata"]["labels"]
+    peer = policy["spec"]["ingress"][0]
+    assert peer["ports"] == [{"port": 18000}]
+    assert peer["from"][0]["podSelector"]["matchLabels"].items() <= gateway.items()
