@@ -12,9 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assay_serving import bodies
+from assay_serving import bodies, formats
 from assay_serving.metrics import RouteMetrics
 from assay_serving.problems import Problem
+from assay_serving.protocol import Protocol
 from assay_serving.schema import schema
 from assay_serving.served import State
 
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 GONE = 499
 PATHS = frozenset({"/predict", "/schema", "/livez", "/readyz", "/metrics"})
-JSON_ONLY = frozenset({bodies.JSON})
+KINDS = formats.readable() | {bodies.JSON}
 
 
 def application(state: State) -> Starlette:
@@ -35,6 +36,7 @@ def application(state: State) -> Starlette:
             Route("/livez", routes.live),
             Route("/readyz", routes.ready),
             Route("/metrics", routes.plain(routes.metrics)),
+            *Protocol(state).routes(routes.measured, routes.plain),
         ],
         exception_handlers={404: _not_found, 405: _not_allowed},
     )
@@ -55,10 +57,13 @@ class Routes:
     async def predict(self, request: Request) -> Response:
         """Answer named raw rows."""
         version = self.state.served()
-        bodies.media_type(request, JSON_ONLY)
+        kind = bodies.media_type(request, KINDS)
         body = await bodies.content(request, version.settings.max_body_bytes)
-        table, ignored = version.reader.read(body)
-        prediction = await version.predict(table)
+        if kind == bodies.JSON:
+            table, ignored = version.reader.read(body)
+        else:
+            table, ignored = formats.read(kind, body, version.manifest.features, version.settings.max_rows)
+        prediction = await version.predict(table, bodies.patience(request))
         identity = version.identities.of(request.headers.get("x-request-id"))
         return Response(version.writer.write(prediction, identity, ignored), media_type=bodies.JSON)
 

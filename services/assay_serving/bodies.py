@@ -5,6 +5,7 @@ from starlette.requests import Request
 from assay_serving.problems import Problem
 
 JSON = "application/json"
+DEADLINE = "x-envoy-expected-rq-timeout-ms"
 
 
 async def content(request: Request, limit: int) -> bytes:
@@ -36,6 +37,12 @@ def media_type(request: Request, known: frozenset[str]) -> str:
         readable = ", ".join(sorted(known))
         raise Problem(415, "media-type", f"content-type {kind!r} is not read here; send {readable}")
     return kind
+
+
+def patience(request: Request) -> float | None:
+    """Return the seconds that the caller waits, as Envoy says."""
+    given = request.headers.get(DEADLINE)
+    return int(given) / 1000 if given is not None and given.isdecimal() and int(given) else None
 
 
 def _too_large(limit: int) -> Problem:

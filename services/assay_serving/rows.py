@@ -23,6 +23,7 @@ class RowReader:
 
     def __init__(self, features: Sequence[Feature], max_rows: int) -> None:
         """Prepare for a version's features."""
+        self.features = features
         self.numeric, self.textual = numeric(features), textual(features)
         self.number_names = [feature.name for feature in self.numeric]
         self.names = frozenset(feature.name for feature in features)
@@ -81,12 +82,20 @@ class RowReader:
             if given.keys().isdisjoint(self.names):
                 wanted = ", ".join(sorted(self.names)[:10])
                 raise Problem(422, "no-known-column", f"row {row} has none of the columns: {wanted}", row=row)
-        if not self.demanding:
-            return
-        for position, feature in enumerate(self.numeric):
-            _demand(feature, np.isnan(table.numbers[:, position]))
-        for values, feature in zip(table.texts, self.textual, strict=True):
-            _demand(feature, [not isinstance(value, str) for value in values])
+        if self.demanding:
+            demanded(table, self.features)
+
+
+def demanded(table: Table, features: Sequence[Feature]) -> None:
+    """Check that no required value is null.
+
+    Raises:
+        BadValueError: One is.
+    """
+    for position, feature in enumerate(numeric(features)):
+        _demand(feature, np.isnan(table.numbers[:, position]))
+    for values, feature in zip(table.texts, textual(features), strict=True):
+        _demand(feature, [not isinstance(value, str) for value in values])
 
 
 def bad_value(error: BadValueError) -> Problem:

@@ -26,7 +26,7 @@ def dispatched(ours: App, paths: frozenset[str], others: App) -> App:
     """Answer our own paths without the way through the other app's middleware, which costs more."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["path"] in paths or scope["path"].startswith("/v2/")):
+        if scope["type"] == "http" and (scope["path"] in paths or scope["path"].startswith("/v2")):
             await ours(scope, receive, send)
         else:
             await others(scope, receive, send)
