@@ -102,8 +102,8 @@ def _boundaries(fractions: tuple[float, ...], alpha: float, sides: int, spending
 class _Walk:
     """The density of the score among paths that have not crossed yet."""
 
-    def __init__(self, sides: int) -> None:
-        self.sides = sides
+    def __init__(self, sides: int, grid: int = GRID) -> None:
+        self.sides, self.grid = sides, grid
         self.time = 0.0
         self.points: Floats = np.zeros(1)
         self.mass: Floats = np.ones(1)
@@ -126,7 +126,7 @@ class _Walk:
         """Go on to look t with the paths inside its boundary."""
         top = z * sqrt(t)
         bottom = -top if self.sides == 2 else min(-CAP * sqrt(t) + drift * t, top - sqrt(t))  # noqa: PLR2004
-        points = np.linspace(bottom, top, GRID)
+        points = np.linspace(bottom, top, self.grid)
         sd = sqrt(t - self.time)
         gaps = (points[:, None] - self.points[None, :] - drift * (t - self.time)) / sd
         density = np.exp(-gaps * gaps / 2) @ self.mass / (sd * sqrt(2 * np.pi))
@@ -146,7 +146,7 @@ def _simpson(points: Floats) -> Floats:
 
 
 def crossing(
-    fractions: tuple[float, ...], z: tuple[float, ...], drift: float, *, sides: int = 2
+    fractions: tuple[float, ...], z: tuple[float, ...], drift: float, *, sides: int = 2, grid: int = GRID
 ) -> list[float]:
     """Return the chance to cross the upper boundary first at each look, under a drift.
 
@@ -155,8 +155,9 @@ def crossing(
         z: Boundaries.
         drift: Expected z at fraction 1.
         sides: 2 if paths below -z stop as well.
+        grid: Points (odd) on which the density is kept.
     """
-    walk, chances = _Walk(sides), []
+    walk, chances = _Walk(sides, grid), []
     for t, bound in zip(fractions, z, strict=True):
         chances.append(walk.outside(t, bound, drift))
         walk.step(t, bound, drift)

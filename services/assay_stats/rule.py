@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
+from assay_stats.sequential import tuning
+
 MetricType = Literal["Proportion", "Mean", "Ratio", "Cuped"]
 Direction = Literal["Increase", "Decrease"]
 Method = Literal["AsymptoticCS", "BetaBinomial", "ExactMargin"]
@@ -130,6 +132,7 @@ def primary_rule(
         alpha=alpha,
         direction=direction,
         n_star=_n_star(planned_units),
+        concentration=planned_concentration(_rarer(base_rate) * (planned_units or 0), alpha),
         count="NonEvents" if rare and base_rate is not None and base_rate > 1 / 2 else "Events",
     )
 
@@ -169,6 +172,18 @@ def guardrail_rule(  # noqa: PLR0913 - a plan has this many parts
         guardrails=guardrails,
         n_star=_n_star(planned_units),
     )
+
+
+def planned_concentration(events: float, alpha: float) -> float:
+    """Return the beta mixture's weight for a planned number of events: tightest at a quarter of them.
+
+    What N / N* is to the asymptotic sequence, events / concentration is to this one.
+    """
+    return max(PRIMARY_CONCENTRATION, round(events / (PLAN_PART * tuning(alpha))))
+
+
+def _rarer(base_rate: float | None) -> float:
+    return 0.0 if base_rate is None else min(base_rate, 1 - base_rate)
 
 
 def _n_star(planned_units: float | None) -> float:
