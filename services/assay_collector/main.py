@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from assay_collector.app import Collector, application
 from assay_collector.body import Bounds
 from assay_collector.changes import Changes
+from assay_collector.protocol import PatientProtocol
 from assay_collector.settings import Settings
 from assay_collector.store.engine import migrated, opened
 from assay_collector.telemetry import Telemetry
@@ -61,7 +62,7 @@ async def serve(settings: Settings) -> None:
         host=settings.listen_host,
         port=settings.listen_port,
         loop="uvloop",
-        http="httptools",
+        http=PatientProtocol,
         log_level=settings.log_level.lower(),
         access_log=False,
         limit_concurrency=settings.connections,

@@ -1,7 +1,6 @@
 """A ledger to call directly, and a collector as a process to talk to, kill and start again."""
 
 import contextlib
-import functools
 import os
 import shutil
 import socket
@@ -76,21 +75,46 @@ def postgres_user() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of an empty PostgreSQL server on a socket of its own, as strict with fsync as a real one."""
+def postgres_folder() -> Iterator[str]:
+    """A folder that the server's user may write to."""
     if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
         pytest.skip("needs a PostgreSQL server: initdb and pg_ctl on the PATH")
     with tempfile.TemporaryDirectory(prefix="assay-pg-", dir="/tmp") as folder:
         if os.getuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
-        run = functools.partial(subprocess.run, check=True, cwd=folder, capture_output=True)
-        data = f"{folder}/data"
-        run([*postgres_user(), "initdb", "-D", data, "-U", "assay", "--auth=trust", "--no-sync"])
-        options = f"-c listen_addresses= -c unix_socket_directories={folder}"
-        control = [*postgres_user(), "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log"]
-        run([*control, "-o", options, "start"])
-        yield f"postgresql://assay@/postgres?host={folder}"
-        run([*control, "-m", "immediate", "stop"])
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_control(postgres_folder: str) -> Callable[..., None]:
+    """Run pg_ctl."""
+    options = f"-c listen_addresses= -c unix_socket_directories={postgres_folder}"
+    control = [
+        *postgres_user(),
+        "pg_ctl",
+        "-D",
+        f"{postgres_folder}/data",
+        "-w",
+        "-l",
+        f"{postgres_folder}/log",
+    ]
+
+    def run(*arguments: str) -> None:
+        subprocess.run(
+            [*control, "-o", options, *arguments], check=True, cwd=postgres_folder, stdout=subprocess.DEVNULL
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_folder: str, postgres_control: Callable[..., None]) -> Iterator[str]:
+    """The URL of a PostgreSQL server on a socket of its own, as strict with fsync as a real one."""
+    initdb = [*postgres_user(), "initdb", "-D", f"{postgres_folder}/data", "-U", "assay", "--auth=trust"]
+    subprocess.run([*initdb, "--no-sync"], check=True, cwd=postgres_folder, capture_output=True)
+    postgres_control("start")
+    yield f"postgresql://assay@/postgres?host={postgres_folder}"
+    postgres_control("-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
