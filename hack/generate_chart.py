@@ -32,7 +32,7 @@ README = """\
 helm install assay charts/assay --namespace assay-system --create-namespace
 ```
 
-Works with Helm 3 and 4 on Kubernetes 1.29 and newer. What it installs, and how to choose:
+Works with Helm 3 and 4 on Kubernetes 1.30 and newer. What it installs, and how to choose:
 [docs/install.md](../../docs/install.md); how to live with it: [docs/operations.md](../../docs/operations.md).
 
 ## Values

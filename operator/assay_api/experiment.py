@@ -248,6 +248,9 @@ class Plan(Observed):
     units_per_arm: Annotated[
         int | None, Field(description="Planned for the minimum effect at the wanted power.")
     ] = None
+    settle_seconds: Annotated[
+        float, Field(description="When every request of a unit has ended, and its ratio can be judged.")
+    ] = 32
     rules: Annotated[
         dict[str, Any],
         Field(
@@ -263,7 +266,9 @@ class Checks(Observed):
     srm: Annotated[
         str, Field(max_length=256, description="Sample ratio: do the arms have the share they should?")
     ] = ""
-    srm_log_evidence: Annotated[float, Field(description="Against the declared split; the largest so far.")] = 0
+    srm_log_evidence: Annotated[
+        float, Field(description="Against the declared split; the largest so far.")
+    ] = 0
     audit: Annotated[
         str, Field(max_length=256, description="Assignment: does every exposure stand where it should?")
     ] = ""

@@ -10,6 +10,8 @@ ONE_SIZE = "say exactly one of absolute or relative"
 GATEWAY_COUNTS_UNITS = "a Gateway metric is a Proportion of units; type must be Proportion"
 SLOW_IS_SEEN_BY_THE_GATEWAY = "slowerThan needs source Gateway"
 WINDOW_IS_FOR_EVENTS = "window, missing and aggregate need source Events"
+CAP_IS_FOR_MEANS = "cap needs type Mean"
+NOTHING_IS_MISSING = "a Gateway metric counts every exposed unit; missing must be Zero"
 BAD_IS_COUNTED = "a Gateway metric counts bad units; direction must be Decrease"
 
 _ONE_SIZE = rules({"has(self.absolute) != has(self.relative)": ONE_SIZE})
@@ -39,6 +41,8 @@ _METRIC_RULES = {
     "self.source == 'Gateway' || !has(self.slowerThan)": SLOW_IS_SEEN_BY_THE_GATEWAY,
     "self.source == 'Events' || !has(self.window)": WINDOW_IS_FOR_EVENTS,
     "self.source != 'Gateway' || self.direction == 'Decrease'": BAD_IS_COUNTED,
+    "self.source != 'Gateway' || self.missing == 'Zero'": NOTHING_IS_MISSING,
+    "self.type == 'Mean' || !has(self.cap)": CAP_IS_FOR_MEANS,
 }
 
 
@@ -103,6 +107,8 @@ class Metric(Resource):
             (gateway or self.slower_than is None, SLOW_IS_SEEN_BY_THE_GATEWAY),
             (not gateway or self.window is None, WINDOW_IS_FOR_EVENTS),
             (not gateway or self.direction == "Decrease", BAD_IS_COUNTED),
+            (not gateway or self.missing == "Zero", NOTHING_IS_MISSING),
+            (self.type == "Mean" or self.cap is None, CAP_IS_FOR_MEANS),
         ):
             if not holds:
                 raise ValueError(message)

@@ -11,6 +11,7 @@ COMPONENT = "app.kubernetes.io/component"
 OPERATOR = "assay-operator"
 FINALIZER = f"{GROUP}/finalizer"
 DIGEST = f"{GROUP}/digest"
+SETTLED = "assay.settled"  # a count of our own beside the user's metrics, whose names have no dot
 
 
 def version_name(model: str, number: int) -> str:

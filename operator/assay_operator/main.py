@@ -44,7 +44,7 @@ def reconciler(
     hands = Hands(cluster, store, now)
     return ModelReconciler(
         hands=hands,
-        gather=Gatherer(store),
+        gather=Gatherer(store, settings.own_namespace),
         versions=VersionReconciler(hands, settings.platform),
         experiments=ExperimentReconciler(hands, outcomes),
         gateways=gateways,
@@ -80,7 +80,7 @@ async def serve(settings: Settings) -> None:
         triggers.register(registry)
         kopf.on.login(registry=registry, id="login")(login)
         desk = AlertDesk(cluster, store, queue, token_file(settings.tokens_dir))
-        web = server(application(triggers.last_event, lambda: True, desk), settings.http_port)
+        web = server(application(triggers, desk), settings.http_port)
         async with asyncio.TaskGroup() as tasks:  # when one of them dies, the process does
             others = [
                 tasks.create_task(queue.run()),
@@ -104,7 +104,8 @@ async def _listed(triggers: Triggers) -> None:
     """List everything; right after an installation the API server may not serve our kinds yet."""
     for attempt in range(START_ATTEMPTS):
         try:
-            return await triggers.refresh()
+            await triggers.refresh()
+            break
         except Exception as error:
             if attempt == START_ATTEMPTS - 1:
                 raise

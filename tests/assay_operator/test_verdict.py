@@ -181,6 +181,12 @@ TENTH = START + timedelta(minutes=5)
             id="nobody ever came",
         ),
         pytest.param(
+            seen(right=(0.8, 0.86), trust=Trust(data_age=1.0)),
+            "Hold",
+            "RatioUnknown",
+            id="a win waits until the split was checked",
+        ),
+        pytest.param(
             seen(programmed=False, right=(0.8, 0.9)),
             "Hold",
             "NotProgrammed",
@@ -239,7 +245,7 @@ def test_the_best_of_several_winners_is_promoted() -> None:
         spec=asked,
         arms=arms,
         readings=readings(asked, plan(asked), arms, ()),
-        trust=Trust(data_age=1.0),
+        trust=Trust(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
     )
     assert decide(observed).winner == "churn-3"
 

@@ -91,7 +91,7 @@ def test_bad_values_are_refused_in_words_that_name_the_key(values, words, major,
 def test_an_old_cluster_is_refused(major, helm) -> None:
     done = helm(major, "template", "assay", str(CHART), "--kube-version", "1.28.9")
     assert done.returncode != 0
-    assert "1.29" in done.stderr
+    assert "1.30" in done.stderr
 
 
 def test_lint_has_nothing_to_say(major, helm) -> None:

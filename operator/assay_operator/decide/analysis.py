@@ -25,9 +25,10 @@ from assay_stats.planning import INFLATION
 
 NOTHING = Moments(0, 0.0, 0.0)
 SRM_ALPHA = 0.001
+LOG_LAG = 2.0  # seconds from the end of a request to its place in the counts
 
 
-def plan(spec: ExperimentSpec) -> Plan:
+def plan(spec: ExperimentSpec, timeout: float = 30.0) -> Plan:
     """Fix what must not change once data is seen: the test of each metric, and the sample size.
 
     Rules that share the control's alpha for rollback: guardrails times candidates (Bonferroni).
@@ -41,7 +42,7 @@ def plan(spec: ExperimentSpec) -> Plan:
         rules[metric.name] = _rule(metric, alpha, units).to_dict()
     for guardrail in spec.metrics.guardrails:
         rules[guardrail.name] = _guard(guardrail, alpha, tests, wanted).to_dict()
-    return Plan(units_per_arm=wanted, rules=rules)
+    return Plan(units_per_arm=wanted, settle_seconds=timeout + LOG_LAG, rules=rules)
 
 
 def _rule(metric: Metric, alpha: float, units: float | None) -> Rule:

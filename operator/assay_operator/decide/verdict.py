@@ -155,6 +155,13 @@ def aa_found_a_difference(seen: Observed) -> Outcome | None:
     )
 
 
+def ratio_is_unknown(seen: Observed) -> Outcome | None:
+    """At the last step nothing is promoted before the split could be checked."""
+    if seen.trust.srm is None and seen.last_step and not seen.out_of_time and _wins(seen):
+        return Outcome("Hold", "RatioUnknown", "waits until the first units have settled, to check the split")
+    return None
+
+
 def candidate_is_worse(seen: Observed) -> Outcome | None:
     """The primary metric shows harm."""
     worse = [reading for reading, verdict in _decided(seen) if verdict == "worse"]
@@ -167,6 +174,10 @@ def candidate_is_worse(seen: Observed) -> Outcome | None:
 
 def candidate_wins(seen: Observed) -> Outcome | None:
     """The primary is better, every guardrail is within its margin, and it has run long enough."""
+    return _wins(seen)
+
+
+def _wins(seen: Observed) -> Outcome | None:
     if (
         not seen.last_step
         or seen.elapsed < seconds(seen.spec.decision.min_duration)
@@ -233,6 +244,7 @@ CHECKS: tuple[Check, ...] = (
     not_programmed,
     aa_found_a_difference,
     candidate_is_worse,
+    ratio_is_unknown,
     candidate_wins,
     units_are_used_up,
     time_is_over,

@@ -33,6 +33,7 @@ class Triggers:
         self._queue = queue
         self._gateways = gateways
         self.last_event: dict[str, float] = {}
+        self.last_sweep = time.monotonic()
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Teach `registry` the handlers; they have ids, or kopf would name them `...<locals>...`."""
@@ -89,6 +90,7 @@ class Triggers:
                     metrics.errors.labels(type(error).__name__).inc()
                     log.exception("the listing failed, again in %.0f s", every)
             self.every_model()
+            self.last_sweep = time.monotonic()
 
 
 def _resource(kind: Kind) -> tuple[str, ...]:

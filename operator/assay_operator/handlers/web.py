@@ -1,7 +1,8 @@
 """The operator's own HTTP port: health, metrics, alerts."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import uvicorn
 from prometheus_client import REGISTRY, Gauge, generate_latest
@@ -14,28 +15,31 @@ from starlette.routing import Route
 _age = Gauge("assay_watch_age_seconds", "Since the newest event of a kind.", ["resource"])
 
 
-def application(
-    last_event: Mapping[str, float],
-    ready: Callable[[], bool],
-    alerts: Callable[[Request], Awaitable[Response]],
-) -> Starlette:
-    """Return the ASGI application.
+STUCK_AFTER = 180.0  # seconds without a sweep; a sweep is every 30
 
-    Args:
-        last_event: Monotonic time of the newest event, by kind.
-        ready: Whether gateways are being served.
-        alerts: Answers Alertmanager.
-    """
+
+class Pulse(Protocol):
+    """What tells that the operator is alive."""
+
+    last_event: dict[str, float]  # monotonic time of the newest event, by kind
+    last_sweep: float  # monotonic time of the end of the newest sweep
+
+
+def application(pulse: Pulse, alerts: Callable[[Request], Awaitable[Response]]) -> Starlette:
+    """Return the ASGI application; `alerts` answers Alertmanager. It is served when the gateways are."""
 
     async def healthz(_: Request) -> Response:
+        quiet = time.monotonic() - pulse.last_sweep
+        if quiet > STUCK_AFTER:
+            return PlainTextResponse(f"no sweep for {quiet:.0f} s, {STUCK_AFTER:.0f} s are allowed", 500)
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
-        return PlainTextResponse("ok") if ready() else PlainTextResponse("starting", 503)
+        return PlainTextResponse("ok")
 
     async def metrics(_: Request) -> Response:
         now = time.monotonic()
-        for kind, seen in list(last_event.items()):
+        for kind, seen in list(pulse.last_event.items()):
             _age.labels(kind).set(now - seen)
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 

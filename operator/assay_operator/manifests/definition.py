@@ -4,10 +4,14 @@ from typing import Any
 
 from assay_api import Experiment, ExperimentStatus, Metric
 from assay_api.duration import seconds
+from assay_api.names import SETTLED
+
+DEFAULT_SETTLE = 32.0  # seconds: the gateway's time-out, and a little for the log
 
 
 def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool = False) -> dict[str, Any]:
     """Return the definition; metrics and arms never change, the table and its epoch do."""
+    settle = status.plan.settle_seconds if status.plan else DEFAULT_SETTLE
     return {
         "namespace": experiment.metadata.namespace,
         "name": experiment.metadata.name,
@@ -16,8 +20,23 @@ def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool
         "table": ",".join(f"{slots.arm}:{slots.start}-{slots.end}" for slots in status.table),
         "epoch": status.epoch,
         "startedAt": status.started_at.isoformat() if status.started_at else None,
-        "metrics": [_metric(metric) for metric in experiment.spec.metrics.every],
+        "metrics": [*(_metric(metric) for metric in experiment.spec.metrics.every), _settled(settle)],
         "closed": closed,
+    }
+
+
+def _settled(window: float) -> dict[str, Any]:
+    """Units count here once every request that began with theirs has ended, well or by its time-out.
+
+    An answer is logged when it ends. So a slower arm has fewer units than it should at any moment, and the
+    ratio of all units so far would call every slow candidate a broken split.
+    """
+    return {
+        "name": SETTLED,
+        "type": "Proportion",
+        "source": "Events",
+        "windowSeconds": window,
+        "missing": "Zero",
     }
 
 

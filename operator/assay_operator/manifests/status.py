@@ -41,10 +41,13 @@ def _patch(thing: Thing, said: Manifest) -> Manifest:
 def events(
     thing: Thing, before: Iterable[Condition], after: Iterable[Condition], now: datetime
 ) -> Iterator[Manifest]:
-    """Yield an Event for every condition that changed its status or its reason."""
+    """Yield an Event for every condition that changed its status or its reason; the same news once."""
     known = {condition.type: (condition.status, condition.reason) for condition in before}
+    told = set()
     for condition in after:
-        if known.get(condition.type) != (condition.status, condition.reason):
+        news = known.get(condition.type) != (condition.status, condition.reason)
+        if news and (condition.reason, condition.message) not in told:
+            told.add((condition.reason, condition.message))
             yield _event(thing, condition, now)
 
 
@@ -76,4 +79,13 @@ def _event(thing: Thing, condition: Condition, now: datetime) -> Manifest:
     }
 
 
-_EXPECTED = {"Training", "Starting", "Pending", "Queued", "Running", "FirstVersion", "NotProgrammedYet"}
+_EXPECTED = {
+    "Training",
+    "Starting",
+    "Pending",
+    "Queued",
+    "Running",
+    "FirstVersion",
+    "NotProgrammedYet",
+    "ScaledToZero",
+}

@@ -64,7 +64,8 @@ class ExperimentReconciler:
         waiting = Waiting(experiment, model, family.versions, champion, ahead, available)
         if no := objection(waiting):
             return await self._show(experiment, experiment.status, pending(no.phase, no.reason, no.message))
-        status = self._first(experiment)
+        timeout = seconds(model.spec.serving.timeout) if model else 0.0
+        status = self._first(experiment, timeout)
         try:
             await self.outcomes.define(experiment.metadata.uid, definition(experiment, status))
         except NoAnswer as nothing:  # no unit is sent before it can be counted
@@ -73,13 +74,13 @@ class ExperimentReconciler:
             )
         return await self._show(experiment, status, running("Started", "the first units are enrolled"))
 
-    def _first(self, experiment: Experiment) -> ExperimentStatus:
+    def _first(self, experiment: Experiment, timeout: float) -> ExperimentStatus:
         """Freeze what must not change, and enrol the units of the first step."""
         now = self.hands.now()
         news = {
             "started_at": now,
             "salt": experiment.metadata.uid,
-            "plan": plan(experiment.spec),
+            "plan": plan(experiment.spec, timeout),
         }
         return self._stepped(experiment, experiment.status.model_copy(update=news), 0, now)
 
@@ -139,6 +140,7 @@ class ExperimentReconciler:
         ended = await self._show(experiment, status.model_copy(update=news), over(verdict))
         where = (experiment.metadata.namespace, experiment.spec.model_ref.name)
         metrics.verdicts.labels(*where, outcome.kind, outcome.reason).inc()
+        log.info("%s/%s: %s, %s: %s", *experiment.metadata.ref, outcome.kind, outcome.reason, outcome.message)
         return ended
 
     async def _close(self, experiment: Experiment) -> Experiment:

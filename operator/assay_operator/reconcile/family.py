@@ -55,9 +55,10 @@ class Family:
 class Gatherer:
     """Parses what the store holds; a body that did not change is parsed once."""
 
-    def __init__(self, store: Store) -> None:
-        """Take the store."""
+    def __init__(self, store: Store, system: str) -> None:
+        """Take the store and the namespace of the gateways; a pod elsewhere may call itself one."""
         self._store = store
+        self._system = system
         self._parsed: dict[Ref, dict[str, tuple[str, Any]]] = {}
 
     def __call__(self, ref: Ref) -> Family:
@@ -89,7 +90,7 @@ class Gatherer:
             predictors=_pods(live, "predictor"),
             deployments={_owner(b): deployment(b) for b in _kind(live, DEPLOYMENT)},
             backends=_backends(live),
-            gateways=tuple(sorted(_gateways(self._store))),
+            gateways=tuple(sorted(_gateways(self._store, self._system))),
         )
 
 
@@ -141,9 +142,10 @@ def _backends(live: Mapping[Key, Body]) -> dict[str, tuple[Endpoint, ...]]:
     return {version: tuple(sorted(ready)) for version, ready in found.items()}
 
 
-def _gateways(store: Store) -> Iterator[str]:
+def _gateways(store: Store, system: str) -> Iterator[str]:
     for body in store.strays():
-        if (body["metadata"].get("labels") or {}).get(ROLE) == "gateway":
+        metadata = body["metadata"]
+        if metadata["namespace"] == system and (metadata.get("labels") or {}).get(ROLE) == "gateway":
             seen = pod(body)
             if seen.ready and seen.address and not seen.leaving:
                 yield seen.address

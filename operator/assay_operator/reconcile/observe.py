@@ -5,10 +5,11 @@ from datetime import datetime
 from assay_api import Experiment
 from assay_api.condition import is_true
 from assay_api.model import Alert
+from assay_api.names import SETTLED
 from assay_operator.decide.analysis import SRM_ALPHA, readings
 from assay_operator.decide.observed import ArmSeen, Observed, Trust
 from assay_operator.reconcile.family import Family
-from assay_operator.telemetry import NoAnswer, Outcomes, Summary
+from assay_operator.telemetry import ArmSummary, NoAnswer, Outcomes, Summary
 from assay_stats import Srm, srm
 
 
@@ -70,11 +71,16 @@ def _trust(experiment: Experiment, summary: Summary, fault: str, now: datetime) 
 def _srm(experiment: Experiment, summary: Summary) -> Srm | None:
     """Expect the widths of the present table: rounding to slots is part of the declared split."""
     widths = {s.arm: float(s.end - s.start) for s in experiment.status.table}
-    counts = {name: summary.arms[name].units for name in widths if name in summary.arms}
+    counts = {name: _settled(summary.arms[name]) for name in widths if name in summary.arms}
     if len(counts) != len(widths) or not any(counts.values()):
         return None
     before = experiment.status.checks.srm_log_evidence if experiment.status.checks else 0.0
     return srm(counts, widths, SRM_ALPHA, previous=before)
+
+
+def _settled(arm: ArmSummary) -> int:
+    """Units whose requests have all ended: the others are missing where answers are slow, and no fault."""
+    return arm.moments[SETTLED].n if SETTLED in arm.moments else 0
 
 
 def _lost(family: Family, experiment: Experiment) -> str:
