@@ -14,4 +14,8 @@ HACK = Path(__file__).resolve().parents[1]
 
 if __name__ == "__main__":
     sys.path[:0] = [str(HACK), str(HACK.parent / "examples/churn")]
-    sys.exit(asyncio.run(import_module("churndemo.main").main()))
+    try:
+        sys.exit(asyncio.run(import_module("churndemo.main").main()))
+    except KeyboardInterrupt:
+        print("interrupted; what is up stays up: make down ends it", file=sys.stderr)
+        sys.exit(130)

@@ -99,6 +99,25 @@ class House:
         known = {e["name"]: e.get("value", "") for c in containers for e in c.get("env", [])}
         return str(known["ASSAY_TRAINER_IMAGE"])
 
+    async def explain(self, path: Path) -> Path:
+        """Write down what the cluster knows about a story that went wrong; return where."""
+        parts = [
+            ("get", "models,modelversions,experiments,pods,jobs", "-n", NAMESPACE, "-o", "wide"),
+            ("get", "models,modelversions,experiments", "-n", NAMESPACE, "-o", "yaml"),
+            ("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp"),
+            ("get", "pods", "-n", SYSTEM, "-o", "wide"),
+            ("logs", "-n", SYSTEM, f"deployment/{RELEASE}-operator", "--tail=300"),
+        ]
+        said = [f"$ kubectl {' '.join(words)}\n{await self._told(words)}" for words in parts]
+        await asyncio.to_thread(path.write_text, "\n".join(said))
+        return path
+
+    async def _told(self, words: tuple[str, ...]) -> str:
+        try:
+            return await self.kubectl(*words)
+        except KubectlError as error:
+            return f"{error}\n"
+
     async def clear(self) -> None:
         """Remove what an earlier run has left in this cluster."""
         await self.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")

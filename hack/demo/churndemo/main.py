@@ -45,15 +45,16 @@ def arguments() -> argparse.Namespace:
 async def main() -> int:
     said, console = arguments(), Console()
     try:
-        if not said.here:
-            await build(said.cluster, console)
+        await (house(said.cluster).clear() if said.here else build(said.cluster, console))
         stage = await demo(house(said.cluster), said, console)
     except (KubectlError, Refusal, Failed) as error:
-        console.print(f"[red]error:[/] {error}", highlight=False)
+        console.print(f"error: {error}", highlight=False, markup=False, style="red")
         return 1
     console.print(summary(stage))
     plot(stage, OUT / "effect.png")
     console.print(f"plot: {OUT / 'effect.png'}   record: {OUT / 'recording.jsonl'}")
+    if not stage.kept:
+        console.print(f"what the cluster says: {await house(said.cluster).explain(OUT / 'failure.txt')}")
     await leave(said, console)
     return 0 if stage.kept else 1
 
@@ -62,13 +63,14 @@ async def build(cluster: str, console: Console) -> None:
     """Bring everything up, the cluster and the images side by side: the first time both take minutes."""
     start = time.monotonic()
     await asyncio.gather(make("cluster", cluster), make("images", cluster))
-    await make("install", cluster)
+    await asyncio.gather(make("install", cluster), house(cluster).clear())
     console.print(f"Assay is up after {time.monotonic() - start:.0f} s")
 
 
 async def make(target: str, cluster: str) -> None:
-    """Run a target of the Makefile; its progress goes to the terminal."""
-    process = await asyncio.create_subprocess_exec("make", "-s", target, f"CLUSTER={cluster}", cwd=ROOT)
+    """Run a target of the Makefile; its progress, on stderr, goes to the terminal."""
+    words = ("make", "-s", target, f"CLUSTER={cluster}")
+    process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
     if await process.wait():
         raise KubectlError(f"make {target} CLUSTER={cluster} failed; its last words stand above")
 
@@ -77,11 +79,10 @@ async def demo(there: House, said: argparse.Namespace, console: Console) -> Stag
     """Tell the story and return how it went; what it could not tell is marked as failed."""
     OUT.mkdir(parents=True, exist_ok=True)
     prepare.prepare(OUT)
-    await there.clear()
-    await there.furnish(OUT)
-    image = said.bento or await asyncio.to_thread(bento.bring, there.cluster)
+    bringing = asyncio.to_thread(lambda: said.bento or bento.bring(there.cluster))
+    image, _ = await asyncio.gather(bringing, there.furnish(OUT))
     stage = Stage(chapters())
-    with (OUT / "recording.jsonl").open("w") as record, contextlib.suppress(StoryError):
+    with (OUT / "recording.jsonl").open("w") as record, contextlib.suppress(StoryError, KubectlError):
         watcher = Watcher(stage, Ref(NAMESPACE, MODEL), record)
         async with shown(stage, console), watching(there, watcher):
             await tell(Story(there, stage, watcher, image), there, stage, said.rate)
@@ -95,7 +96,7 @@ async def tell(story: Story, there: House, stage: Stage, rate: float) -> None:
     async with contextlib.AsyncExitStack() as doors:
         client = await story.first(doors, customers[0])
         users = Users(customers, client, stage.ledger, Labels(f"{NAMESPACE}/{MODEL}", LABEL_DELAY))
-        told = asyncio.create_task(outcomes(there, users, stop))
+        told = asyncio.create_task(outcomes(there, users, stop, stage))
         called = asyncio.create_task(users.call(rate, stop, seconds=LONGEST))
         try:
             await story.better(users)
@@ -107,11 +108,18 @@ async def tell(story: Story, there: House, stage: Stage, rate: float) -> None:
             story.users_are_well()
 
 
-async def outcomes(there: House, users: Users, stop: asyncio.Event) -> None:
-    """Send true labels to the collector with the application's token."""
-    token = await there.kubectl.secret(f"{RELEASE}-tokens", SYSTEM, "application")
-    async with there.door(f"{RELEASE}-collector", SYSTEM, 8080) as target:
-        await users.tell(Collector(target, token), stop)
+async def outcomes(there: House, users: Users, stop: asyncio.Event, stage: Stage) -> None:
+    """Send true labels to the collector with the application's token; note whether all were taken."""
+    try:
+        token = await there.kubectl.secret(f"{RELEASE}-tokens", SYSTEM, "application")
+        async with there.door(f"{RELEASE}-collector", SYSTEM, 8080) as target:
+            collector = Collector(target, token)
+            await users.tell(collector, stop)
+    except (ConnectionError, KubectlError) as error:
+        stage.claim("every label reached the collector", held=False, detail=str(error))
+    else:
+        said = f"{collector.accepted} accepted, {collector.refused} of no known metric"
+        stage.claim("every label reached the collector", collector.refused == 0 < collector.accepted, said)
 
 
 @contextlib.asynccontextmanager

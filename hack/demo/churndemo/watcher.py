@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from kubernetes.aio.client import ApiException
 from pydantic import BaseModel
 
 from assay_api import Experiment, Ref
@@ -37,12 +38,18 @@ class Watcher:
         self._ref = ref
         self._record = record
         self._looked = asyncio.Condition()
+        self._fault = ""
 
     async def watch(self, cluster: Cluster) -> None:
         """Look until cancelled."""
-        async for seen in looks(cluster, self._ref, EVERY):
-            await self.show(seen)
-            self._stage.sample()
+        try:
+            async for seen in looks(cluster, self._ref, EVERY):
+                await self.show(seen)
+                self._stage.sample()
+        except ApiException as error:
+            self._fault = f"the API server says {error.status} {error.reason}"
+            async with self._looked:
+                self._looked.notify_all()
 
     async def show(self, seen: Seen) -> None:
         """Take note of what is seen now, and wake who waits for it."""
@@ -78,11 +85,13 @@ class Watcher:
         """Return as soon as `holds` says yes to what is seen.
 
         Raises:
-            StoryError: It did not in time; the message says what was awaited.
+            StoryError: It did not in time, or cannot be seen; the message says what was awaited.
         """
         try:
             async with asyncio.timeout(seconds), self._looked:
-                await self._looked.wait_for(lambda: holds(self._stage.seen))
+                await self._looked.wait_for(lambda: bool(self._fault) or holds(self._stage.seen))
         except TimeoutError:
             raise StoryError(f"waited {seconds:.0f} s in vain for: {what}") from None
+        if self._fault:
+            raise StoryError(f"cannot see {what}: {self._fault}")
         return self._stage.seen

@@ -1,0 +1,212 @@
+"""`assay watch` and `assay status`, of an API server that has objects, lacks them, or is away for a moment."""
+
+import argparse
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiohttp import web
+from kubernetes.aio.client import ApiException
+from rich.console import Console
+
+from assay_api import Experiment, Model, ModelVersion, Ref
+from assay_cli import watch
+from assay_cli.watch_draw import interval, ramp, sequence
+from assay_cli.watch_source import Cluster
+from assay_cli.watch_trail import Look, Trail
+from assay_cli.watch_view import Seen, view
+
+Lists = dict[str, list[Any]]
+CHURN = Ref("demo", "churn")
+
+
+@pytest.fixture(scope="module")
+def objects() -> Lists:
+    """The last moment of a whole run on a real cluster."""
+    with gzip.open(Path(__file__).parent / "data/recording.jsonl.gz", "rt") as lines:
+        *_, last = lines
+    model, versions, experiments = json.loads(last)["seen"]
+    return {"models": [model], "modelversions": versions, "experiments": experiments}
+
+
+@asynccontextmanager
+async def api(answer: Callable[[str], web.Response], folder: Path) -> AsyncIterator[str]:
+    """Serve lists of custom resources; yield a kubeconfig."""
+
+    async def handler(request: web.Request) -> web.Response:
+        return answer(request.path.rpartition("/")[2])
+
+    app = web.Application()
+    app.router.add_get("/apis/assay.dev/v1alpha1/namespaces/demo/{kind}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    config = folder / "kubeconfig"
+    server = {"server": f"http://127.0.0.1:{runner.addresses[0][1]}"}
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "it",
+                "contexts": [{"name": "it", "context": {"cluster": "it", "user": "me"}}],
+                "clusters": [{"name": "it", "cluster": server}],
+                "users": [{"name": "me", "user": {}}],
+            }
+        )
+    )
+    try:
+        yield str(config)
+    finally:
+        await runner.cleanup()
+
+
+def listed(objects: Lists) -> Callable[[str], web.Response]:
+    return lambda kind: web.json_response({"items": objects[kind]})
+
+
+async def test_a_model_is_read_with_what_belongs_to_it_and_nothing_else(
+    objects: Lists, tmp_path: Path
+) -> None:
+    stranger = json.loads(json.dumps(objects["modelversions"][0]))
+    stranger["metadata"]["name"], stranger["spec"]["modelRef"]["name"] = "other-1", "other"
+    everything = objects | {"modelversions": [*objects["modelversions"], stranger]}
+    async with api(listed(everything), tmp_path) as config, Cluster(config) as cluster:
+        seen = await cluster.read(CHURN)
+    assert seen.model
+    assert seen.model.status.champion == "churn-2"
+    assert [v.metadata.name for v in seen.versions] == ["churn-1", "churn-2", "churn-3"]
+    assert [e.status.phase for e in seen.experiments] == ["Promoted", "RolledBack"]
+
+
+async def first(looks: AsyncIterator[Seen]) -> Seen:
+    async with asyncio.timeout(10):
+        return await anext(looks)
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_a_server_that_is_away_for_a_moment_is_asked_again(
+    objects: Lists, tmp_path: Path, status: int
+) -> None:
+    calls: list[str] = []
+
+    def answer(kind: str) -> web.Response:
+        calls.append(kind)
+        return web.Response(status=status) if len(calls) == 1 else listed(objects)(kind)
+
+    async with api(answer, tmp_path) as config, Cluster(config) as cluster:
+        assert (await first(watch.looks(cluster, CHURN, 0.01))).model
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_server_that_refuses_is_not_asked_forever(tmp_path: Path, status: int) -> None:
+    async with api(lambda _: web.Response(status=status), tmp_path) as config, Cluster(config) as cluster:
+        with pytest.raises(ApiException):
+            await first(watch.looks(cluster, CHURN, 0.01))
+
+
+def said(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    watch.register(parser.add_subparsers())
+    return parser.parse_args(words)
+
+
+async def status(config: str, *words: str) -> int:
+    options = said("status", "-n", "demo", "--kubeconfig", config, *words)
+    code: int = await asyncio.to_thread(options.run, options)
+    return code
+
+
+async def test_status_shows_every_model_of_the_namespace(
+    objects: Lists, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with api(listed(objects), tmp_path) as config:
+        assert await status(config) == 0
+    shown = capsys.readouterr().out
+    for words in ("model demo/churn", "churn-2", "RolledBack", "GuardrailBreached"):
+        assert words in shown
+
+
+async def test_status_of_a_model_that_is_not_there_fails_and_says_so(
+    objects: Lists, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with api(listed(objects), tmp_path) as config:
+        assert await status(config, "nobody") == 1
+    assert "no Model nobody in namespace demo" in capsys.readouterr().out
+
+
+def test_watch_wants_a_name() -> None:
+    with pytest.raises(SystemExit):
+        said("watch")
+
+
+def drawn(seen: Seen) -> str:
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(view(seen, Trail(), datetime(2026, 1, 1, tzinfo=UTC), 100))
+    return captured.get()
+
+
+def test_nothing_is_drawn_as_nothing() -> None:
+    assert "there is no such Model yet" in drawn(Seen(None))
+
+
+def test_an_experiment_that_goes_on_is_shown_before_one_that_is_over(objects: Lists) -> None:
+    seen = _seen(objects)
+    first, second = seen.experiments
+    going = first.model_copy(update={"status": first.status.model_copy(update={"decision": None})})
+    assert seen._replace(experiments=(going, second)).experiment == going
+    assert seen.experiment == second
+
+
+def _seen(objects: Lists) -> Seen:
+    return Seen(
+        Model.model_validate(objects["models"][0]),
+        tuple(map(ModelVersion.model_validate, objects["modelversions"])),
+        tuple(map(Experiment.model_validate, objects["experiments"])),
+    )
+
+
+def test_a_look_that_says_nothing_new_is_not_kept(objects: Lists) -> None:
+    trail, experiment = Trail(), _seen(objects).experiments[0]
+    trail.add(experiment, 1.0)
+    trail.add(experiment, 2.0)
+    assert [look.at for look in trail.of(experiment)] == [1.0]
+
+
+INFINITE = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("ends", "picture"),
+    [
+        pytest.param((-0.1, 0.0, 0.1), "·····├────●────┤·····", id="around zero"),
+        pytest.param((0.04, 0.1, 0.16), "··········┆·├──●──┤··", id="above zero"),
+        pytest.param((-INFINITE, 0.1, 0.5), "◀─────────┆────●────▶", id="beyond the axis on both sides"),
+        pytest.param((0.0, 0.0, 0.0), "··········┆··········", id="a point"),
+    ],
+)
+def test_an_interval_is_drawn_where_it_is(ends: tuple[float, float, float], picture: str) -> None:
+    assert interval(ends, scale=0.2, width=21).plain == picture
+
+
+def test_a_ramp_shows_what_is_done_what_is_now_and_what_comes() -> None:
+    assert ramp([5, 20, 50], 2).plain == "● 5% ── ● 20% ── ◉ 50%"
+
+
+def test_a_confidence_sequence_fits_its_frame_whatever_the_bounds() -> None:
+    looks = [Look(i, i, 0.1, -INFINITE, INFINITE, 5.0) for i in range(5)]
+    looks += [Look(5 + i, 100, 0.1, 0.1 - 1 / (i + 1), 0.1 + 1 / (i + 1), 5.0) for i in range(50)]
+    rows = sequence(looks, width=60, height=9)
+    assert len(rows) == 9
+    assert all(len(row.plain) <= 60 for row in rows)
+    assert all("●" in column for column in zip(*(row.plain[7:] for row in rows), strict=True))
+
+
+def test_one_look_is_no_sequence() -> None:
+    assert sequence([Look(0, 1, 0.1, 0, 1, 5.0)], 60) == []
