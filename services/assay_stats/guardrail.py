@@ -61,10 +61,10 @@ class NonInferiority(NamedTuple):
 
 
 class _View(NamedTuple):
-    """A guardrail seen so that worse is up."""
+    """A guardrail seen so that worse is up; each answer is worked out when it is asked for."""
 
-    log_harm: float
-    log_safety: float
+    log_harm: Callable[[], float]
+    log_safety: Callable[[], float]
     bound: Callable[[], float]
     reason: str | None
 
@@ -85,7 +85,7 @@ def harm(
         ValueError: Sums that no data can have, or a share outside (0, 1).
     """
     view = _view(rule, control, treatment, share)
-    log_e = previous if view.reason else max(previous, view.log_harm)
+    log_e = previous if view.reason else max(previous, view.log_harm())
     bar = threshold(rule.alpha, rule.guardrails)
     gap = treatment.mean - control.mean
     return Harm(log_e, bar, log_e >= bar, float(sequential.p_value(log_e)), gap, control.n + treatment.n)
@@ -96,7 +96,7 @@ def non_inferiority(
 ) -> NonInferiority:
     """Ask whether the guardrail allows a promotion; arguments as for `harm`."""
     view = _view(rule, control, treatment, share)
-    log_e = previous if view.reason else max(previous, view.log_safety)
+    log_e = previous if view.reason else max(previous, view.log_safety())
     bar = threshold(rule.alpha)
     sign = _sign(rule)
     margin = rule.absolute + rule.relative * abs(control.mean)
@@ -118,8 +118,12 @@ def _view(rule: GuardrailRule, control: Moments, treatment: Moments, share: floa
     for sums in (control, treatment):
         sums.checked_proportion() if rule.type == "Proportion" else sums.checked()
     if not control.n or not treatment.n:
-        return _View(0.0, 0.0, lambda: inf, "an arm has no units")
+        return _silent("an arm has no units")
     return VIEWS[rule.method](rule, control, treatment, share)
+
+
+def _silent(reason: str) -> _View:
+    return _View(lambda: 0.0, lambda: 0.0, lambda: inf, reason)
 
 
 def _asymptotic(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:  # noqa: ARG001
@@ -129,10 +133,14 @@ def _asymptotic(rule: GuardrailRule, control: Moments, treatment: Moments, share
     scale = 1 + sign * rule.relative * (1 if control.mean >= 0 else -1)
     gap = difference(arm(control, binary=binary), arm(treatment, binary=binary), scale)
     if reason or not gap.guarded_se:
-        return _View(0.0, 0.0, lambda: inf, reason or "no value differs from another, so nothing can be said")
-    beyond = sign * gap.estimate - rule.absolute
-    log_harm, log_safety = (_log_one_sided(rule, gap, d / gap.guarded_se) for d in (beyond, -beyond))
-    return _View(log_harm, log_safety, lambda: _asymptotic_bound(rule, control, gap), None)
+        return _silent(reason or "no value differs from another, so nothing can be said")
+    z = (sign * gap.estimate - rule.absolute) / gap.guarded_se
+    return _View(
+        lambda: _log_one_sided(rule, gap, z),
+        lambda: _log_one_sided(rule, gap, -z),
+        lambda: _asymptotic_bound(rule, control, gap),
+        None,
+    )
 
 
 def _log_one_sided(rule: GuardrailRule, gap: Difference, z: float) -> float:
@@ -149,11 +157,11 @@ def _beta_binomial(rule: GuardrailRule, control: Moments, treatment: Moments, sh
     sign = _sign(rule)
     null = betabinomial.margin_share(share, sign * rule.relative)
     split = betabinomial.Split(treatment.total, control.total, null, rule.concentration)
-    above, below = float(betabinomial.log_harm(split)), float(betabinomial.log_safety(split))
+    up, down = betabinomial.log_harm, betabinomial.log_safety
     none_yet = not control.total and not treatment.total
     return _View(
-        above if sign > 0 else below,
-        below if sign > 0 else above,
+        lambda: float((up if sign > 0 else down)(split)),
+        lambda: float((down if sign > 0 else up)(split)),
         lambda: _ratio_bound(rule, split, share, control.mean),
         "no unit has had the event yet, so a relative margin cannot be judged" if none_yet else None,
     )
@@ -172,8 +180,8 @@ def _exact_margin(rule: GuardrailRule, control: Moments, treatment: Moments, sha
     margin = rule.absolute
     level = -log(rule.alpha)
     return _View(
-        exactmargin.log_harm(counts, margin),
-        exactmargin.log_safety(counts, margin),
+        lambda: exactmargin.log_harm(counts, margin),
+        lambda: exactmargin.log_safety(counts, margin),
         lambda: exactmargin.upper_bound(counts, level),
         None,
     )

@@ -26,7 +26,7 @@ class Design(NamedTuple):
     inflation: float = 1.0
 
 
-INFLATION = {"Fixed": 1.0, "GroupSequential": 1.03, "Sequential": 2.2}
+INFLATION = {"Fixed": 1.0, "GroupSequential": 1.03, "Sequential": 2.0}
 """Units over those of one look, from above; `duration.inflation` has the figure for a goal."""
 
 

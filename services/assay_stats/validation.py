@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay_stats import guardrail_rule, harm, non_inferiority, primary_rule
+from assay_stats import guardrail_rule, harm, minimum_detectable_effect, non_inferiority, primary_rule
 from assay_stats.groupsequential import Spending
 from assay_stats.moments import Moments
 from assay_stats.rule import GuardrailRule, Rule
@@ -77,7 +77,7 @@ class Scale(NamedTuple):
 
 
 QUICK = Scale(runs=300, drawn=40, long=20, cores=1)
-FULL = Scale(runs=2000, drawn=1000, long=1000, cores=2)
+FULL = Scale(runs=10_000, drawn=1000, long=1000, cores=2)
 
 
 def proportion_rule(planned: float, rate: float | None = None) -> Rule:
@@ -148,7 +148,7 @@ def shapes(scale: Scale) -> Iterator[Claim]:
 
 def powers(scale: Scale) -> Iterator[Claim]:
     """Power at the effect that one look at the end sees with 80%, or at 3.9 standard errors."""
-    steady, effect = (1000,) * 100, 0.0777
+    steady, effect = (1000,) * 100, minimum_detectable_effect(0.05, 100_000) / 0.05
     table: tuple[tuple[str, Design, float], ...] = (
         (
             "AsymptoticCS, 80% MDE",

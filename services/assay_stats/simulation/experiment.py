@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assay_stats.simulation.engine import Test, Trace, trace
 from assay_stats.simulation.worlds import Bernoulli, Draw, Floats, World
 
-BATCH_VALUES = 2_000_000
+BATCH_VALUES = 500_000
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 

@@ -200,16 +200,26 @@ class Cuped:
         return y, np.exp(self.sigma * x)
 
 
+class _Layout(NamedTuple):
+    """Units in a row, arm after arm within each look of each run; which is which is a draw, as for a hash.
+
+    Attributes:
+        counts: (runs, looks, arms) units.
+        starts: Where each of these stretches begins.
+        factors: 1 + effect of every unit.
+    """
+
+    counts: NDArray[np.int64]
+    starts: NDArray[np.intp]
+    factors: Floats
+
+
 def _every_unit(
     rng: np.random.Generator, what: Draw, values: Callable[[np.random.Generator, Floats], Floats]
 ) -> list[Sums]:
-    arms, factors = _assigned(rng, what)
-    y = values(rng, factors)
-    squares = y * y
-    return [
-        Sums(*(_per_look(column * (arms == k), what.units) for column in (np.ones_like(y), y, squares)))
-        for k in range(len(what.parts))
-    ]
+    layout = _layout(rng, what)
+    y = values(rng, layout.factors)
+    return _summed(layout, (y, y * y))
 
 
 def _every_pair(
@@ -217,25 +227,26 @@ def _every_pair(
     what: Draw,
     pairs: Callable[[np.random.Generator, Floats], tuple[Floats, Floats]],
 ) -> list[Sums]:
-    arms, factors = _assigned(rng, what)
-    y, x = pairs(rng, factors)
-    columns = (np.ones_like(y), y, y * y, x, x * x, x * y)
-    return [
-        Sums(*(_per_look(column * (arms == k), what.units) for column in columns))
-        for k in range(len(what.parts))
-    ]
+    layout = _layout(rng, what)
+    y, x = pairs(rng, layout.factors)
+    return _summed(layout, (y, y * y, x, x * x, x * y))
 
 
-def _assigned(rng: np.random.Generator, what: Draw) -> tuple[NDArray[np.intp], Floats]:
-    uniform = rng.random((what.runs, sum(what.units)))
-    arms = np.searchsorted(np.cumsum(what.parts)[:-1], uniform, side="right")
-    return arms, 1.0 + np.asarray(what.effects)[arms]
+def _layout(rng: np.random.Generator, what: Draw) -> _Layout:
+    counts = rng.multinomial(np.array(what.units), what.parts, size=(what.runs, len(what.units)))
+    sizes = counts.ravel()
+    factors = np.repeat(np.tile(1.0 + np.array(what.effects), what.runs * len(what.units)), sizes)
+    return _Layout(counts, np.minimum(sizes.cumsum() - sizes, len(factors) - 1), factors)
 
 
-def _per_look(values: Floats, units: Sequence[int]) -> Floats:
-    starts = np.concatenate([[0], np.cumsum(units)[:-1]])
-    sums: Floats = np.add.reduceat(values, starts, axis=1).cumsum(1)
-    return sums
+def _summed(layout: _Layout, columns: Sequence[Floats]) -> list[Sums]:
+    """Add each stretch up, and the looks one on another; an empty stretch is 0, which reduceat cannot say."""
+    empty = layout.counts == 0
+    sums = [layout.counts.astype(float).cumsum(1)]
+    for column in columns:
+        stretches = np.add.reduceat(column, layout.starts).reshape(layout.counts.shape)
+        sums.append(np.where(empty, 0.0, stretches).cumsum(1))
+    return [Sums(*(column[..., k] for column in sums)) for k in range(layout.counts.shape[2])]
 
 
 def _estimated(world: World) -> Arm:
