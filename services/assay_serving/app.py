@@ -14,15 +14,16 @@ from starlette.routing import Route
 
 from assay_serving import bodies, formats
 from assay_serving.metrics import RouteMetrics
+from assay_serving.openapi import openapi
 from assay_serving.problems import Problem
 from assay_serving.protocol import Protocol
-from assay_serving.schema import schema
+from assay_serving.schema import explanations, schema
 from assay_serving.served import State
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 GONE = 499
-PATHS = frozenset({"/predict", "/schema", "/livez", "/readyz", "/metrics"})
+PATHS = frozenset({"/predict", "/explain", "/openapi.json", "/schema", "/livez", "/readyz", "/metrics"})
 KINDS = formats.readable() | {bodies.JSON}
 
 
@@ -32,6 +33,8 @@ def application(state: State) -> Starlette:
     return Starlette(
         routes=[
             Route("/predict", routes.measured("/predict", routes.predict), methods=["POST"]),
+            Route("/explain", routes.measured("/explain", routes.explain), methods=["POST"]),
+            Route("/openapi.json", routes.plain(routes.openapi)),
             Route("/schema", routes.plain(routes.schema)),
             Route("/livez", routes.live),
             Route("/readyz", routes.ready),
@@ -67,9 +70,22 @@ class Routes:
         identity = version.identities.of(request.headers.get("x-request-id"))
         return Response(version.writer.write(prediction, identity, ignored), media_type=bodies.JSON)
 
+    async def explain(self, request: Request) -> Response:
+        """Say what each feature adds to the score."""
+        version = self.state.served()
+        bodies.media_type(request, frozenset({bodies.JSON}))
+        body = await bodies.content(request, version.settings.max_body_bytes)
+        table, _ = version.reader.read(body)
+        explanation, classes = await version.explain(table)
+        return answer(explanations(version, explanation, classes))
+
     async def schema(self, _: Request) -> Response:
         """Say what a row must look like and what comes back."""
         return answer(schema(self.state.served()))
+
+    async def openapi(self, _: Request) -> Response:
+        """Describe the routes to tools."""
+        return answer(openapi(self.state.served()))
 
     async def live(self, _: Request) -> Response:
         """The process answers."""

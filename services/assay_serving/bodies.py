@@ -12,8 +12,10 @@ async def content(request: Request, limit: int) -> bytes:
     """Return the body, with or without a declared length.
 
     Raises:
-        Problem: 413.
+        Problem: 413, or 415 for a compressed body.
     """
+    if (coding := request.headers.get("content-encoding", "identity")) != "identity":
+        raise Problem(415, "content-encoding", f"content-encoding {coding!r} is not read here; send it plain")
     declared = request.headers.get("content-length")
     if declared is not None and declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)

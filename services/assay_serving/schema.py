@@ -3,6 +3,7 @@
 from typing import Any
 
 from assay_artifact import Feature
+from assay_serving.explanation import Explanation, spelled
 from assay_serving.served import Version
 
 TYPES: dict[str, list[str]] = {
@@ -43,3 +44,21 @@ def row(features: tuple[Feature, ...]) -> dict[str, Any]:
         "properties": {f.name: {"type": TYPES[f.type] + ["null"] * f.nullable} for f in features},
         "required": [feature.name for feature in features if not feature.nullable],
     }
+
+
+def explanations(version: Version, found: Explanation, classes: list[Any]) -> dict[str, Any]:
+    """Return the answer of `/explain`."""
+    features = version.manifest.features
+    rows = zip(found.base.tolist(), found.scores.tolist(), found.contributions, classes, strict=True)
+    items = [
+        {
+            "base": base,
+            "score": score,
+            "contributions": spelled(features, shares),
+            **({} if label is None else {"label": label}),
+        }
+        for base, score, shares, label in rows
+    ]
+    explainer = version.explainer
+    method = {"space": explainer.space if explainer else "", "walks": found.walks, "exact": found.exact}
+    return {"model": version.model, "version": version.version, **method, "explanations": items}

@@ -1,13 +1,17 @@
 """The one version that this process serves: absent while it loads, draining when it must go."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from assay_artifact import Prediction, Predictor, Table
 from assay_artifact.table import concatenate
 from assay_serving.answers import AnswerWriter, Identities
 from assay_serving.batcher import Cost, Limits, MicroBatcher
+from assay_serving.explanation import Explainer, Explanation, explained
 from assay_serving.metrics import Metrics
 from assay_serving.problems import Problem
 from assay_serving.rows import RowReader
@@ -15,12 +19,14 @@ from assay_serving.settings import Settings
 
 PROBES = 5
 MANY = 256
+EXPLAINED_ROWS = 100
+EXPLAIN_SECONDS = 1.0  # for all rows of a request
 
 
 class Version:
     """A loaded, warmed-up version with everything that answers for it."""
 
-    def __init__(self, predictor: Predictor, settings: Settings) -> None:
+    def __init__(self, predictor: Predictor, settings: Settings, sample: Table | None = None) -> None:
         """Make the first predictions; raises whatever the model raises."""
         self.manifest = manifest = predictor.manifest
         self.model = settings.model or manifest.model
@@ -33,16 +39,16 @@ class Version:
         self.identities = Identities()
         self.cost = self._warm_up()
         limits = Limits(waiting=settings.max_waiting_rows)
+        self.explainer = Explainer(predictor, sample, self.cost.of) if sample and len(sample) else None
+        self.aside = ThreadPoolExecutor(1, "explain")
         self.batcher = MicroBatcher(self._counted, self.cost, limits)
 
     def _warm_up(self) -> Cost:
-        """Predict rows of nulls and of values until it is fast; return what that takes then."""
-        blank: dict[str, Any] = dict.fromkeys(f.name for f in self.manifest.features if f.nullable)
+        """Answer a row, then predict until it is fast; return what that takes then."""
         values = {"category": "", "text": "", "date": 0.0, "number": 0.0, "boolean": False}
         filled = {feature.name: values[feature.type] for feature in self.manifest.features}
-        table, _ = self.reader.table([{**filled, **blank}])
-        self.writer.write(self.predictor.predict(table), "warm-up", [])
         table, _ = self.reader.table([filled])
+        self.writer.write(self.predictor.predict(table), "warm-up", [])
         one, many = (self._seconds(concatenate([table] * rows)) for rows in (1, MANY))
         return Cost(call=one, row=max(0.0, many - one) / MANY)
 
@@ -67,6 +73,25 @@ class Version:
             return await self.batcher(table, deadline)
         except ValueError as error:
             raise Problem(422, "refused-by-model", f"the model refuses the rows: {error}") from error
+
+    async def explain(self, table: Table) -> tuple[Explanation, list[Any]]:
+        """Explain rows, beside the predictions of others; return the shares and the class that is meant.
+
+        Raises:
+            Problem: 404 when the version has no sample, 413 for too many rows, else as `predict`.
+        """
+        if self.explainer is None:
+            raise Problem(
+                404, "no-sample", "this version was written without a sample of rows to compare with"
+            )
+        if len(table) > EXPLAINED_ROWS:
+            raise Problem(
+                413, "too-many-rows", f"{len(table)} rows; {EXPLAINED_ROWS} can be explained at once"
+            )
+        prediction = await self.predict(table)
+        columns, classes = explained(prediction, self.manifest)
+        call = partial(self.explainer, table, columns, EXPLAIN_SECONDS)
+        return await asyncio.get_running_loop().run_in_executor(self.aside, call), classes
 
 
 class State:

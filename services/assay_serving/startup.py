@@ -7,12 +7,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from assay_artifact import ArtifactError, fetch, load
+from assay_artifact import ArtifactError, Manifest, Table, fetch, from_columns, load
 from assay_serving.served import Version
 from assay_serving.settings import Settings
 
 log = logging.getLogger(__name__)
 MAX_TERMINATION_BYTES = 4096
+SAMPLE = "sample.json"
 
 
 def version(settings: Settings) -> Version:
@@ -26,7 +27,7 @@ def version(settings: Settings) -> Version:
     manifest = fetch(settings.uri, settings.digest, folder)
     predictor = load(folder, manifest, allow_pickle=settings.allow_pickle)
     try:
-        loaded = Version(predictor, settings)
+        loaded = Version(predictor, settings, sample(folder, manifest))
     except Exception as error:  # a model may fail in any way on its first rows
         raise ArtifactError("WarmUpFailed", f"the first prediction failed: {error!r}"[:1000]) from error
     log.info(
@@ -38,6 +39,17 @@ def version(settings: Settings) -> Version:
         1e6 * loaded.cost.call,
     )
     return loaded
+
+
+def sample(folder: Path, manifest: Manifest) -> Table | None:
+    """Return the rows that the trainer put beside the model, as a background for explanations."""
+    if SAMPLE not in manifest.files:
+        return None
+    try:
+        return from_columns(json.loads((folder / SAMPLE).read_bytes())["rows"], manifest.features)
+    except (ValueError, KeyError, TypeError) as error:
+        log.warning("%s can't be read, so nothing can be explained: %s", SAMPLE, error)
+        return None
 
 
 def report(settings_path: str, reason: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """Fitted pipelines on a small table with numbers, categories and holes, as the trainer makes them."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ ESTIMATORS = {
     "boosting": lambda: HistGradientBoostingClassifier(max_iter=15, random_state=0),
     "forest": lambda: RandomForestClassifier(20, max_depth=6, random_state=0),
     "ridge": Ridge,
+    "numbers": LogisticRegression,
     "boosted-regression": lambda: HistGradientBoostingRegressor(max_iter=15, random_state=0),
     "forest-regression": lambda: RandomForestRegressor(10, max_depth=5, random_state=0),
 }
@@ -80,6 +82,10 @@ def fitted(name: str) -> Pipeline:
     frame = raw()
     score = (frame["age"].fillna(50) / 40 + frame["spend"] / 60 + (frame["plan"] == "pro")).to_numpy()
     target = score if name in REGRESSIONS else np.where(score > np.median(score), "stays", "leaves")
+    if name == "numbers":
+        return make_pipeline(StandardScaler(), LogisticRegression()).fit(
+            frame[["age", "spend"]].fillna(0), target
+        )
     return make_pipeline(preprocessing(), ESTIMATORS[name]()).fit(table(frame), target)
 
 
@@ -91,7 +97,9 @@ def manifest(name: str, **changes: Any) -> Manifest:
         "task": "Regression" if regression else "Classification",
         "format": "skops",
         "file": "model.skops",
-        "features": FEATURES,
+        "features": FEATURES
+        if name != "numbers"
+        else tuple(f for f in FEATURES if f.name in {"age", "spend"}),
         "target": "churn",
         "classes": None if regression else ("leaves", "stays"),
     }
@@ -100,4 +108,7 @@ def manifest(name: str, **changes: Any) -> Manifest:
 
 def written(folder: Path, name: str = "logistic", **changes: Any) -> Written:
     model = skops.io.dumps(fitted(name))
-    return write(folder.as_uri(), {"model.skops": model}, manifest(name, **changes))
+    rows = raw(60, seed=9)
+    sample = {"rows": rows.astype(object).where(rows.notna(), None).to_dict("list")}
+    files = {"model.skops": model, "sample.json": json.dumps(sample).encode()}
+    return write(folder.as_uri(), files, manifest(name, **changes))

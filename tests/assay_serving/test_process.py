@@ -205,3 +205,10 @@ def test_bad_settings_are_named(tmp_path: Path, variable: str, value: str, said:
     )
     assert done.returncode == 1
     assert said in json.loads(log.read_text())["message"]
+
+
+def test_a_model_that_takes_no_nulls_serves_and_refuses_them(churn: Any, start: Any) -> None:
+    server = start("numbers")
+    assert server.ask(json=[{"age": 3, "spend": 1}]).status_code == 200
+    answer = server.ask(json=[{"age": 3, "spend": None}])
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:assay:refused-by-model")
