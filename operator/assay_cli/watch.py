@@ -4,10 +4,11 @@ import argparse
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 from kubernetes.aio.client import ApiException
+from kubernetes.aio.config import ConfigException
 from rich.console import Console
 from rich.live import Live
 
@@ -37,14 +38,37 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def watch(options: argparse.Namespace) -> int:
     """Show one Model until interrupted."""
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), plainly():
         asyncio.run(_watch(options))
     return 0
 
 
 def status(options: argparse.Namespace) -> int:
     """Show one Model, or all of the namespace."""
-    return asyncio.run(_status(options))
+    with plainly():
+        return asyncio.run(_status(options))
+
+
+@contextlib.contextmanager
+def plainly() -> Iterator[None]:
+    """Turn what goes wrong with a cluster into a line for people.
+
+    Raises:
+        OSError: What was wrong, and what to do.
+    """
+    try:
+        yield
+    except ConfigException as error:
+        raise OSError(f"{error}; name one with --kubeconfig or KUBECONFIG") from error
+    except ApiException as error:
+        cure = {
+            401: "log in anew",
+            403: "ask for the role view in this namespace",
+            404: "is Assay installed in this cluster?",
+        }.get(error.status, "try again")
+        raise OSError(f"the API server says {error.status} {error.reason}: {cure}") from error
+    except aiohttp.ClientError as error:
+        raise OSError(f"the API server does not answer: {error}") from error
 
 
 async def looks(cluster: Cluster, ref: Ref, every: float) -> AsyncIterator[Seen]:

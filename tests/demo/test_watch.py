@@ -1,4 +1,4 @@
-"""`assay watch` and `assay status`, of an API server that has objects, lacks them, or is away for a moment."""
+"""`assay watch` and `assay status`: an API server has objects, lacks them, or is away for a moment."""
 
 import argparse
 import asyncio
@@ -138,6 +138,34 @@ async def test_status_of_a_model_that_is_not_there_fails_and_says_so(
     async with api(listed(objects), tmp_path) as config:
         assert await status(config, "nobody") == 1
     assert "no Model nobody in namespace demo" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        pytest.param(401, "log in anew", id="who is not known"),
+        pytest.param(403, "ask for the role", id="who has no right"),
+        pytest.param(404, "is Assay installed", id="a cluster without Assay"),
+    ],
+)
+async def test_what_the_server_refuses_is_a_line_that_says_what_to_do(
+    tmp_path: Path, code: int, cure: str
+) -> None:
+    async with api(lambda _: web.Response(status=code), tmp_path) as config:
+        with pytest.raises(OSError, match=f"{code} .*{cure}"):
+            await status(config)
+
+
+async def test_a_server_that_is_not_there_is_a_line_too(tmp_path: Path) -> None:
+    async with api(listed({}), tmp_path) as config:
+        pass
+    with pytest.raises(OSError, match="does not answer"):
+        await status(config)
+
+
+async def test_without_a_kubeconfig_it_says_how_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="KUBECONFIG"):
+        await status(str(tmp_path / "nothing"))
 
 
 def test_watch_wants_a_name() -> None:
