@@ -1,4 +1,4 @@
-"""What the gateway benchmarks share: the laboratory of the tests, fast upstreams, and a load that costs little."""
+"""What the gateway benchmarks share: the laboratory of the tests, fast upstreams, a cheap load."""
 
 import importlib.util
 import itertools
@@ -92,7 +92,7 @@ def run(port: int, count: int) -> None:
     one.connection.close()
 
 
-def direct_listener(lab: Any, name: str, port: int) -> dict[str, Any]:
+def direct_listener(name: str, port: int) -> dict[str, Any]:
     """Return a listener that answers its own name, as a model server of no cost."""
     answer = {
         "match": {"prefix": "/"},
@@ -160,6 +160,6 @@ def _connected(port: int) -> None:
 def upstreams(lab: Any, folder: Path, *names: str) -> Iterator[dict[str, Any]]:
     """Run model servers of no cost; yield their backends."""
     ports = {name: lab.free_port() for name in names}
-    listeners = [direct_listener(lab, name, port) for name, port in ports.items()]
+    listeners = [direct_listener(name, port) for name, port in ports.items()]
     with static_envoy(lab, folder, "upstreams", {"listeners": listeners}):
         yield {n: lab.Backend(n, (lab.Endpoint("127.0.0.1", port),)) for n, port in ports.items()}

@@ -90,9 +90,8 @@ async def main(flips: int, models: int) -> None:
             good, bad = await asyncio.to_thread(load.stop)
             report("publish -> first answer of the new arm", effects)
             report("publish -> acknowledged", acknowledged)
-            print(
-                f"requests under load: {good} answered, {bad} failed; gateway RSS {gateway.envoy.rss_bytes() / 2**20:.0f} MiB"
-            )
+            print(f"requests under load: {good} answered, {bad} failed")
+            print(f"gateway RSS: {gateway.envoy.rss_bytes() / 2**20:.0f} MiB")
             probe.writer.close()
 
 

@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sysconfig
@@ -26,13 +27,13 @@ ENVOY = os.path.join(sysconfig.get_path("scripts"), "envoy")
 
 
 def free_port() -> int:
-    """Return a loopback port that was not given out before."""
+    """Return a loopback port that was not given out before, and that no outgoing connection will take."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port: int = probe.getsockname()[1]
-        if port not in GIVEN:
-            GIVEN.add(port)
-            return port
+        port = random.randrange(12_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            if port not in GIVEN:
+                GIVEN.add(port)
+                return port
 
 
 class Envoy:

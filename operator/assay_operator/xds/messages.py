@@ -5,6 +5,7 @@ replaced. So every Model's share of a response is packed once, and a response is
 """
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import envoy.extensions.access_loggers.file.v3.file_pb2
@@ -43,7 +44,7 @@ CDS, EDS, LDS, SRDS, RDS = (
 )
 
 
-def parse(kind: type[Message], value: Json) -> Any:
+def parse(kind: Callable[[], Message], value: Json) -> Any:
     """Return the message.
 
     Raises:

@@ -17,6 +17,7 @@ class Section:
         """Start with items whose hashes add up to `total`."""
         self._items: dict[str, bytes] = dict(items or {})
         self._total = total
+        self._frozen: Section | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
@@ -63,8 +64,10 @@ class Section:
         return True
 
     def copy(self) -> "Section":
-        """Return what this is now."""
-        return Section(self._items, self._total)
+        """Return what this is now, and the same object as before if nothing has changed."""
+        if self._frozen is None:
+            self._frozen = Section(self._items, self._total)
+        return self._frozen
 
     def news(self, since: Mapping[str, bytes]) -> list[str]:
         """Return the keys whose item is not the one in `since`."""
@@ -73,4 +76,5 @@ class Section:
     def _count(self, key: str, value: bytes, sign: int) -> None:
         digest = xxhash.xxh3_128(key.encode())
         digest.update(value)
+        self._frozen = None
         self._total = (self._total + sign * digest.intdigest()) % 2**WIDTH

@@ -16,7 +16,7 @@ from assay_api import Ref
 from assay_operator.gateway import Edge, ModelRoute, listener
 from assay_operator.xds import metrics
 from assay_operator.xds.gateways import Programmed
-from assay_operator.xds.messages import Listener, Request, chunk, parse
+from assay_operator.xds.messages import LDS, Listener, Request, chunk, parse
 from assay_operator.xds.parcel import Parcel, parcel
 from assay_operator.xds.shelf import Shelf
 from assay_operator.xds.snapshot import Snapshot
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 STUCK_SECONDS = 30.0
+RETRY_SECONDS = 5.0  # for what no Model can help, such as a port that is taken
 OPTIONS = (
     # Envoy's keepalive: without these it counts as abuse, and the stream is dropped twice a minute.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
@@ -159,12 +160,13 @@ class AdsServer:
             self._settle()
 
     def _refused(self, stream: Stream, snapshot: Snapshot, error: RefusedError) -> None:
-        guilty = self._shelf.reject(snapshot, error.reason, self._plain)
+        guilty = [] if error.kind == LDS else self._shelf.reject(snapshot, error.reason, self._plain)
         logger.error("gateway %s refused %s; reverted: %s", stream.node, error, guilty or "nothing")
         for ref in guilty:
             metrics.NACKS.labels(ref.namespace, ref.name).inc()
         if not guilty:
             metrics.NACKS.labels("", "").inc()
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, stream.retry)
         self._tell()
 
     def _plain(self, ref: Ref) -> Parcel | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from assay_api import Ref
@@ -25,6 +25,7 @@ class RefusedError(Exception):
 
     def __init__(self, kind: str, reason: str) -> None:
         """Keep the end of the reason."""
+        self.kind = kind
         self.reason = reason[-TAIL:].strip()
         super().__init__(f"{kind.rsplit('.', 1)[1]}: {self.reason}")
 
@@ -110,6 +111,11 @@ class Stream:
         self.refusal, self.serving = None, True
         self.versions, self.generation = snapshot.versions, snapshot.generation
 
+    def retry(self) -> None:
+        """Try again what was refused, though nothing has changed here."""
+        self._attempted = -1
+        self.wake.set()
+
     async def _send_pair(
         self, whole: tuple[str, Section, Mapping[str, bytes]], parts: tuple[str, Section]
     ) -> None:
@@ -129,22 +135,26 @@ class Stream:
         await self._accepted(kind, version)
         self._whole[kind] = section
 
-    async def _send_parts(self, kind: str, section: Section, changed: Iterable[str], whole: str) -> None:
+    async def _send_parts(self, kind: str, section: Section, changed: Collection[str], whole: str) -> None:
         """Send the parts that are new, and those that a changed whole waits for, when Envoy asks for them."""
+        if self._whole.get(kind) is section and not changed and kind not in self._asked:
+            return
         self._asked.discard(kind)  # whoever asks from here on may have missed them
-        known = self._parts[kind]
-        names = {*section.news(known), *(name for name in changed if name in section)}
+        names = {*section.news(self._parts[kind]), *(name for name in changed if name in section)}
         if not names:
+            self._whole[kind] = section
             return
         await self._until(lambda: names <= self._names.get(kind, NOBODY) or self._refused(whole))
         if self._refused(whole):
             return
         packed = {name: section.get(name) or b"" for name in sorted(names)}
+        self._whole.pop(kind, None)
         for name in names:  # whether it takes them is open until it says so
-            known.pop(name, None)
+            self._parts[kind].pop(name, None)
         await self._post(kind, section.version, b"".join(packed.values()))
         await self._accepted(kind, section.version)
         self._parts[kind] |= packed
+        self._whole[kind] = section
 
     async def _send_listener(self) -> None:
         version, packed = self._listener

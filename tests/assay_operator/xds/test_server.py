@@ -275,6 +275,22 @@ async def test_a_listener_that_is_refused_blames_no_model(
     )
 
 
+async def test_a_listener_that_is_refused_is_tried_again(
+    server: AdsServer, channel: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay_operator.xds.server.RETRY_SECONDS", 0.01)
+    await server.publish(REF, route())
+    peer = Peer(channel)
+    await peer.ask(CDS)
+    await peer.take(CDS)
+    await peer.ask(EDS, NAME)
+    await peer.take(EDS, NAME)
+    await peer.ask(LDS)
+    await peer.answer(await peer.next(LDS), error="cannot bind")
+    await peer.take(LDS)
+    assert server.programmed(REF).nack is None
+
+
 async def test_streams_that_come_and_go_leave_nothing_behind(
     server: AdsServer, channel: grpc.aio.Channel
 ) -> None:
