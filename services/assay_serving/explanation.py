@@ -2,8 +2,8 @@
 
 For each row, features are switched one by one from those of a background row to its own, in random order and
 in the reverse of it; what the score moves is the feature's share. The shares of every walk add up to the
-score minus the background's, so their means do too. For a model that adds up a term for each feature one walk is
-exact; for others the means converge (Castro, Gomez and Tejada, 2009), and a time budget gives their number.
+score minus the background's, so their means do too. For a model that adds up a term for each feature one walk
+is exact; for others the means converge (Castro, Gomez and Tejada, 2009), and a time budget gives their number.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ class Explainer:
         return Explanation(bases, scores, shares, walks, self.additive)
 
     def _walks(self, rows: int, seconds: float) -> int:
-        """As many as the budget allows, and each background row as often as the others if there are enough."""
+        """As many as the budget allows; each background row as often as the others if there are enough."""
         size = len(self.background.numbers)
         if self.additive:
             return size

@@ -207,7 +207,7 @@ def test_bad_settings_are_named(tmp_path: Path, variable: str, value: str, said:
     assert said in json.loads(log.read_text())["message"]
 
 
-def test_a_model_that_takes_no_nulls_serves_and_refuses_them(churn: Any, start: Any) -> None:
+def test_a_model_that_takes_no_nulls_serves_and_refuses_them(start: Any) -> None:
     server = start("numbers")
     assert server.ask(json=[{"age": 3, "spend": 1}]).status_code == 200
     answer = server.ask(json=[{"age": 3, "spend": None}])
