@@ -3,12 +3,13 @@
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from assay_training import report
+from assay_training import report, workers
 from assay_training.errors import JobError
 from assay_training.spec import Job, problems
 from assay_training.threads import follow_cpu_limit
@@ -32,9 +33,7 @@ def run(environment: Mapping[str, str]) -> report.Report:
     """Train what the environment asks for; whatever happens ends in a report."""
     try:
         job = parse(environment.get("ASSAY_JOB", ""))
-        from assay_training.job import train  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
-
-        return train(job)
+        return _done(job, workers.place(environment, job))
     except JobError as error:
         return report.failure(error.reason, error.message)
     except Exception as error:
@@ -42,12 +41,23 @@ def run(environment: Mapping[str, str]) -> report.Report:
         return report.failure("TrainingFailed", f"{type(error).__name__}: {error}")
 
 
+def _done(job: Job, place: workers.Place) -> report.Report:
+    follow_cpu_limit(workers=1 + place.helpers)
+    from assay_training.job import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
+
+    if place.number and place.study:
+        return work(job, place.study)
+    with tempfile.TemporaryDirectory(prefix="assay-study-") as scratch:
+        study = place.study or Path(scratch)
+        with workers.helpers(place.helpers, study):
+            return train(job, study)
+
+
 def main() -> int:
     """Run the job of this process; 0 if a version was trained, gates passed or not."""
     logging.basicConfig(
         level=os.environ.get("ASSAY_LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(message)s"
     )
-    follow_cpu_limit()
     result = run(os.environ)
     print(report.encoded(result).decode(), flush=True)
     try:

@@ -2,21 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from assay_training.pipeline import Style
 from assay_training.spec import Task
 
 Params = Mapping[str, Any]
+Build = Callable[[Task, Params, int], Any]
 
 
 @dataclass(frozen=True)
 class Range:
-    """Values that a parameter may take: whole numbers when `low` is one."""
+    """Values that a parameter may take: choices, or numbers between ends, whole if both ends are."""
 
-    low: float
-    high: float
+    low: float = 0.0
+    high: float = 0.0
     log: bool = False
+    choices: tuple[Any, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the values are whole numbers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
 
 
 @dataclass(frozen=True)
@@ -35,42 +43,41 @@ class Algorithm:
     name: str
     tasks: frozenset[Task]
     style: Style
-    build: Callable[[Task, Params, int], Any]
+    build: Build
     space: Mapping[str, Range]
     start: Params
 
 
-def _logistic(task: Task, params: Params, seed: int) -> Any:
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (each import costs what only its user should pay)
-
-    del task
-    return LogisticRegression(max_iter=1000, random_state=seed, **params)
-
-
-def _linear(task: Task, params: Params, seed: int) -> Any:
-    from sklearn.linear_model import Ridge  # noqa: PLC0415
-
-    del task
-    return Ridge(random_state=seed, **params)
+def _estimator(path: str, params: Params) -> Any:
+    """Import an estimator only now: each costs what only its user should pay."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)(**params)
 
 
-def _boosting(task: Task, params: Params, seed: int) -> Any:
-    from sklearn import ensemble  # noqa: PLC0415
+def _build(classification: str, regression: str = "", **fixed: Any) -> Build:
+    """Build an estimator by the import path for the task; `fixed` gives way to parameters."""
 
-    build = (
-        ensemble.HistGradientBoostingClassifier
-        if task == "Classification"
-        else ensemble.HistGradientBoostingRegressor
-    )
-    # Categories stay ordered codes: told of them, the estimator would hold a function, which skops refuses.
-    return build(early_stopping=False, random_state=seed, **params)
+    def build(task: Task, params: Params, seed: int) -> Any:
+        path = classification if task == "Classification" else regression
+        return _estimator(path, {**fixed, "random_state": seed, **params})
+
+    return build
 
 
-def _forest(task: Task, params: Params, seed: int) -> Any:
-    from sklearn import ensemble  # noqa: PLC0415
+def _plain(classification: str, regression: str = "") -> Build:
+    def build(task: Task, params: Params, seed: int) -> Any:
+        del seed
+        return _estimator(classification if task == "Classification" else regression, params)
 
-    build = ensemble.RandomForestClassifier if task == "Classification" else ensemble.RandomForestRegressor
-    return build(random_state=seed, **params)
+    return build
+
+
+def _vectors(task: Task, params: Params, seed: int) -> Any:
+    """A support vector machine; its scores become probabilities by a fitted sigmoid."""
+    if task == "Regression":
+        return _estimator("sklearn.svm.SVR", params)
+    machine = _estimator("sklearn.svm.SVC", {"random_state": seed, **params})
+    return _estimator("sklearn.calibration.CalibratedClassifierCV", {"estimator": machine, "ensemble": False})
 
 
 _BOTH: frozenset[Task] = frozenset({"Classification", "Regression"})
@@ -82,7 +89,7 @@ ALGORITHMS = {
             "LogisticRegression",
             frozenset({"Classification"}),
             "linear",
-            _logistic,
+            _build("sklearn.linear_model.LogisticRegression", max_iter=1000),
             {"C": Range(1e-3, 1e2, log=True)},
             {"C": 1.0},
         ),
@@ -90,7 +97,7 @@ ALGORITHMS = {
             "LinearRegression",
             frozenset({"Regression"}),
             "linear",
-            _linear,
+            _build("", "sklearn.linear_model.Ridge"),
             {"alpha": Range(1e-3, 1e3, log=True)},
             {"alpha": 1.0},
         ),
@@ -98,7 +105,12 @@ ALGORITHMS = {
             "HistGradientBoosting",
             _BOTH,
             "boosting",
-            _boosting,
+            # Categories stay ordered codes: told of them, it would hold a function, which skops refuses.
+            _build(
+                "sklearn.ensemble.HistGradientBoostingClassifier",
+                "sklearn.ensemble.HistGradientBoostingRegressor",
+                early_stopping=False,
+            ),
             {
                 "learning_rate": Range(0.02, 0.3, log=True),
                 "max_iter": Range(40, 200),
@@ -118,7 +130,7 @@ ALGORITHMS = {
             "RandomForest",
             _BOTH,
             "forest",
-            _forest,
+            _build("sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.RandomForestRegressor"),
             {
                 "n_estimators": Range(50, 200),
                 "max_depth": Range(4, 24),
@@ -126,6 +138,30 @@ ALGORITHMS = {
                 "max_features": Range(0.1, 1.0),
             },
             {"n_estimators": 100, "max_depth": 16, "min_samples_leaf": 2, "max_features": 0.5},
+        ),
+        Algorithm(
+            "KNeighbors",
+            _BOTH,
+            "linear",
+            _plain("sklearn.neighbors.KNeighborsClassifier", "sklearn.neighbors.KNeighborsRegressor"),
+            {"n_neighbors": Range(3, 60, log=True), "weights": Range(choices=("uniform", "distance"))},
+            {"n_neighbors": 15, "weights": "distance"},
+        ),
+        Algorithm(
+            "NaiveBayes",
+            frozenset({"Classification"}),
+            "forest",
+            _plain("sklearn.naive_bayes.GaussianNB"),
+            {"var_smoothing": Range(1e-10, 1e-1, log=True)},
+            {"var_smoothing": 1e-9},
+        ),
+        Algorithm(
+            "SVM",
+            _BOTH,
+            "linear",
+            _vectors,
+            {"C": Range(1e-2, 1e2, log=True), "gamma": Range(choices=("scale", "auto"))},
+            {"C": 1.0, "gamma": "scale"},
         ),
     )
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 from sklearn.exceptions import ConvergenceWarning
 
-from assay_training.algorithms import ALGORITHMS
+from assay_training.algorithms import Algorithm
 from assay_training.columns import Inputs
 from assay_training.metrics import Predicted
 from assay_training.pipeline import pipeline
@@ -42,12 +42,13 @@ class Recipe(NamedTuple):
 
     task: Task
     inputs: Inputs
+    algorithms: Mapping[str, Algorithm]
     seed: int
 
 
 def fitted(candidate: Candidate, recipe: Recipe, examples: Examples) -> Any:
     """A pipeline fitted to `examples`."""
-    algorithm = ALGORITHMS[candidate.algorithm]
+    algorithm = recipe.algorithms[candidate.algorithm]
     estimator = algorithm.build(recipe.task, candidate.params, recipe.seed)
     model = pipeline(estimator, algorithm.style, recipe.inputs, recipe.seed)
     with _patient():

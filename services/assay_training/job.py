@@ -1,43 +1,64 @@
 """One training run: from a job to a written, proven artifact and the report about it."""
 
+import hashlib
+import json
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assay_training import artifact, bootstrap, champion, findings, gates, record, threshold
-from assay_training.algorithms import ALGORITHMS, DEFAULTS
+from assay_training import artifact, bootstrap, champion, choice, crossval, findings, gates, record, threshold
 from assay_training.errors import JobError
-from assay_training.fitting import Recipe, ask, fitted
+from assay_training.fitting import Candidate, Recipe, ask, fitted
 from assay_training.latency import serving
 from assay_training.metrics import CHOOSERS, METRICS, SERVING, Context, Metric, fitting, measured
 from assay_training.prepare import Prepared, prepare
 from assay_training.report import Report
 from assay_training.spec import Job
-from assay_training.study import Best, Search, averages, cross_validated
+from assay_training.study import Best, Search
 from assay_training.target import Target
 
 
-def train(job: Job) -> Report:
+def train(job: Job, study: Path | None = None) -> Report:
     """Train one version and write its artifact; a version that fails its gates is written too.
+
+    Args:
+        job: What to train.
+        study: The folder of a study that workers share, and that a killed run is resumed from.
 
     Raises:
         JobError: With reason and message; then nothing is visible in the store.
     """
-    _check_algorithms(job)
+    choice.check(job.training, job.task)
     with tempfile.TemporaryDirectory(prefix="assay-training-") as name:
         scratch = Path(name)
         rival = (
             champion.opened(job.champion, scratch / "champion") if job.champion and _compares(job) else None
         )
         prepared = prepare(job, rival.columns if rival else ())
-        return _trained(job, prepared, rival, scratch)
+        return _trained(job, prepared, rival, (scratch, study or scratch / "study"))
 
 
-def _trained(job: Job, prepared: Prepared, rival: champion.Opened | None, scratch: Path) -> Report:
-    chooser = _metrics_fit(job, prepared.target)
-    recipe = Recipe(job.task, prepared.inputs, job.training.tuning.seed)
-    best = _search(job, prepared, recipe, chooser)
+def work(job: Job, study: Path) -> Report:
+    """Run trials of a study for somebody else, who fits and writes the best.
+
+    Raises:
+        JobError: As `train`.
+    """
+    choice.check(job.training, job.task)
+    prepared = prepare(job)
+    _search(job, prepared, _recipe(job, prepared), study).work(until_all_finished=False)
+    return {"ok": True, "passed": True, "worker": True}
+
+
+def _trained(
+    job: Job, prepared: Prepared, rival: champion.Opened | None, places: tuple[Path, Path]
+) -> Report:
+    scratch, study = places
+    chooser = _chooser(job, prepared.target)
+    recipe = _recipe(job, prepared)
+    search = _search(job, prepared, recipe, study)
+    search.work(until_all_finished=True)
+    best = search.best()
     answered = threshold.decided(job.training.threshold, prepared.train.target, best.score.predicted)
     model = fitted(best.candidate, recipe, prepared.train)
     judged = Context(
@@ -53,20 +74,17 @@ def _trained(job: Job, prepared: Prepared, rival: champion.Opened | None, scratc
     return record.report(prepared, known, verdicts, written, served.predictor.manifest.format)
 
 
-def _check_algorithms(job: Job) -> None:
-    for name in job.training.algorithms or ():
-        if job.task not in ALGORITHMS[name].tasks:
-            fits = sorted(algorithm.name for algorithm in ALGORITHMS.values() if job.task in algorithm.tasks)
-            raise JobError(
-                "AlgorithmUnfit", f"algorithms: {name} cannot do {job.task}; these can: {', '.join(fits)}"
-            )
+def _recipe(job: Job, prepared: Prepared) -> Recipe:
+    chosen = choice.algorithms(job, prepared.inputs)
+    return Recipe(job.task, prepared.inputs, {each.name: each for each in chosen}, job.training.tuning.seed)
 
 
 def _compares(job: Job) -> bool:
     return any(gate.not_worse_than_champion_by is not None for gate in job.gates)
 
 
-def _metrics_fit(job: Job, answers: Target) -> Metric:
+def _chooser(job: Job, answers: Target) -> Metric:
+    """The metric that compares candidates; all metrics that the spec names must fit the target."""
     for number, gate in enumerate(job.gates):
         if gate.metric not in SERVING:
             fitting(gate.metric, answers, f"gates[{number}].metric")
@@ -78,9 +96,24 @@ def _metrics_fit(job: Job, answers: Target) -> Metric:
     return fitting(wanted.name if wanted else CHOOSERS[answers.kind], answers, "training.metric.name")
 
 
-def _search(job: Job, prepared: Prepared, recipe: Recipe, chooser: Metric) -> Best:
-    judge = partial(cross_validated, recipe=recipe, folds=prepared.folds, metric=chooser)
-    return Search(job.training.algorithms or DEFAULTS[job.task], job.training.tuning, chooser, judge).run()
+def _search(job: Job, prepared: Prepared, recipe: Recipe, study: Path) -> Search:
+    chooser, folds = _chooser(job, prepared.target), prepared.folds
+
+    def judge(candidate: Candidate, report: crossval.Report) -> crossval.Score:
+        return crossval.cross_validated(candidate, recipe, folds, chooser, report)
+
+    place = study, _name(job, prepared)
+    return Search(tuple(recipe.algorithms.values()), job.training.tuning, chooser, judge, place)
+
+
+def _name(job: Job, prepared: Prepared) -> str:
+    """Equal searches share a study; how many workers run it, or how long, makes no other search."""
+    tuning = job.training.tuning.model_dump(
+        mode="json", exclude={"parallelism", "trials", "timeout", "patience"}
+    )
+    asked = job.training.model_dump(mode="json", exclude={"tuning", "threshold", "format"})
+    told = [job.task, job.salt, asked, tuning, prepared.table.digest]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _known(
@@ -92,7 +125,7 @@ def _known(
     named = {chooser.name, *(gate.metric for gate in job.gates if gate.metric not in SERVING)}
     metrics: dict[str, dict[str, Any]] = {
         "test": measured(judged),
-        "crossValidation": averages(best.score, prepared.folds, judged.target),
+        "crossValidation": crossval.averages(best.score, prepared.folds, judged.target),
         "ci": {name: list(bootstrap.interval(METRICS[name], judged, seed)) for name in sorted(named)},
     }
     fit = findings.fit_of(chooser, model, prepared.train, best.score.value)

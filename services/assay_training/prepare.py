@@ -5,10 +5,10 @@ from typing import NamedTuple
 import pandas
 
 from assay_training import columns, sanity, source, split
+from assay_training.crossval import Folds
 from assay_training.errors import JobError
 from assay_training.fitting import Examples
 from assay_training.spec import Job
-from assay_training.study import Folds
 from assay_training.target import Target, target
 
 

@@ -75,7 +75,7 @@ def metadata(job: Job, prepared: Prepared, trained: Trained, verdicts: tuple[Ver
         "salt": job.salt,
         "data": data(prepared),
         "bestParams": best(trained.best),
-        "trials": {"finished": trained.best.trials - trained.best.failed, "failed": trained.best.failed},
+        "trials": trials(trained.best),
         "metrics": trained.metrics,
         "fit": trained.fit._asdict(),
         "findings": [finding._asdict() for finding in trained.findings],
@@ -101,6 +101,11 @@ def best(chosen: Best) -> dict[str, Any]:
     return {"algorithm": chosen.candidate.algorithm, **chosen.candidate.params}
 
 
+def trials(chosen: Best) -> dict[str, int]:
+    """How the trials of the study ended."""
+    return {"finished": chosen.finished, "pruned": chosen.pruned, "failed": chosen.failed}
+
+
 def report(
     prepared: Prepared, trained: Trained, verdicts: tuple[Verdict, ...], written: Written, form: str
 ) -> Report:
@@ -116,6 +121,7 @@ def report(
             "seed": trained.seed,
         },
         "bestParams": best(trained.best),
+        "trials": trials(trained.best),
         "metrics": trained.metrics,
         "gates": [verdict._asdict() for verdict in verdicts],
         "findings": [finding._asdict() for finding in trained.findings],

@@ -20,7 +20,16 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 Task = Literal["Classification", "Regression"]
-AlgorithmName = Literal["LogisticRegression", "LinearRegression", "HistGradientBoosting", "RandomForest"]
+AlgorithmName = Literal[
+    "LogisticRegression",
+    "LinearRegression",
+    "HistGradientBoosting",
+    "RandomForest",
+    "KNeighbors",
+    "NaiveBayes",
+    "SVM",
+]
+Scalar = bool | int | float | str
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
@@ -115,12 +124,44 @@ class Threshold(Spec):
     at_least: float = Field(gt=0, le=1)
 
 
+class SearchRange(Spec):
+    """Values to search: choices, or numbers from low to high, whole if both are."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    choices: Annotated[tuple[Scalar, ...], Field(max_length=100)] = ()
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        ends = self.low is not None and self.high is not None
+        if ends == bool(self.choices) or (self.low is None) != (self.high is None):
+            raise ValueError("a range has either choices, or low and high")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        if self.log and not (self.low or 0) > 0:
+            raise ValueError("a log range starts above 0")
+        return self
+
+
+class Estimator(Spec):
+    """Any estimator with scikit-learn's interface, by its import path."""
+
+    import_: str = Field(alias="import", pattern=r"^(sklearn|xgboost|lightgbm)(\.[A-Za-z_]\w*)+$")
+    params: dict[str, Scalar | None] = {}
+    style: Literal["linear", "forest", "boosting"] = "linear"
+
+
 class Tuning(Spec):
     """The search for hyperparameters."""
 
-    sampler: Literal["TPE", "Random"] = "TPE"
+    sampler: Literal["TPE", "Random", "Grid"] = "TPE"
     trials: int = Field(default=10, ge=1, le=10_000)
     timeout: Duration | None = None
+    parallelism: int = Field(default=1, ge=1, le=64)
+    pruner: Literal["Median", "None"] = "Median"
+    patience: int | None = Field(default=None, ge=1)
+    space: dict[AlgorithmName, dict[str, SearchRange]] = {}
     max_failed_trials: int = Field(default=0, ge=0, le=10_000)
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
 
@@ -138,6 +179,10 @@ class Training(Spec):
         Annotated[tuple[AlgorithmName, ...], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
         | None
     ) = None
+    estimator: Estimator | None = None
+    params: dict[AlgorithmName, dict[str, Scalar | None]] = {}
+    class_weight: Literal["Balanced"] | None = None
+    monotonic: dict[Column, Literal["Increasing", "Decreasing"]] = {}
     metric: Chooser | None = None
     tuning: Tuning = Tuning()
     threshold: Threshold | None = None

@@ -20,9 +20,11 @@ def limit(quota: str, cores: int) -> int:
     return max(1, min(cores, int(allowed) // int(period)))
 
 
-def follow_cpu_limit(environment: MutableMapping[str, str] = os.environ, cgroup: Path = CGROUP) -> None:
-    """Set what nobody has set."""
+def follow_cpu_limit(
+    environment: MutableMapping[str, str] = os.environ, cgroup: Path = CGROUP, workers: int = 1
+) -> None:
+    """Set what nobody has set, for each of the `workers` that share the limit."""
     cores = len(os.sched_getaffinity(0))
     quota = cgroup.read_text() if cgroup.is_file() else "max"
     for name in VARIABLES:
-        environment.setdefault(name, str(limit(quota, cores)))
+        environment.setdefault(name, str(max(1, limit(quota, cores) // workers)))
