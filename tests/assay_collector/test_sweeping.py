@@ -102,6 +102,8 @@ def test_ids_of_exposures_are_known_for_the_retention_time(ledger: Any) -> None:
     ledger.now += 1
     assert swept(ledger) == 3
     assert rows(ledger, "exposures") == 0
+    assert ledger.one(batch).late == 10, "what can't be told from a repetition is not counted"
+    assert ledger.summary()["arms"]["control"]["exposures"] == 10
 
 
 @pytest.mark.usefixtures("policy")

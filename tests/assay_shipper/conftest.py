@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,12 +83,13 @@ class Log:
 
     path: Path
     written: int = 0
+    began: int = field(default_factory=lambda: int(time.time()) - 10_000)
 
     def line(self, **other: Any) -> bytes:
         self.written += 1
         unit = f"user-{self.written}"
         plain = {
-            "ts": f"17{self.written:08d}.123456", "id": f"id-{self.written}",
+            "ts": f"{self.began + self.written}.123456", "id": f"id-{self.written}",
             "namespace": "demo", "model": "churn", "experiment": "exp-1", "epoch": "3",
             "table": TABLE, "unit": unit,
             "assigned": arm_at(decode(TABLE), slot("exp-1", unit)) or "unenrolled", "served": "control",

@@ -21,7 +21,7 @@ def expose(book: Book, batch: Exposures) -> Answer:
         experiment = book.by_uid.get(uid)
         if experiment is None or exposure.arm not in experiment.plan.arms:
             answer.unknown += 1
-        elif experiment.closed:
+        elif experiment.closed or exposure.at <= book.now - book.policy.retention:  # its id may be forgotten
             answer.accepted += 1
             answer.late += 1
         elif wanted[uid].setdefault((exposure.at, exposure.key), exposure) is not exposure:
