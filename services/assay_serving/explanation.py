@@ -3,7 +3,7 @@
 For each row, features are switched one by one from those of a background row to its own, in random order and
 in the reverse of it; what the score moves is the feature's share. The shares of every walk add up to the
 score minus the background's, so their means do too. For a model that adds up a term for each feature one walk
-is exact; for others the means converge (Castro, Gomez and Tejada, 2009), and a time budget gives their number.
+is exact; for others the means converge (Castro, Gomez and Tejada, 2009); a time budget gives their number.
 """
 
 from collections.abc import Callable, Sequence
