@@ -41,9 +41,10 @@ class ModelReconciler:
         family = await self._experiments(family)
         kin = self._kin(family, model)
         line = lineage(kin)
+        await self.gateways.publish(ref, route(family, model, line.champion))  # first: users come before pods
         for version in family.versions:
             await self.versions(family, model, version, warm=version.metadata.name in line.warm)
-        programmed = await self._route(family, model, line)
+        programmed = await self._programmed(ref, line)
         await self._confirm(family, programmed)
         await self._endpoint(family, model)
         await self._offspring(model, line)
@@ -86,12 +87,10 @@ class ModelReconciler:
             now=self.hands.now(),
         )
 
-    async def _route(self, family: Family, model: Model, line: Lineage) -> Programmed:
-        wanted = route(family, model, line.champion)
-        await self.gateways.publish(family.ref, wanted)
-        if wanted is None:
+    async def _programmed(self, ref: Ref, line: Lineage) -> Programmed:
+        if not line.champion:
             return Programmed(done=False, gateways=0, message="no champion yet", nack=None)
-        return await self.gateways.wait_programmed(family.ref, ACK_PATIENCE)
+        return await self.gateways.wait_programmed(ref, ACK_PATIENCE)
 
     async def _confirm(self, family: Family, programmed: Programmed) -> None:
         """Write on the running Experiment whether its table is in force."""

@@ -37,7 +37,8 @@ class Place:
         """Return a Model that serves one of the town's versions, or any source."""
         what = self.town.sources[source] if isinstance(source, str) else source
         rollout = {"strategy": "Replace", "rollbackWindow": "20s"}
-        return self._thing("Model", name, {"rollout": rollout} | what | spec)
+        serving = {"timeout": "3s"}  # so that units settle, and the split can be judged, within seconds
+        return self._thing("Model", name, {"rollout": rollout, "serving": serving} | what | spec)
 
     def experiment(self, control: str, candidate: str, name: str = "exp", **spec: Any) -> Json:
         """Return an Experiment of two versions, at once on half of all units."""
