@@ -17,8 +17,13 @@ def store(cluster: Cluster, kube: Path) -> Mapping[str, CommandLine]:
             "--advertise-client-urls", ETCD, "--listen-peer-urls", "http://127.0.0.1:2380",
             "--unsafe-no-fsync", "--log-level", "warn",
         ),
-        "containerd": ("containerd", "--config", cluster.state / "containerd.toml", "--log-level", "warn"),
+        "containerd": containerd(cluster),
     }  # fmt: skip
+
+
+def containerd(cluster: Cluster) -> CommandLine:
+    """The runtime and image store."""
+    return ("containerd", "--config", cluster.state / "containerd.toml", "--log-level", "warn")
 
 
 def api_server(cluster: Cluster, kube: Path) -> CommandLine:

@@ -5,6 +5,17 @@ import json
 from .settings import NODE_IP, PAUSE_IMAGE, PODS, Cluster
 from .tools import CNI
 
+_CONTAINERD = """\
+version = 2
+root = "{state}/containerd"
+state = "{state}/containerd-state"
+disabled_plugins = [{disabled}]
+[grpc]
+  address = "{state}/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{state}/containerd-opt"
+"""
+
 
 def kubelet(cluster: Cluster, cgroup_root: str) -> str:
     """KubeletConfiguration; JSON, which is YAML."""
@@ -61,17 +72,16 @@ def cni(cluster: Cluster) -> str:
     )
 
 
+def plain_containerd(cluster: Cluster) -> str:
+    """An image store that runs no pods."""
+    return _CONTAINERD.format(state=cluster.state, disabled='"io.containerd.grpc.v1.cri"')
+
+
 def containerd(cluster: Cluster) -> str:
     """Everything under the cluster's state: two of them never meet."""
     state = cluster.state
     return f"""\
-version = 2
-root = "{state}/containerd"
-state = "{state}/containerd-state"
-[grpc]
-  address = "{cluster.containerd_socket}"
-[plugins."io.containerd.internal.v1.opt"]
-  path = "{state}/containerd-opt"
+{_CONTAINERD.format(state=state, disabled="")}
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
   disable_apparmor = true

@@ -16,6 +16,7 @@ from . import (
     pki,
     ports,
     ready,
+    template,
     tools,
     wheels,
 )
@@ -53,6 +54,7 @@ def up(cluster: Cluster) -> None:
         prepare()
         (cluster.state / "kube").unlink(missing_ok=True)
     port = _configure(cluster)
+    template.plant(cluster)
     kube = _kube(cluster)
     with step(f"node of cluster {cluster.name}", "about 10 s"):
         _start_store(cluster, port)

@@ -59,6 +59,8 @@ def _build(options: argparse.Namespace) -> None:
     _prepare()
     for built in store.build(choose(options.names)):
         print(built.reference)
+    if not (options.names or store.builder()):
+        store.unpack(choose([]))
 
 
 def _load(options: argparse.Namespace) -> None:

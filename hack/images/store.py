@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from cluster import kind
+from cluster import kind, template
 from cluster.oci import Json, Layout
 from cluster.progress import step, together
 from cluster.settings import HOME
@@ -64,6 +64,13 @@ def build(images: tuple[Image, ...], by: str | None = None) -> list[Built]:
     for some in (images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)):
         together({image.name: partial(_packages, image) for image in some})
     return [_with_code(image) for image in images]
+
+
+def unpack(images: tuple[Image, ...]) -> None:
+    """Have the third-party packages ready for clusters to come."""
+    layout, tags = Layout(), [packages_tag(image) for image in images]
+    found = {f"localhost/assay-build:{tag}": descriptor for tag in tags if (descriptor := layout.find(tag))}
+    template.make(digest(*sorted(tags)), found)
 
 
 def packages_tag(image: Image) -> str:
