@@ -1,0 +1,84 @@
+"""What both clients say and understand: batches, answers, and when to try again. No I/O."""
+
+import gzip
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from http import HTTPStatus
+from itertools import islice
+
+import httpx
+
+from assay_client.outcome import Counts, Outcome
+
+BATCH = 500  # outcomes in one request
+WORTH_PACKING = 8_192  # bytes
+SHORTEST, LONGEST = 0.1, 5.0  # seconds between attempts
+MOST_DOUBLINGS = 10
+PATH = "/v1/outcomes"
+AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+
+
+class Refused(Exception):  # noqa: N818 - it is what happened
+    """The collector refuses these outcomes for good; the message names the record and the field."""
+
+
+class Unavailable(Exception):  # noqa: N818 - it is what happened
+    """Outcomes that were not acknowledged in time. Send them again: they have their ids.
+
+    Attributes:
+        outcomes: Those of the batch that failed and of all after it.
+    """
+
+    def __init__(self, reason: str, outcomes: Sequence[Outcome]) -> None:
+        """Keep what was not acknowledged."""
+        super().__init__(f"{reason}; {len(outcomes)} outcomes are not acknowledged")
+        self.outcomes = list(outcomes)
+
+
+class Attempts:
+    """The attempts at one batch: when to make the next, and when to give up."""
+
+    def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Go on for `patience` seconds."""
+        self._clock = clock
+        self._until = clock() + patience
+        self._made = 0
+
+    def pause(self) -> float | None:
+        """Return how many seconds to wait before the next attempt, or None when the time is up."""
+        self._made += 1
+        longest: float = min(LONGEST, SHORTEST * 2 ** min(self._made, MOST_DOUBLINGS))
+        seconds = random.uniform(longest / 2, longest)
+        return seconds if self._clock() + seconds < self._until else None
+
+
+def batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """Cut into batches of the right size."""
+    rest = iter(outcomes)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
+
+
+def request(outcomes: Sequence[Outcome]) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers for a batch."""
+    body = "\n".join(json.dumps(outcome.record(), separators=(",", ":")) for outcome in outcomes).encode()
+    headers = {"Content-Type": "application/x-ndjson"}
+    if len(body) > WORTH_PACKING:
+        return gzip.compress(body, compresslevel=1), headers | {"Content-Encoding": "gzip"}
+    return body, headers
+
+
+def understood(answer: httpx.Response) -> Counts | str:
+    """Return what became of the outcomes, or the reason to try again.
+
+    Raises:
+        Refused: Trying again is no use.
+    """
+    if answer.status_code == HTTPStatus.OK:
+        return Counts.of(answer.json())
+    said = f"{answer.status_code} {answer.text[:500]}"
+    if answer.status_code in AGAIN or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return said
+    raise Refused(said)
