@@ -19,7 +19,16 @@ import yaml
 
 from assay_api import Ref
 from assay_assign import table
-from assay_operator.gateway import ArmRoute, Backend, Edge, Endpoint, ModelRoute, Split, bootstrap
+from assay_operator.gateway import (  # noqa: F401  Shadow is for the tests
+    ArmRoute,
+    Backend,
+    Edge,
+    Endpoint,
+    ModelRoute,
+    Shadow,
+    Split,
+    bootstrap,
+)
 from assay_operator.xds import AdsServer
 
 GIVEN: set[int] = set()

@@ -4,7 +4,7 @@ from assay_operator.gateway.bootstrap import bootstrap
 from assay_operator.gateway.clusters import survivors
 from assay_operator.gateway.listener import READY_PATH, Edge, listener
 from assay_operator.gateway.resources import Resources, resources
-from assay_operator.gateway.route import ArmRoute, Backend, Endpoint, ModelRoute, Split
+from assay_operator.gateway.route import ArmRoute, Backend, Endpoint, ModelRoute, Shadow, Split
 from assay_operator.gateway.values import Json
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Json",
     "ModelRoute",
     "Resources",
+    "Shadow",
     "Split",
     "bootstrap",
     "listener",

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from assay_operator.gateway.route import ArmRoute, Backend, ModelRoute
+from assay_operator.gateway.route import ArmRoute, Backend, ModelRoute, Shadow
 from assay_operator.gateway.values import TYPES, V3_OVER_ADS, Json, address, options
 
 CHAMPION = "champion"
+SHADOW = "shadow"
 WITH_CHAMPION = f"~{CHAMPION}"
 HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
 AT_ONCE = 10_000  # connections, requests and retries; Envoy's defaults (1024, and 3 retries) fail callers
@@ -22,6 +23,11 @@ def arm_cluster(route: ModelRoute, arm: ArmRoute) -> str:
     return _name(route, arm.name, arm.backend)
 
 
+def shadow_cluster(route: ModelRoute, shadow: Shadow) -> str:
+    """Return the name of the cluster that requests are copied to."""
+    return _name(route, SHADOW, shadow.backend)
+
+
 def target(route: ModelRoute, arm: ArmRoute) -> str:
     """Return where an arm's requests are sent: to the arm, with the champion behind it.
 
@@ -36,6 +42,8 @@ def clusters(route: ModelRoute) -> Iterator[Json]:
     yield _cluster(champion)
     for arm in _arms(route):
         yield from _arm(arm_cluster(route, arm), champion)
+    if route.shadow:
+        yield _cluster(shadow_cluster(route, route.shadow))
 
 
 def survivors(names: Iterable[str]) -> Iterator[Json]:
@@ -44,12 +52,12 @@ def survivors(names: Iterable[str]) -> Iterator[Json]:
     A control plane that starts anew knows what should be, not what a gateway still routes to. As a cluster
     follows from its name, it can be told to keep it until its routes are new.
     """
-    champions = {name.rpartition("/")[0]: name for name in names if _is_champion(name)}
+    champions = {name.rpartition("/")[0]: name for name in names if _is(name, CHAMPION)}
     for name in names:
         champion = champions.get(name.rpartition("/")[0])
-        if champion is None or champion == name:
+        if champion in (None, name) or _is(name, SHADOW):
             yield _cluster(name)
-        else:
+        elif champion:
             yield from _arm(name, champion)
 
 
@@ -58,8 +66,8 @@ def _arm(name: str, champion: str) -> Iterator[Json]:
     yield _composite(name + WITH_CHAMPION, (name, champion))
 
 
-def _is_champion(name: str) -> bool:
-    return name.rpartition("/")[2].startswith(f"{CHAMPION}@")
+def _is(name: str, role: str) -> bool:
+    return name.rpartition("/")[2].startswith(f"{role}@")
 
 
 def assignments(route: ModelRoute) -> Iterator[Json]:
@@ -67,6 +75,8 @@ def assignments(route: ModelRoute) -> Iterator[Json]:
     yield _assignment(champion_cluster(route), CHAMPION, route.champion)
     for arm in _arms(route):
         yield _assignment(arm_cluster(route, arm), arm.name, arm.backend)
+    if route.shadow:
+        yield _assignment(shadow_cluster(route, route.shadow), SHADOW, route.shadow.backend)
 
 
 def _arms(route: ModelRoute) -> tuple[ArmRoute, ...]:
@@ -87,7 +97,7 @@ def _assignment(name: str, role: str, backend: Backend) -> Json:
 
 
 def _cluster(name: str) -> Json:
-    health = _patient() if _is_champion(name) else _strict()
+    health = _patient() if _is(name, CHAMPION) else _strict()
     return {
         "name": name,
         "type": "EDS",

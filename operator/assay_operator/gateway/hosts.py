@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from assay_assign import SLOTS, encode
 from assay_operator.gateway import paths
-from assay_operator.gateway.clusters import champion_cluster, target
+from assay_operator.gateway.clusters import champion_cluster, shadow_cluster, target
 from assay_operator.gateway.guard import FILTER, one_value
 from assay_operator.gateway.route import ModelRoute, Split
 from assay_operator.gateway.values import Json, headers, seconds
@@ -66,7 +66,7 @@ def _split_route(route: ModelRoute, split: Split) -> Json:
         "request_headers_to_add": headers({UNIT_HEADER: f"%REQ({split.header})%"}),
         "response_headers_to_add": headers({VERSION_HEADER: SERVED_VERSION}),
         "route": {
-            "timeout": seconds(route.timeout_seconds),
+            **_forward(route),
             "retry_policy": _retry(route, "5xx", per_try_timeout=seconds(route.timeout_seconds / 2)),
             "hash_policy": [policy],
             "weighted_clusters": {"use_hash_policy": True, "clusters": list(_shares(route, split))},
@@ -112,7 +112,7 @@ def _default_route(route: ModelRoute) -> Json:
         "request_headers_to_add": headers({ARM_HEADER: NONE}),
         "response_headers_to_add": headers({ARM_HEADER: NONE, VERSION_HEADER: SERVED_VERSION}),
         "route": {
-            "timeout": seconds(route.timeout_seconds),
+            **_forward(route),
             "cluster": champion_cluster(route),
             "retry_policy": _retry(route, "gateway-error,reset"),
         },
@@ -121,6 +121,19 @@ def _default_route(route: ModelRoute) -> Json:
 
 def _metadata(route: ModelRoute, facts: Json) -> Json:
     return {"filter_metadata": {"assay": {"namespace": route.namespace, "model": route.name, **facts}}}
+
+
+def _forward(route: ModelRoute) -> Json:
+    """Return what all of a Model's routes have in common: how long, and who else is shown the request."""
+    if route.shadow is None:
+        return {"timeout": seconds(route.timeout_seconds)}
+    share = {"numerator": round(route.shadow.percent * 10_000), "denominator": "MILLION"}
+    mirror = {
+        "cluster": shadow_cluster(route, route.shadow),
+        "runtime_fraction": {"default_value": share},
+        "disable_shadow_host_suffix_append": True,
+    }
+    return {"timeout": seconds(route.timeout_seconds), "request_mirror_policies": [mirror]}
 
 
 def _retry(route: ModelRoute, executed: str, **extra: str) -> Json:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from assay_assign import SLOTS, Interval
 
+ALL = 100
 LAST_PORT = 65_535
 PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # safe in a substitution, a format and a table's text
-RESERVED = frozenset({"none", "unenrolled", "champion"})  # words of the exposure log
+RESERVED = frozenset({"none", "unenrolled", "champion", "shadow"})  # words of the exposure log
 
 
 class Endpoint(NamedTuple):
@@ -96,6 +97,26 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A version that is shown requests, and whose answers nobody sees.
+
+    Attributes:
+        backend: The version.
+        percent: Of the requests that are answered by somebody else, above 0 and at most 100.
+
+    Raises:
+        ValueError: The percentage is none.
+    """
+
+    backend: Backend
+    percent: float = 100
+
+    def __post_init__(self) -> None:
+        if not 0 < self.percent <= ALL:
+            raise ValueError(f"percent {self.percent} must be above 0 and at most {ALL}")
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRoute:
     """Everything the gateway must know of one Model.
 
@@ -108,6 +129,7 @@ class ModelRoute:
             connection broke) may be sent again. Predictions may; calls with side effects may not.
         timeout_seconds: How long a caller waits at most. While a split runs each of the two attempts has
             half of it, so that the champion can still answer when an arm hangs.
+        shadow: The version that requests are copied to, if any.
     """
 
     namespace: str
@@ -116,6 +138,7 @@ class ModelRoute:
     split: Split | None = None
     retry_executed: bool = True
     timeout_seconds: float = 30
+    shadow: Shadow | None = None
 
     def __post_init__(self) -> None:
         if self.timeout_seconds <= 0:

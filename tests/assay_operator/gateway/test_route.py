@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from assay_assign import Interval, table
-from assay_operator.gateway import ArmRoute, Backend, Endpoint, ModelRoute, Split
+from assay_operator.gateway import ArmRoute, Backend, Endpoint, ModelRoute, Shadow, Split
 
 ARMS = (ArmRoute("control", Backend("churn-1")), ArmRoute("boosted", Backend("churn-2")))
 GOOD = {
@@ -54,3 +54,9 @@ def test_an_endpoint_is_an_ip_address_with_a_port(address: str, port: int) -> No
 def test_a_timeout_is_above_zero() -> None:
     with pytest.raises(ValueError, match="timeout_seconds"):
         ModelRoute("demo", "churn", Backend("churn-1"), timeout_seconds=0)
+
+
+@pytest.mark.parametrize("percent", [0, -1, 101])
+def test_a_shadow_gets_a_share_that_is_one(percent: float) -> None:
+    with pytest.raises(ValueError, match="percent"):
+        Shadow(Backend("churn-2"), percent)
