@@ -5,9 +5,9 @@ import os
 import sys
 
 from . import node, providers
-from .progress import say
 from .settings import BIN, Cluster
-from .shell import Failed, Refusal, output
+from .shell import Failed, Refusal
+from .usage import tell
 
 
 def main(words: list[str]) -> int:
@@ -44,17 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(cluster: Cluster, _: argparse.Namespace) -> None:
-    provider = providers.up(cluster)
-    kubectl = BIN / "kubectl" if (BIN / "kubectl").exists() else "kubectl"
-    version = output(kubectl, "--kubeconfig", cluster.kubeconfig, "version").decode()
-    server = next((line.split()[-1] for line in version.splitlines() if line.startswith("Server")), "unknown")
-    say(f"cluster {cluster.name} is up: Kubernetes {server} ({provider})")
-    say(
-        'use it:  eval "$(make -s kubeconfig'
-        + ("" if cluster.name == "assay" else f" CLUSTER={cluster.name}")
-        + ')"'
-    )
-    say(f"or:      KUBECONFIG={cluster.kubeconfig} {kubectl} get pods -A")
+    tell(cluster, providers.up(cluster))
 
 
 def _down(cluster: Cluster, options: argparse.Namespace) -> None:

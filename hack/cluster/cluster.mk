@@ -2,7 +2,10 @@
 CLUSTER ?= assay
 HACK := PYTHONPATH=hack python3 -m
 
-.PHONY: cluster images images-prune load down down-wipe kubeconfig cluster-status
+.PHONY: up cluster images images-prune load down down-wipe kubeconfig cluster-status
+
+up: ## the cluster with all images in it, made side by side: what the demo and the tests need
+	@$(HACK) images up $(CLUSTER)
 
 cluster: ## a real Kubernetes, up and ready (CLUSTER=name, ASSAY_CLUSTER=current|kind|node)
 	@$(HACK) cluster up $(CLUSTER)

@@ -39,6 +39,12 @@ def remembered(cluster: Cluster) -> Provider | None:
         return None
 
 
+def prepare(cluster: Cluster) -> None:
+    """What takes minutes the first time and may be done beside other things; nothing runs afterwards."""
+    if choose(cluster) == "node" and not node.is_up(cluster):
+        node.prepare()
+
+
 def up(cluster: Cluster) -> Provider:
     """Bring the cluster up and say how to use it; idempotent."""
     provider = choose(cluster)

@@ -1,7 +1,7 @@
 """A containerd root with the big images unpacked once; a new cluster gets links to its files, not copies.
 
 Blobs and unpacked layers never change (containers write above them), so clusters may share the files; the
-databases that know about them are copied. Loading 2 GB of images costs a minute of CPU, linking them four seconds.
+databases that know about them are copied. Loading 2 GB of images costs a minute of CPU, linking four seconds.
 """
 
 import shutil
@@ -39,10 +39,15 @@ def make(key: str, images: Mapping[str, Json]) -> None:
         done.write_text(key)
 
 
+def helps(cluster: Cluster) -> bool:
+    """Whether the cluster has no image store yet."""
+    return not (cluster.state / "containerd").exists()
+
+
 def plant(cluster: Cluster) -> None:
     """Give a cluster without an image store the template's, if there is one."""
     target = cluster.state / "containerd"
-    if target.exists() or not (TEMPLATE.state / "done").exists():
+    if not helps(cluster) or not (TEMPLATE.state / "done").exists():
         return
     with locked(LOCK), step("link images into the new cluster"):
         if not (TEMPLATE.state / "done").exists():

@@ -1,13 +1,16 @@
-"""`python3 -m images build|load|context|prune`."""
+"""`python3 -m images build|load|up|context|prune`."""
 
 import argparse
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from cluster import tools
-from cluster.progress import say
+from cluster import providers, template, tools
+from cluster.progress import say, together
 from cluster.settings import REPOSITORY, Cluster
 from cluster.shell import Failed, Refusal
+from cluster.usage import tell
 
 from . import engine, store
 from .catalog import choose
@@ -39,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("cluster")
     load.add_argument("names", nargs="*", metavar="IMAGE")
     load.set_defaults(run=_load)
+    up = commands.add_parser("up", help="a cluster with all images in it, made side by side")
+    up.add_argument("cluster")
+    up.set_defaults(run=_up)
     context = commands.add_parser("context", help="write a build context for docker build by hand")
     context.add_argument("folder", type=Path)
     context.add_argument("names", nargs="*", metavar="IMAGE")
@@ -68,8 +74,28 @@ def _load(options: argparse.Namespace) -> None:
     _prepare()
     images = store.build(chosen)
     deliver(cluster, images)
-    if options.names:  # a part of them says nothing about the rest
-        return
+    if not options.names:  # a part of them says nothing about the rest
+        _write_values(cluster, images)
+
+
+def _up(options: argparse.Namespace) -> None:
+    cluster = Cluster(options.cluster)
+    together({"cluster": partial(providers.prepare, cluster), "images": partial(_build_for, cluster)})
+    provider = providers.up(cluster)
+    images = store.build(choose([]))
+    deliver(cluster, images)
+    _write_values(cluster, images)
+    tell(cluster, provider)
+
+
+def _build_for(cluster: Cluster) -> None:
+    _prepare()
+    store.build(choose([]))
+    if not store.builder() and template.helps(cluster):
+        store.unpack(choose([]))
+
+
+def _write_values(cluster: Cluster, images: Sequence[store.Built]) -> None:
     values = REPOSITORY / "out" / cluster.name / "images.yaml"
     values.parent.mkdir(parents=True, exist_ok=True)
     values.write_text(render(images))
