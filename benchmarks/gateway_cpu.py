@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway_bench import laboratory, run, static_envoy, upstreams
 
-from assay_operator.gateway import Edge, listener, resources
+from assay_operator.gateway import Edge, listeners, resources
 
 lab = laboratory()
 REQUESTS = 8_000
@@ -41,7 +41,7 @@ def route(backends: Mapping[str, Any], *, split: bool) -> Any:
 
 def edge(port: int, log: Path, table: dict[str, Any], *, logged: bool) -> dict[str, Any]:
     """Return the gateway's listener with its routes inside."""
-    found = listener(Edge(port=port, host="127.0.0.1", log_path=str(log)))
+    (found,) = listeners(Edge(port=port, host="127.0.0.1", log_path=str(log)))
     found["name"] = f"edge-{port}"
     manager = found["filter_chains"][0]["filters"][0]["typed_config"]
     del manager["scoped_routes"]

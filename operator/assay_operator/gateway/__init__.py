@@ -2,9 +2,10 @@
 
 from assay_operator.gateway.bootstrap import bootstrap
 from assay_operator.gateway.clusters import survivors
-from assay_operator.gateway.listener import READY_PATH, Edge, listener
+from assay_operator.gateway.listener import READY_PATH, Edge, listeners
 from assay_operator.gateway.resources import Resources, resources
 from assay_operator.gateway.route import ArmRoute, Backend, Endpoint, ModelRoute, Shadow, Split
+from assay_operator.gateway.tls import Tls, certificate
 from assay_operator.gateway.values import Json
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "Resources",
     "Shadow",
     "Split",
+    "Tls",
     "bootstrap",
-    "listener",
+    "certificate",
+    "listeners",
     "resources",
     "survivors",
 ]

@@ -1,4 +1,4 @@
-"""The one listener: it stays the same for good, because a change of it drains connections slowly."""
+"""The listeners: they stay the same for good, because a change of them drains connections slowly."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from assay_operator.gateway.bootstrap import HTTP_MANAGER, ROUTER
 from assay_operator.gateway.guard import MESSAGE, guard
 from assay_operator.gateway.hosts import ARM_HEADER, UNIT_HEADER
 from assay_operator.gateway.paths import rewrite
+from assay_operator.gateway.tls import Tls, secured
 from assay_operator.gateway.values import V3_OVER_ADS, Json, address, typed
 
 READY_PATH = "/assay-ready"
@@ -49,6 +50,7 @@ class Edge:
         log_path: The exposure log: one JSON object for each request that reached a Model.
         max_request_bytes: Larger bodies are refused with 413; smaller ones can be sent again on a failure.
         max_header_kib: Larger headers are refused with 431.
+        tls: Where it listens for HTTPS besides, if it does.
     """
 
     port: int = 8080
@@ -56,15 +58,22 @@ class Edge:
     log_path: str = "/var/log/assay/exposures.jsonl"
     max_request_bytes: int = 8 * 2**20
     max_header_kib: int = 60
+    tls: Tls | None = None
 
 
-def listener(edge: Edge) -> Json:
-    """Return the listener; it asks for its routes over ADS and opens its port when it has them."""
+def listeners(edge: Edge) -> list[Json]:
+    """Return the listeners; they ask for routes over ADS and open their ports when they have them."""
+    plain = _listener(edge, "edge", edge.port, {})
+    return [plain, _listener(edge, "edge-tls", edge.tls.port, secured(edge.tls))] if edge.tls else [plain]
+
+
+def _listener(edge: Edge, name: str, port: int, transport: Json) -> Json:
+    filters = [typed("http", HTTP_MANAGER, **_manager(edge))]
     return {
-        "name": "edge",
-        "address": address(edge.host, edge.port),
+        "name": name,
+        "address": address(edge.host, port),
         "per_connection_buffer_limit_bytes": edge.max_request_bytes,
-        "filter_chains": [{"filters": [typed("http", HTTP_MANAGER, **_manager(edge))]}],
+        "filter_chains": [{"filters": filters, **transport}],
     }
 
 

@@ -13,7 +13,7 @@ import grpc.aio
 import xxhash
 
 from assay_api import Ref
-from assay_operator.gateway import Edge, ModelRoute, listener
+from assay_operator.gateway import Edge, ModelRoute, listeners
 from assay_operator.xds import metrics
 from assay_operator.xds.gateways import Programmed
 from assay_operator.xds.messages import LDS, Listener, Request, chunk, parse
@@ -59,8 +59,8 @@ class AdsServer:
         self._progress = asyncio.Event()
         self._linger = linger
         self._server: grpc.aio.Server | None = None
-        packed = chunk(parse(Listener, listener(edge or Edge())))
-        self._listener = (xxhash.xxh3_128_hexdigest(packed), packed)
+        packed = b"".join(chunk(parse(Listener, value)) for value in listeners(edge or Edge()))
+        self._listeners = (xxhash.xxh3_128_hexdigest(packed), packed)
 
     async def start(self, port: int, host: str = "0.0.0.0") -> int:
         """Serve; return the port, which is chosen for you if you ask for 0."""
@@ -121,7 +121,7 @@ class AdsServer:
 
     async def _serve(self, requests: AsyncIterable[Any], context: Any) -> None:
         """Keep one Envoy up to date until it goes away."""
-        stream = Stream(context.write, self._listener)
+        stream = Stream(context.write, self._listeners)
         reader = asyncio.create_task(self._read(stream, requests))
         self._streams[stream] = speaker = asyncio.create_task(self._speak(stream))
         try:

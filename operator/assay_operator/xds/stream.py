@@ -45,12 +45,12 @@ class Stream:
         survivors: Clusters it had when it came, that are in no snapshot and yet in its routes.
     """
 
-    def __init__(self, write: Callable[[bytes], Awaitable[Any]], listener: tuple[str, bytes]) -> None:
+    def __init__(self, write: Callable[[bytes], Awaitable[Any]], listeners: tuple[str, bytes]) -> None:
         """Know nothing about it yet.
 
         Args:
             write: Sends an encoded response.
-            listener: The version of the listener, and the listener as a resource.
+            listeners: Their version, and the listeners as resources.
         """
         self.node = ""
         self.serving = False
@@ -60,7 +60,7 @@ class Stream:
         self.survivors: Mapping[str, bytes] = {}
         self.wake = asyncio.Event()
         self._write = write
-        self._listener = listener
+        self._listeners = listeners
         self._attempted = -1
         self._asked: set[str] = set()
         self._names: dict[str, frozenset[str]] = {}
@@ -102,7 +102,7 @@ class Stream:
             await self._until(lambda: CDS in self._names)
             await self._recollect(snapshot)
             await self._send_pair((CDS, snapshot.clusters, self.survivors), (EDS, snapshot.endpoints))
-            await self._send_listener()
+            await self._send_listeners()
             await self._send_pair((SRDS, snapshot.scopes, {}), (RDS, snapshot.routes))
         except RefusedError as error:
             self.refusal = error
@@ -156,8 +156,8 @@ class Stream:
         self._parts[kind] |= packed
         self._whole[kind] = section
 
-    async def _send_listener(self) -> None:
-        version, packed = self._listener
+    async def _send_listeners(self) -> None:
+        version, packed = self._listeners
         if self._sent.get(LDS) != version:
             await self._until(lambda: LDS in self._names)
             await self._post(LDS, version, packed)
