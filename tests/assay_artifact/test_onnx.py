@@ -1,0 +1,75 @@
+"""Graphs: no code in them, but they may name files, and their inputs must be the manifest's features."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from skl2onnx import to_onnx
+
+from assay_artifact import ArtifactError, Predictor, fetch, load, write
+
+
+def loaded(folder: Path, content: bytes, manifest: Any) -> Predictor:
+    changed = manifest.model_copy(update={"format": "onnx", "file": "model.onnx"})
+    there = write((folder / "store").as_uri(), {"model.onnx": content}, changed)
+    return load(folder / "copy", fetch(there.uri, there.digest, folder / "copy"))
+
+
+def graph(weights: TensorProto, names: tuple[str, ...] = ("x",), width: int = 2) -> bytes:
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, width]) for name in names]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 2])
+    node = helper.make_node("MatMul", [names[0], "w"], ["y"])
+    made = helper.make_graph([node], "g", inputs, [output], [weights])
+    content: bytes = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8
+    ).SerializeToString()
+    return content
+
+
+def inside() -> TensorProto:
+    return helper.make_tensor("w", TensorProto.FLOAT, [2, 2], [0.5, 0.5, 0.25, 0.75])
+
+
+def outside(location: str) -> TensorProto:
+    tensor = TensorProto(
+        name="w", data_type=TensorProto.FLOAT, dims=[2, 2], data_location=TensorProto.EXTERNAL
+    )
+    for key, value in {"location": location, "offset": "0", "length": "16"}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def test_a_matrix_of_numbers_gets_the_pipelines_answers_in_single_precision(
+    churn: Any, tmp_path: Path
+) -> None:
+    pipeline = churn.fitted("numbers")
+    content = to_onnx(pipeline, np.zeros((1, 2), np.float32), options={id(pipeline): {"zipmap": False}})
+    predictor = loaded(tmp_path, content.SerializeToString(), churn.manifest("numbers"))
+    frame = churn.raw()[["age", "spend"]].fillna(0)
+    answer = predictor.predict(frame)
+    np.testing.assert_allclose(answer.probabilities, pipeline.predict_proba(frame), atol=1e-5)
+    assert list(answer.labels) == list(pipeline.predict(frame))
+
+
+@pytest.mark.parametrize("location", ["/etc/passwd", "secret.bin", "../secret.bin", "/proc/self/environ"])
+def test_weights_in_another_file_are_not_read(
+    churn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    for folder in (tmp_path, tmp_path / "work"):
+        folder.mkdir(exist_ok=True)
+        (folder / "secret.bin").write_bytes(bytes(16))
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(ArtifactError, match="Unreadable"):
+        loaded(tmp_path, graph(outside(location)), churn.manifest("numbers"))
+
+
+def test_inputs_that_are_not_the_features_are_refused_by_name(churn: Any, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"BadManifest: inputs \['a', 'b'\]"):
+        loaded(tmp_path, graph(inside(), names=("a", "b")), churn.manifest("numbers"))
+
+
+def test_a_graph_that_is_cut_off_is_unreadable(churn: Any, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="Unreadable"):
+        loaded(tmp_path, graph(inside())[:-9], churn.manifest("numbers"))
