@@ -4,6 +4,7 @@ import hashlib
 from importlib import import_module
 from pathlib import Path
 
+from assay_artifact import archive
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
 from assay_artifact.prediction import Predictor
@@ -27,6 +28,8 @@ def load(folder: Path, manifest: Manifest, *, allow_pickle: bool = False) -> Pre
         )
     reader = "plan" if manifest.plan else manifest.format
     path = _verified(folder, manifest, manifest.plan or manifest.file)
+    if reader == "skops":
+        archive.check(path)  # before the libraries are imported, which takes seconds
     try:
         read = import_module(f"assay_artifact.readers.{reader}").read
     except ImportError as error:

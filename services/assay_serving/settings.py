@@ -25,7 +25,6 @@ class Settings:
         max_rows: More rows in one request get 413 (ASSAY_MAX_ROWS).
         max_waiting_rows: More rows in the queue get 429 (ASSAY_MAX_WAITING_ROWS).
         timeout_seconds: A request that waits longer for the model gets 504 (ASSAY_TIMEOUT_SECONDS).
-        termination_log: Where the reason of a failed start is written (ASSAY_TERMINATION_LOG).
     """
 
     uri: str
@@ -41,7 +40,6 @@ class Settings:
     max_rows: int = 100_000
     max_waiting_rows: int = 200_000
     timeout_seconds: float = 30.0
-    termination_log: str = "/dev/termination-log"
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -60,7 +58,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         namespace=environment.get("ASSAY_NAMESPACE", ""),
         allow_pickle=environment.get("ASSAY_ALLOW_PICKLE") == "1",
         host=environment.get("HOST", "0.0.0.0"),
-        termination_log=termination_log(environment),
         drain_seconds=_number(environment, "DRAIN_SECONDS", 5.0),
         timeout_seconds=_number(environment, "ASSAY_TIMEOUT_SECONDS", 30.0),
         port=int(_number(environment, "PORT", 3000)),
@@ -71,7 +68,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def termination_log(environment: Mapping[str, str] = os.environ) -> str:
-    """Return the path where the kubelet looks for a reason."""
+    """Return where the kubelet looks for the reason of a failed start (ASSAY_TERMINATION_LOG)."""
     return environment.get("ASSAY_TERMINATION_LOG", "/dev/termination-log")
 
 

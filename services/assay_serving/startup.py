@@ -52,9 +52,10 @@ def sample(folder: Path, manifest: Manifest) -> Table | None:
         return None
 
 
-def report(settings_path: str, reason: str, message: str) -> None:
-    """Leave one line for whoever reads the pod's status, where that is possible."""
+def refused(reason: str, message: str, path: str) -> int:
+    """Leave one line for whoever reads the pod's status, where that is possible; return the exit code."""
     line = json.dumps({"reason": reason, "message": message[:2000]})[:MAX_TERMINATION_BYTES]
     log.error("%s: %s", reason, message)
     with contextlib.suppress(OSError):
-        Path(settings_path).write_text(line + "\n")
+        Path(path).write_text(line + "\n")
+    return 1

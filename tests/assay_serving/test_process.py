@@ -58,7 +58,7 @@ def refused(uri: str, digest: str, folder: Path) -> dict[str, str]:
         [sys.executable, "-m", "assay_serving"],
         env={**os.environ, **ours, "PORT": "1", "BENTOML_HOME": str(folder / "bentoml")},
         capture_output=True,
-        timeout=120,
+        timeout=400,
         check=False,
         cwd=folder,
     )

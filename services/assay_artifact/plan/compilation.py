@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from assay_artifact import archive
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
 from assay_artifact.plan.columns import UnsupportedError, encoding, flat
@@ -21,6 +22,7 @@ def compiled(content: Path | bytes, manifest: Manifest) -> bytes | None:
         path = Path(folder, "model.skops")
         path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
         try:
+            archive.check(path)
             predictor = read(path, manifest)
         except (ArtifactError, ValueError, TypeError, KeyError, AttributeError, ImportError):
             return None  # to say why is the business of `load`

@@ -5,7 +5,6 @@ from pathlib import Path
 from skops.io import get_untrusted_types
 from skops.io import load as load_skops
 
-from assay_artifact import archive
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
 from assay_artifact.readers.estimator import EstimatorPredictor
@@ -16,9 +15,8 @@ def read(path: Path, manifest: Manifest) -> EstimatorPredictor:
     """Read the estimator.
 
     Raises:
-        ArtifactError: ZipBomb, or UntrustedType with the names of the types.
+        ArtifactError: UntrustedType, with the names of the types.
     """
-    archive.check(path)
     needed = set(get_untrusted_types(file=path))
     if unknown := refused(needed, manifest.trusted_types):
         raise ArtifactError(
