@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas
 
-from assay_training import columns, sanity, source, split
+from assay_training import columns, contract, sanity, source, split
 from assay_training.crossval import Folds
 from assay_training.errors import JobError
 from assay_training.fitting import Examples
@@ -61,8 +61,13 @@ def prepare(job: Job, champions: tuple[str, ...] = ()) -> Prepared:
     """
     data, wanted = job.training.data, job.training.features
     slices = tuple({gate.slice for gate in job.gates if gate.slice})
-    table = source.read(data, None if wanted is None else wanted.names, (*champions, *slices))
-    _slices_there(slices, table.frame)
+    ruled = tuple(data.contract.columns) if data.contract else ()
+    table = source.read(
+        data, None if wanted is None else wanted.names, (*champions, *slices, *ruled, *_group(job))
+    )
+    _there("gates slice by", slices, table.frame)
+    _there("split.group is", _group(job), table.frame)
+    contract.check(table.frame, data)
     own = table.frame if wanted is None else table.frame[[data.key, data.target, *wanted.names]]
     sanity.check(own, data, job.task)
     if job.training.split.sample < 1:
@@ -72,16 +77,24 @@ def prepare(job: Job, champions: tuple[str, ...] = ()) -> Prepared:
     answers = target(own[data.target], job.task, data)
     frame = columns.typed(own, inputs)
     sanity.check_leaks(frame, answers, data)
-    parts = split.parts(own[data.key].astype(str).tolist(), job.training.split, job.salt)
+    parts = split.parts(_hashed(job, table.frame), job.training.split, job.salt)
     sanity.check_classes(answers, parts)
     return Prepared(table, inputs, Examples(frame, answers), parts)
 
 
-def _slices_there(slices: tuple[str, ...], frame: pandas.DataFrame) -> None:
-    if missing := [name for name in slices if name not in frame.columns]:
-        raise JobError(
-            "ColumnMissing", f"gates slice by {', '.join(map(repr, missing))}, which the data lacks"
-        )
+def _there(what: str, names: tuple[str, ...], frame: pandas.DataFrame) -> None:
+    if missing := [name for name in names if name not in frame.columns]:
+        raise JobError("ColumnMissing", f"{what} {', '.join(map(repr, missing))}, which the data lacks")
+
+
+def _group(job: Job) -> tuple[str, ...]:
+    return (job.training.split.group,) if job.training.split.group else ()
+
+
+def _hashed(job: Job, frame: pandas.DataFrame) -> list[str]:
+    """What decides the side of each row."""
+    texts: list[str] = frame[job.training.split.group or job.training.data.key].astype(str).tolist()
+    return texts
 
 
 def _sample(frame: pandas.DataFrame, job: Job) -> pandas.DataFrame:

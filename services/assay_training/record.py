@@ -4,10 +4,12 @@ import io
 import platform
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas
 
 from assay_artifact import Manifest, Written
 from assay_training import artifact
+from assay_training.contract import observed
 from assay_training.findings import Finding, Fit, suspects
 from assay_training.gates import Verdict
 from assay_training.prepare import Prepared
@@ -16,6 +18,7 @@ from assay_training.spec import Job
 from assay_training.study import Best
 from assay_training.target import Target
 
+FEW_CLASSES = 10
 OUT_OF_FOLD = "out-of-fold.parquet"
 
 
@@ -74,6 +77,7 @@ def metadata(job: Job, prepared: Prepared, trained: Trained, verdicts: tuple[Ver
         "training": job.training.model_dump(mode="json", by_alias=True, exclude_none=True),
         "salt": job.salt,
         "data": data(prepared),
+        "observed": observed(prepared.examples.frame),
         "bestParams": best(trained.best),
         "trials": trials(trained.best),
         "metrics": trained.metrics,
@@ -93,6 +97,17 @@ def data(prepared: Prepared) -> dict[str, Any]:
         "columns": len(prepared.inputs.features),
         "train": int(prepared.parts.train.sum()),
         "test": int(prepared.parts.test.sum()),
+        **_balance(prepared.target),
+    }
+
+
+def _balance(answered: Target) -> dict[str, Any]:
+    """How many rows each class has, where a person can read it."""
+    if answered.classes is None or len(answered.classes) > FEW_CLASSES:
+        return {}
+    counts = np.bincount(answered.values.astype(np.int64), minlength=len(answered.classes))
+    return {
+        "classes": {str(label): int(count) for label, count in zip(answered.classes, counts, strict=True)}
     }
 
 

@@ -56,6 +56,14 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value!r} is no regular expression: {error}") from error
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_positive)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Columns = Annotated[tuple[Column, ...], AfterValidator(_distinct)]
@@ -67,6 +75,26 @@ class Spec(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
+class ColumnRules(Spec):
+    """What must hold of one column; nulls break no rule but `maxNullFraction`."""
+
+    type: Literal["number", "integer", "boolean", "text"] | None = None
+    min: float | None = None
+    max: float | None = None
+    allowed: Annotated[tuple[Scalar, ...], Field(max_length=1000)] = ()
+    pattern: Annotated[str, StringConstraints(max_length=200), AfterValidator(_compiles)] | None = None
+    unique: bool = False
+    max_null_fraction: float = Field(default=1.0, ge=0, le=1)
+
+
+class Contract(Spec):
+    """What must hold of the data before anything is trained on it."""
+
+    columns: dict[Column, ColumnRules] = {}
+    min_rows: int = Field(default=0, ge=0)
+    max_rows: int | None = Field(default=None, ge=1)
+
+
 class Data(Spec):
     """Where the rows are, and which columns have a part of their own."""
 
@@ -75,6 +103,7 @@ class Data(Spec):
     key: Column
     format: Literal["CSV", "Parquet"] | None = None
     positive: str | None = None
+    contract: Contract | None = None
     provenance: Annotated[str, StringConstraints(max_length=1024)] | None = None
 
     @model_validator(mode="after")
@@ -85,11 +114,12 @@ class Data(Spec):
 
 
 class Split(Spec):
-    """How rows are parted: always by a salted hash of their key."""
+    """How rows are parted: by a salted hash of their key, or of `group`, so that its rows stay together."""
 
     test: float = Field(default=0.2, ge=0.05, le=0.5)
     folds: int = Field(default=5, ge=2, le=20)
     sample: float = Field(default=1.0, gt=0, le=1)
+    group: Column | None = None
     salt: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
 

@@ -141,6 +141,30 @@ def test_unreadable_files_are_refused(
         pytest.param(
             {"tuning": {"timeout": "soon"}}, {}, "InvalidSpec", "'soon'", id="a duration that is none"
         ),
+        pytest.param(
+            {"params": {"LogisticRegression": {"depth": 3}}},
+            {},
+            "InvalidSpec",
+            "depth",
+            id="an unknown parameter",
+        ),
+        pytest.param(
+            {"estimator": {"import": "os.system"}}, {}, "InvalidSpec", "import", id="a stranger's code"
+        ),
+        pytest.param(
+            {"estimator": {"import": "sklearn.nothing.Here"}},
+            {},
+            "InvalidSpec",
+            "sklearn.nothing",
+            id="no such class",
+        ),
+        pytest.param(
+            {"monotonic": {"state": "Increasing"}},
+            {},
+            "AlgorithmUnfit",
+            "Hist",
+            id="a constraint nobody keeps",
+        ),
         pytest.param({}, {"task": "Regression"}, "AlgorithmUnfit", "LinearRegression", id="the wrong task"),
     ],
 )

@@ -160,3 +160,65 @@ def test_the_sample_is_written_and_repeated_by_the_artifact(job: Make, tmp_path:
 
 def test_a_hash_sample_trains_on_a_part(job: Make) -> None:
     assert 230 < train(job({"split": {"folds": 2, "sample": 0.5}}))["data"]["rows"] < 370
+
+
+def test_rows_of_a_group_stay_together(job: Make) -> None:
+    prepared = prepare(job({"split": {"folds": 3, "group": "state"}}))
+    sides = pandas.Series(prepared.parts.fold).groupby(prepared.table.frame.state.to_numpy()).nunique()
+    assert (sides == 1).all()
+    assert prepared.parts.test.any()
+
+
+@pytest.mark.parametrize(
+    ("training", "algorithm"),
+    [
+        pytest.param({"algorithms": ["KNeighbors"]}, "KNeighbors", id="neighbours"),
+        pytest.param({"algorithms": ["NaiveBayes"]}, "NaiveBayes", id="naive Bayes"),
+        pytest.param({"algorithms": ["SVM"]}, "SVM", id="a support vector machine"),
+        pytest.param(
+            {
+                "estimator": {
+                    "import": "sklearn.ensemble.ExtraTreesClassifier",
+                    "params": {"n_estimators": 20},
+                }
+            },
+            "ExtraTreesClassifier",
+            id="an estimator by its import path",
+        ),
+        pytest.param(
+            {
+                "algorithms": ["HistGradientBoosting"],
+                "classWeight": "Balanced",
+                "monotonic": {"total_day_minutes": "Increasing"},
+                "params": {"HistGradientBoosting": {"max_iter": 20}},
+            },
+            "HistGradientBoosting",
+            id="boosting with weights, constraints and a fixed parameter",
+        ),
+    ],
+)
+def test_every_algorithm_trains_and_is_served(
+    job: Make, tmp_path: Path, training: dict, algorithm: str
+) -> None:
+    report = train(job(training))
+    assert report["bestParams"]["algorithm"] == algorithm
+    answer = opened(report, tmp_path / "copy").predict(
+        {"state": ["KS", None], "total_day_minutes": [300.0, None]}
+    )
+    assert np.allclose(answer.probabilities.sum(axis=1), 1)
+
+
+def test_a_monotonic_feature_only_ever_raises_the_probability(job: Make, tmp_path: Path) -> None:
+    report = train(
+        job({"algorithms": ["HistGradientBoosting"], "monotonic": {"total_day_minutes": "Increasing"}})
+    )
+    answer = opened(report, tmp_path / "copy").predict(
+        {"total_day_minutes": [float(x) for x in range(0, 360, 5)]}
+    )
+    assert (np.diff(answer.probabilities[:, 1]) >= -1e-7).all()
+
+
+def test_a_user_space_is_searched(job: Make) -> None:
+    space = {"LogisticRegression": {"C": {"low": 7.0, "high": 7.5}}}
+    report = train(job({"tuning": {"trials": 2, "space": space}}))
+    assert 7.0 <= report["bestParams"]["C"] <= 7.5
