@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-HOSTS = ["churn.demo", "churn.demo.svc", "churn.demo.svc.cluster.local"]
+HOSTS = [
+    "churn.demo",
+    "churn.demo.svc",
+    "churn.demo.svc.cluster.local",
+    "churn.demo.svc.cluster.local.",
+    "churn.demo.svc.another.domain",
+    "Churn.DEMO.svc",
+]
 
 
 @pytest.mark.parametrize("port", ["", ":80", ":8080"], ids=["no port", "the Service's port", "another port"])

@@ -19,9 +19,12 @@ NOT_EXECUTED = "connect-failure,refused-stream,reset-before-request"
 
 
 def domains(route: ModelRoute) -> list[str]:
-    """Return the names by which pods reach the Model's Service; the gateway ignores the port."""
+    """Return the names by which pods reach the Model's Service; the gateway ignores the port.
+
+    The last one stands for whatever the domain of the cluster is, `cluster.local` as a rule.
+    """
     host = f"{route.name}.{route.namespace}"
-    return [host, f"{host}.svc", f"{host}.svc.cluster.local"]
+    return [host, f"{host}.svc", f"{host}.svc.*"]
 
 
 def scope_name(route: ModelRoute) -> str:

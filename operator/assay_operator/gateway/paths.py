@@ -1,6 +1,7 @@
 """Models by path, for port-forwards and plain ingresses: `/models/<namespace>/<model>/...`.
 
-A request whose host is no Model's, and only such a one, is given the host and the path that it means.
+A request whose host is no Model's, and only such a one, is given the host and the path that it means. Hosts
+may be written in capitals, and are compared as they are written.
 """
 
 from assay_operator.gateway.values import TYPES, Json, typed
@@ -14,8 +15,10 @@ function envoy_on_request(handle)
   if namespace then
     headers:replace(":authority", model .. "." .. namespace)
     headers:replace(":path", rest)
-    handle:clearRouteCache()
+  else
+    headers:replace(":authority", string.lower(headers:get(":authority")))
   end
+  handle:clearRouteCache()
 end
 """
 

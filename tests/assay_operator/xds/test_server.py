@@ -10,7 +10,7 @@ import pytest
 from assay_api import Ref
 from assay_operator.gateway import Backend, Endpoint, ModelRoute
 from assay_operator.xds import AdsServer, NoGateways
-from assay_operator.xds.messages import CDS, EDS, LDS, RDS, SRDS, Request, Response
+from assay_operator.xds.messages import CDS, EDS, LDS, RDS, SRDS, Cluster, Request, Response, Scope
 from assay_operator.xds.server import SERVICE
 
 REF = Ref("demo", "churn")
@@ -31,6 +31,7 @@ class Peer:
             response_deserializer=Response.FromString,
         )
         self.call, self.node = method(), node
+        self.nonces: dict[str, str] = {}
 
     async def ask(self, kind: str, *names: str, version: str = "") -> None:
         request = Request(type_url=kind, resource_names=names, version_info=version)
@@ -43,6 +44,7 @@ class Peer:
         return response
 
     async def answer(self, response: Any, *names: str, error: str = "", nonce: str = "") -> None:
+        self.nonces[response.type_url] = response.nonce
         request = Request(
             type_url=response.type_url,
             version_info=response.version_info,
@@ -84,6 +86,29 @@ class Peer:
         """Subscribe as an Envoy does that another control plane has programmed."""
         for kind, names in ((CDS, ()), (EDS, clusters), (LDS, ()), (SRDS, ()), (RDS, ("demo/churn",))):
             await self.ask(kind, *names, version=version)
+
+
+class Follower(Peer):
+    """An Envoy that asks for whatever it hears of and accepts all of it, until it is told to leave."""
+
+    async def follow(self) -> None:
+        children = {CDS: (EDS, Cluster), SRDS: (RDS, Scope)}
+        known: dict[str, tuple[str, ...]] = {}
+        for kind in (CDS, LDS, SRDS):
+            await self.ask(kind)
+        while (response := await self.call.read()) is not grpc.aio.EOF:
+            await self.answer(response, *known.get(response.type_url, ()))
+            if response.type_url in children:
+                kind, message = children[response.type_url]
+                found = [message.FromString(resource.value) for resource in response.resources]
+                names = tuple(sorted(one.name for one in found if kind == RDS or one.type == Cluster.EDS))
+                await self._subscribe(kind, known.get(kind), names)
+                known[kind] = names
+
+    async def _subscribe(self, kind: str, old: tuple[str, ...] | None, new: tuple[str, ...]) -> None:
+        if new and new != old:
+            request = Request(type_url=kind, resource_names=new, response_nonce=self.nonces.get(kind, ""))
+            await self.call.write(request)
 
 
 @pytest.fixture
@@ -306,6 +331,31 @@ async def test_streams_that_come_and_go_leave_nothing_behind(
     assert server.programmed(REF).message == "no gateway is connected"
     while len(asyncio.all_tasks()) > before:
         await asyncio.sleep(0.01)
+
+
+async def test_ten_gateways_that_come_and_go_all_get_what_was_published_last(
+    server: AdsServer, channel: grpc.aio.Channel
+) -> None:
+    refs = [Ref("demo", f"m{i}") for i in range(40)]
+    for ref in refs:
+        await server.publish(ref, ModelRoute(*ref, route().champion))
+    tasks = [asyncio.create_task(Follower(channel, f"edge-{i}").follow()) for i in range(10)]
+    for turn in range(20):
+        tasks.pop(0).cancel()
+        tasks.append(asyncio.create_task(Follower(channel, f"edge-{10 + turn}").follow()))
+        ref = refs[turn]
+        await server.publish(ref, ModelRoute(*ref, route(f"churn-{turn % 3}", 3000 + turn).champion))
+        await asyncio.sleep(0.01)
+    await server.publish(refs[-1], None)
+    for ref in refs:
+        assert (await server.wait_programmed(ref, 20)).done
+    while server.programmed(refs[0]).message != "10 of 10 gateways acknowledged":
+        await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    assert {type(end) for end in await asyncio.gather(*tasks, return_exceptions=True)} == {
+        asyncio.CancelledError
+    }
 
 
 async def test_a_house_without_a_gateway_is_always_done() -> None:
