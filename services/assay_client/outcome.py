@@ -16,8 +16,8 @@ class Outcome:
         metric: Name of a metric of the Experiment.
         value: A number, or True and False.
         time: When it happened, Unix time in seconds; now, if not given.
-        id: The same id for the same unit and metric counts once. Give one that you can make again, as an order's
-            number, if another process may repeat the report; else a random one is made.
+        id: The same id for the same unit and metric counts once. Give one that you can make again, like an
+            order's, if another process may repeat the report; else a random one is made.
     """
 
     model: str

@@ -14,11 +14,12 @@ from assay_collector.experiment import Experiment
 from assay_collector.store import schema, sums
 from assay_collector.store.experiments import Ref, closed_until, scopes, ticked
 from assay_collector.store.plans import unit_from, unit_row
-from assay_collector.store.rows import rows_of
+from assay_collector.store.rows import Row, rows_of
 from assay_collector.unit import Excluded, Patience, Unit, counted
 
 PATIENCE = Patience()
 DAY = 86_400_000_000
+FIRST = ("arm", "first_at", "epoch")  # what never changes as long as the first exposure is the same
 _REASON = {Excluded.CROSSOVER: "crossover_units", Excluded.BOT: "bot_units"}
 
 
@@ -88,7 +89,13 @@ class Book:
         changed = [(name, unit) for name, unit in units.items() if unit is not stored[name]]
         for name, unit in changed:
             self._difference(experiment, stored[name], unit)
-        self.rows.save(schema.units, [unit_row(experiment.id, name, unit) for name, unit in changed])
+        settled: dict[bool, list[Row]] = {True: [], False: []}
+        for name, unit in changed:
+            before = stored[name]
+            same = before is not None and before.first_at == unit.first_at
+            settled[same].append(unit_row(experiment.id, name, unit))
+        self.rows.save(schema.units, settled[False])
+        self.rows.save(schema.units, settled[True], keep=FIRST)
 
     def _difference(self, experiment: Experiment, before: Unit | None, after: Unit) -> None:
         change = self.changes[experiment.id]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 
 Row = tuple[Any, ...]
+Columns = tuple[str, ...]
 
 CHUNK = 512
 
@@ -22,8 +23,11 @@ class Rows(Protocol):
     def add_new(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """Insert those whose primary key is not there yet, and return them; of equal ones the first."""
 
-    def save(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert or overwrite by primary key; no key may come twice."""
+    def save(self, table: Table, rows: Sequence[Row], keep: Columns = ()) -> None:
+        """Insert or overwrite by primary key, all but the columns `keep`; no key may come twice.
+
+        An index is only touched if one of its columns is overwritten, whether with the same value or not.
+        """
 
     def find(self, table: Table, first: int, second: Sequence[bytes]) -> list[Row]:
         """Return the rows whose first column equals `first` and whose second is one of `second`."""
@@ -39,20 +43,25 @@ def rows_of(connection: Connection) -> Rows:
 
 
 class SqliteRows:
-    """A statement a row: there is no network to save, and `rowcount` tells new from old."""
+    """A statement a row: there is no network to save, and the number of changes tells new from old."""
 
     def __init__(self, cursor: Any) -> None:
         """Take a cursor of sqlite3."""
         self._cursor = cursor
 
     def add_new(self, table: Table, rows: Sequence[Row]) -> list[Row]:
-        """Insert what is new."""
+        """Insert all at once; only if some are not new, go back and look at each."""
         statement, cursor = _insert(table) + " ON CONFLICT DO NOTHING", self._cursor
-        return [row for row in rows if cursor.execute(statement, row).rowcount]
+        cursor.execute("SAVEPOINT add_new")
+        if cursor.executemany(statement, rows).rowcount != len(rows):
+            cursor.execute("ROLLBACK TO add_new")
+            rows = [row for row in rows if cursor.execute(statement, row).rowcount]
+        cursor.execute("RELEASE add_new")
+        return list(rows)
 
-    def save(self, table: Table, rows: Sequence[Row]) -> None:
+    def save(self, table: Table, rows: Sequence[Row], keep: Columns = ()) -> None:
         """Insert or overwrite."""
-        self._cursor.executemany(_insert(table) + _overwrite(table), rows)
+        self._cursor.executemany(_insert(table) + _overwrite(table, keep), rows)
 
     def find(self, table: Table, first: int, second: Sequence[bytes]) -> list[Row]:
         """Look up by the head of the primary key."""
@@ -84,10 +93,10 @@ class PostgresRows:
         new = set(self._cursor.execute(statement, _columns(rows)).fetchall())
         return [row for row in rows if _taken(new, row[:width])]
 
-    def save(self, table: Table, rows: Sequence[Row]) -> None:
+    def save(self, table: Table, rows: Sequence[Row], keep: Columns = ()) -> None:
         """Insert or overwrite."""
         if rows:
-            self._cursor.execute(_insert_arrays(table) + _overwrite(table), _columns(rows))
+            self._cursor.execute(_insert_arrays(table) + _overwrite(table, keep), _columns(rows))
 
     def find(self, table: Table, first: int, second: Sequence[bytes]) -> list[Row]:
         """Look up by the head of the primary key."""
@@ -140,8 +149,9 @@ def _insert(table: Table) -> str:
 
 
 @cache
-def _overwrite(table: Table) -> str:
-    news = ", ".join(f"{name} = excluded.{name}" for name in _names(table) if name not in _key(table))
+def _overwrite(table: Table, keep: Columns) -> str:
+    kept = (*_key(table), *keep)
+    news = ", ".join(f"{name} = excluded.{name}" for name in _names(table) if name not in kept)
     return f" ON CONFLICT ({', '.join(_key(table))}) DO UPDATE SET {news}"
 
 
