@@ -1,42 +1,62 @@
-"""Version 3's image: a user's own Bento on top of the predictor's packages, brought into the cluster."""
+"""Version 3's image: a user's own Bento on top of the predictor's packages, brought to the cluster.
 
+`PYTHONPATH=hack:hack/demo python -m churndemo.bento CLUSTER` does it by hand and prints the reference.
+"""
+
+import hashlib
+import sys
 from pathlib import Path
 
-from cluster import containerd, kind, providers
 from cluster.oci import Layout, layer
 from cluster.settings import Cluster
-from cluster.shell import Refusal, run
+from cluster.shell import locked, run, works
 from images import catalog, store
+from images.deliver import deliver
 
 FOLDER = Path(__file__).parents[3] / "examples/churn/faulty"
-REFERENCE = "localhost/assay-churn-rules:1"
-COMMAND = ["bentoml", "serve", "service:ChurnRules", "--host", "0.0.0.0", "--port", "3000"]
-HOME = "srv/bento"
+FILES = ("Containerfile", "rules.py", "service.py")
+IMAGE = catalog.Image("churn-rules", "serving", ())
+CHANGES = {
+    "Cmd": ["bentoml", "serve", "service:ChurnRules", "--host", "0.0.0.0", "--port", "3000"],
+    "Entrypoint": [],
+    "WorkingDir": "/srv/bento",
+}
 
 
 def bring(cluster: Cluster) -> str:
-    """Build the image and load it, by whatever the cluster is made of; return its reference.
+    """Build the image and bring it to where the cluster takes its images from; return its reference.
 
     Raises:
-        Refusal: The cluster is not ours, so we cannot put images into it.
+        Refusal: The cluster is not ours, and no registry is named.
+        Failed: The builder could not.
     """
-    match providers.remembered(cluster):
-        case "node":
-            _onto_node(cluster)
-        case "kind":
-            engine = kind.engine() or "docker"
-            predictor = store.build(catalog.choose(["predictor"]))[0]
-            run(engine, "build", "--build-arg", f"BASE={predictor.reference}", "-t", REFERENCE, FOLDER)
-            kind.load(cluster, REFERENCE)
-        case _:
-            raise Refusal(f"build {FOLDER}, push it where your cluster finds it, and say --bento REFERENCE")
-    return REFERENCE
-
-
-def _onto_node(cluster: Cluster) -> None:
     predictor = store.build(catalog.choose(["predictor"]))[0]
-    files = [(f"{HOME}/{name}", (FOLDER / name).read_bytes()) for name in ("rules.py", "service.py")]
-    layout = Layout()
-    changes = {"Cmd": COMMAND, "Entrypoint": [], "WorkingDir": f"/{HOME}"}
-    built = layout.stack(predictor.descriptor, layer(files), "churn-rules", changes)
-    containerd.load(cluster, layout, built, REFERENCE)
+    tag = hashlib.sha256(b"".join(_content(name) for name in FILES) + predictor.tag.encode()).hexdigest()[:12]
+    engine = store.builder()
+    built = _by_engine(engine, predictor, tag) if engine else _stacked(predictor, tag)
+    deliver(cluster, [built])
+    return built.reference
+
+
+def _stacked(predictor: store.Built, tag: str) -> store.Built:
+    """Do what the Containerfile says without an engine: one more layer, and another command."""
+    files = [(f"srv/bento/{name}", _content(name)) for name in FILES[1:]]
+    layout, name = Layout(), f"{IMAGE.name}-{tag}"
+    with locked(layout.folder.parent / f".{IMAGE.name}.lock"):
+        found = layout.find(name) or layout.stack(predictor.descriptor, layer(files), name, CHANGES)
+    return store.Built(IMAGE, tag, found)
+
+
+def _by_engine(engine: str, predictor: store.Built, tag: str) -> store.Built:
+    built = store.Built(IMAGE, tag, {})
+    if not works(engine, "image", "inspect", built.reference):
+        run(engine, "build", "--build-arg", f"BASE={predictor.reference}", "-t", built.reference, FOLDER)
+    return built
+
+
+def _content(name: str) -> bytes:
+    return (FOLDER / name).read_bytes()
+
+
+if __name__ == "__main__":
+    print(bring(Cluster(sys.argv[1])))

@@ -60,9 +60,9 @@ async def main() -> int:
 
 
 async def build(cluster: str, console: Console) -> None:
-    """Bring everything up, the cluster and the images side by side: the first time both take minutes."""
+    """Bring everything up; the first time takes minutes, most of them for Kubernetes and the images."""
     start = time.monotonic()
-    await asyncio.gather(make("cluster", cluster), make("images", cluster))
+    await make("up", cluster)
     await asyncio.gather(make("install", cluster), house(cluster).clear())
     console.print(f"Assay is up after {time.monotonic() - start:.0f} s")
 
