@@ -15,7 +15,7 @@ from images.deliver import deliver
 
 FOLDER = Path(__file__).parents[3] / "examples/churn/faulty"
 FILES = ("Containerfile", "rules.py", "service.py")
-IMAGE = catalog.Image("churn-rules", "serving", ())
+IMAGE = catalog.Image("churn-rules", "serving", None)
 CHANGES = {
     "Cmd": ["bentoml", "serve", "service:ChurnRules", "--host", "0.0.0.0", "--port", "3000"],
     "Entrypoint": [],
