@@ -125,15 +125,16 @@ class AdsServer:
         reader = asyncio.create_task(self._read(stream, requests))
         self._streams[stream] = speaker = asyncio.create_task(self._speak(stream))
         try:
-            await asyncio.wait((reader, speaker), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((reader, speaker), return_when=asyncio.FIRST_COMPLETED)
         finally:
             reader.cancel()
             speaker.cancel()
             del self._streams[stream]
             self._settle()
             logger.info("gateway %s disconnected", stream.node)
-        if speaker.done() and not speaker.cancelled() and (error := speaker.exception()):
-            raise error
+        for task in done:
+            if not task.cancelled() and (error := task.exception()):
+                raise error
 
     async def _read(self, stream: Stream, requests: AsyncIterable[Any]) -> None:
         async for request in requests:
@@ -155,6 +156,11 @@ class AdsServer:
                     await stream.program(snapshot)
             except RefusedError as error:
                 self._refused(stream, snapshot, error)
+            except TimeoutError:
+                logger.error(
+                    "gateway %s did not answer within %s s; let it connect again", stream.node, STUCK_SECONDS
+                )
+                return
             if stream.survivors:
                 asyncio.get_running_loop().call_later(self._linger, stream.forget)
             self._settle()

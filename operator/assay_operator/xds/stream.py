@@ -82,7 +82,8 @@ class Stream:
             self._returning = self._returning or (kind == CDS and not request.version_info.startswith("0-"))
             self.serving = self.serving or kind == LDS
         if nonce:
-            self._answers[kind] = request.error_detail.message if request.HasField("error_detail") else ""
+            said = request.error_detail.message if request.HasField("error_detail") else ""
+            self._answers.setdefault(kind, said)  # what follows the answer only changes the names
         self._subscribe(kind, frozenset(request.resource_names))
         self.wake.set()
 

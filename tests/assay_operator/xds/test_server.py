@@ -316,6 +316,31 @@ async def test_a_listener_that_is_refused_is_tried_again(
     assert server.programmed(REF).nack is None
 
 
+async def test_a_gateway_that_never_answers_is_told_to_connect_again(
+    server: AdsServer, channel: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay_operator.xds.server.STUCK_SECONDS", 0.05)
+    await server.publish(REF, route())
+    peer = Peer(channel)
+    await peer.ask(CDS)
+    await peer.next(CDS)
+    assert await asyncio.wait_for(peer.call.read(), 5) is grpc.aio.EOF
+    assert await peer.call.code() == grpc.StatusCode.OK
+
+
+async def test_a_refusal_stays_one_though_new_names_follow_it(
+    server: AdsServer, channel: grpc.aio.Channel
+) -> None:
+    await server.publish(REF, route())
+    peer = Peer(channel)
+    await peer.start(NAME)
+    assert (await server.wait_programmed(REF, 5)).done
+    await server.publish(REF, route(port=3001))
+    bad = await peer.next(EDS)
+    await asyncio.gather(peer.answer(bad, NAME, error="no"), peer.answer(bad, NAME, "one/more"))
+    assert (await server.wait_programmed(REF, 5)).nack == "no"
+
+
 async def test_streams_that_come_and_go_leave_nothing_behind(
     server: AdsServer, channel: grpc.aio.Channel
 ) -> None:
