@@ -6,18 +6,14 @@ loses what the kernel accepted there.
 """
 
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
 from types import FrameType
-from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp as App
+from starlette.types import Message, Receive, Scope, Send
 
 from assay_serving.served import State
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Scope]]
-Send = Callable[[Scope], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 CLOSE = (b"connection", b"close")
 GRACE_SECONDS = 30  # for requests that are still being answered when the listener closes
 
@@ -38,7 +34,7 @@ def closing(inner: App, state: State) -> App:
     """While draining, every answer asks the client to connect elsewhere."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_and_close(message: Scope) -> None:
+        async def send_and_close(message: Message) -> None:
             if state.draining and message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), CLOSE]}
             await send(message)

@@ -10,8 +10,8 @@ from typing import Any
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
+from starlette.types import ASGIApp as App
 
-from assay_serving.runner import App
 from assay_serving.served import State
 
 
