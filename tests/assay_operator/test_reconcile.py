@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from assay_api import Ref
+from assay_operator.handlers.alerts import AlertDesk
+from assay_operator.handlers.triggers import Triggers
+from assay_operator.handlers.web import application
 from assay_operator.kube import Body, Kind, Refused
 from assay_operator.kube.store import Store
 from assay_operator.main import reconciler
 from assay_operator.reconcile import hands
+from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
 from assay_operator.telemetry.nop import NoOutcomes
@@ -66,7 +71,8 @@ class Memory:
 
     async def apply_status(self, manifest: Body, *, manager: str = "") -> Body:
         known = self.bodies[manifest["kind"], manifest["metadata"]["name"]]
-        known["status"] = {}
+        mine = {"alerts"} if manager == "assay-alerts" else set(known.get("status", {})) - {"alerts"}
+        known["status"] = {k: v for k, v in known.get("status", {}).items() if k not in mine}
         return self._keep(manifest)
 
     async def create(self, manifest: Body) -> Body | None:
@@ -309,3 +315,69 @@ async def test_an_experiment_without_its_model_says_so(world: World) -> None:
     world.put("Experiment", "lonely", spec={"modelRef": {"name": "churn"}, "arms": arms, "metrics": GUARD})
     await world.settle()
     assert world.condition("Experiment", "lonely", "Progressing") == ("True", "ModelNotFound")
+
+
+def desk(world: World, queue: WorkQueue[Ref]) -> httpx.AsyncClient:
+    """Return a client of the operator's own port."""
+    triggers = Triggers(world.cluster, world.store, queue, world.gateways)
+    alerts = AlertDesk(world.cluster, world.store, queue, lambda: "secret")
+    transport = httpx.ASGITransport(app=application(triggers, alerts))
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://operator", headers={"authorization": "Bearer secret"}
+    )
+
+
+def alert(status: str = "firing", **labels: str) -> dict[str, Any]:
+    named = {"alertname": "Drift", "namespace": "team", "model": "churn"} | labels
+    return {
+        "status": status,
+        "labels": named,
+        "startsAt": "2026-01-01T00:00:00Z",
+        "fingerprint": repr(labels),
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "head", "code", "words"),
+    [
+        pytest.param({"alerts": [alert()]}, {}, 200, "accepted", id="an alert on the Model"),
+        pytest.param({"alerts": [alert()]}, {"authorization": "Bearer x"}, 401, "token", id="a wrong token"),
+        pytest.param({"alerts": [alert()]}, {"authorization": ""}, 401, "token", id="no token"),
+        pytest.param({"alerts": [alert(model="ghost")]}, {}, 404, "ghost", id="a Model that does not exist"),
+        pytest.param({"alerts": [{"status": "firing"}]}, {}, 400, "labels", id="no alert at all"),
+        pytest.param([], {}, 400, "webhook", id="not even an object"),
+    ],
+)
+async def test_the_webhook_answers(
+    world: World, body: Any, head: dict[str, str], code: int, words: str
+) -> None:
+    await two_versions(world)
+    async with desk(world, WorkQueue(world.reconcile)) as client:
+        answer = await client.post("/v1/alerts", json=body, headers=head)
+    assert (answer.status_code, words in answer.text) == (code, True), answer.text
+
+
+async def test_an_alert_is_written_once_and_its_end_takes_it_away(world: World) -> None:
+    await two_versions(world)
+    async with desk(world, WorkQueue(world.reconcile)) as client:
+        for _ in range(3):
+            await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
+        writes = world.cluster.writes["Model"]
+        (known,) = world.store.family(CHURN)["Model", "churn"]["status"]["alerts"]
+        assert (known["name"], known["arms"]) == ("Drift", ["candidate", "control"])
+        await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
+        assert world.cluster.writes["Model"] == writes
+        await client.post("/v1/alerts", json={"alerts": [alert("resolved", arm="candidate|control")]})
+    assert world.store.family(CHURN)["Model", "churn"]["status"]["alerts"] == []
+
+
+async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
+    queue = WorkQueue(world.reconcile)
+    triggers = Triggers(world.cluster, world.store, queue, world.gateways)
+    desk = AlertDesk(world.cluster, world.store, queue, lambda: "secret")
+    transport = httpx.ASGITransport(app=application(triggers, desk))
+    async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
+        assert (await client.get("/healthz")).status_code == 200
+        assert "assay_api_requests_total" in (await client.get("/metrics")).text
+        triggers.last_sweep -= 181
+        assert (await client.get("/healthz")).status_code == 500

@@ -37,6 +37,9 @@ def application(pulse: Pulse, alerts: Callable[[Request], Awaitable[Response]]) 
     async def readyz(_: Request) -> Response:
         return PlainTextResponse("ok")
 
+    async def post(request: Request) -> Response:
+        return await alerts(request)
+
     async def metrics(_: Request) -> Response:
         now = time.monotonic()
         for kind, seen in list(pulse.last_event.items()):
@@ -48,7 +51,7 @@ def application(pulse: Pulse, alerts: Callable[[Request], Awaitable[Response]]) 
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
-            Route("/v1/alerts", alerts, methods=["POST"]),
+            Route("/v1/alerts", post, methods=["POST"]),
         ]
     )
 

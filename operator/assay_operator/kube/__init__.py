@@ -38,6 +38,10 @@ class Refused(Exception):  # noqa: N818  it reads as a sentence: the API server 
         self.status = status
 
 
+class Leaving(Refused):
+    """The namespace is being deleted: nothing new is made there, and nothing has to be."""
+
+
 class Cluster(Protocol):
     """What the operator needs from Kubernetes; tests pass a fake.
 

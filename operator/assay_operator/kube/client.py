@@ -13,10 +13,12 @@ from prometheus_client import Counter
 
 from assay_api import Ref
 from assay_api.names import OPERATOR
-from assay_operator.kube import Body, Kind, Refused
+from assay_operator.kube import Body, Kind, Leaving, Refused
 
 MAX_CONNECTIONS = 16
 _NOT_FOUND, _CONFLICT, _SERVER_FAULT, _BUSY = 404, 409, 500, 429
+
+_GOING = "because it is being terminated"  # the API server has no better mark for it
 
 _requests = Counter("assay_api_requests", "Requests to the API server.", ["verb", "code"])
 T = TypeVar("T")
@@ -103,10 +105,14 @@ async def _said(verb: str, call: Awaitable[T]) -> T:
     except ApiException as error:
         _requests.labels(verb, error.status).inc()
         if error.status and _NOT_FOUND - 4 <= error.status < _SERVER_FAULT and error.status != _BUSY:
-            raise Refused(error.status, _message(error)) from error
+            raise _refusal(error.status, _message(error)) from error
         raise
     _requests.labels(verb, "2xx").inc()
     return answer
+
+
+def _refusal(status: int, message: str) -> Refused:
+    return (Leaving if _GOING in message else Refused)(status, message)
 
 
 def _message(error: ApiException) -> str:

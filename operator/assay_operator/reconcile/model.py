@@ -6,7 +6,7 @@ from assay_api import Condition, Experiment, Model, ModelStatus, Ref, merged
 from assay_api.condition import find
 from assay_operator.decide.lineage import Kin, Lineage, expendable, lineage, superseded
 from assay_operator.decide.start import whose_turn
-from assay_operator.kube import EXPERIMENT, VERSION
+from assay_operator.kube import EXPERIMENT, VERSION, Leaving
 from assay_operator.manifests.endpoint import endpoint_slice, service, url
 from assay_operator.manifests.offspring import experiment, model_version, source_digest
 from assay_operator.reconcile.experiment import ExperimentReconciler, next_look
@@ -34,6 +34,12 @@ class ModelReconciler:
 
     async def __call__(self, ref: Ref) -> float | None:
         """Observe, decide, apply; safe to call at any time. Return in how many seconds to call again."""
+        try:
+            return await self._pass(ref)
+        except Leaving:
+            return None
+
+    async def _pass(self, ref: Ref) -> float | None:
         family = self.gather(ref)
         model = family.model
         if model is None or model.metadata.deletion_timestamp:
