@@ -161,6 +161,14 @@ def powers(scale: Scale) -> Iterator[Claim]:
     )
     for name, design, bar in table:
         yield _power(name, design, bar, scale)
+    if scale.runs > QUICK.runs:
+        often = Staged(looks=100, spending=Spending("Pocock"))
+        yield _power(
+            "Pocock 100 looks, 80% MDE",
+            Design(Bernoulli(0.05), often, steady, effects=(effect,)),
+            0.68,
+            scale,
+        )
     rows = (
         (0.01, (50.0, 50.0), 0.69),
         (0.01, (95.0, 5.0), 0.59),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_stats import Moments, PairMoments
-from assay_stats.ratio import cuped, ratio_arm
+from assay_stats.ratio import cuped, cuped_ratio, ratio_arm
 
 NUMBERS = st.integers(-1000, 1000).map(float)
 VALUES = st.lists(NUMBERS, max_size=40)
@@ -125,3 +125,20 @@ def test_a_ratio_needs_a_denominator() -> None:
 def test_growing_data_only_adds(values: list[float]) -> None:
     totals = [Moments.of(values[:k]).total for k in range(len(values) + 1)]
     assert all(b >= a for a, b in pairwise(totals))
+
+
+def test_cuped_on_a_ratio_is_cuped_on_its_linearised_rows() -> None:
+    """With R0 frozen beforehand, y - R0 x is an ordinary value with a covariate."""
+    rng = np.random.default_rng(4)
+    x = 1.0 + rng.poisson(3, 2000)
+    before = rng.normal(0, 1, 2000)
+    y = 0.3 * x + 0.5 * before + rng.normal(0, 0.2, 2000)
+    linear = y - 0.3 * x
+    arms = [PairMoments.of(zip(linear[i::2], before[i::2], strict=True)) for i in (0, 1)]
+    theta = cuped(*arms).theta
+    below = [float(x[i::2].mean()) for i in (0, 1)]
+    control, treatment = cuped_ratio((arms[0], below[0]), (arms[1], below[1]), theta)
+    rows = linear - theta * (before - before.mean())
+    assert control.mean == pytest.approx(rows[::2].mean() / below[0])
+    assert treatment.variance == pytest.approx(np.var(rows[1::2], ddof=1) / below[1] ** 2)
+    assert treatment.variance < 0.2 * np.var(linear[1::2]) / below[1] ** 2
