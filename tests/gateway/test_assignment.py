@@ -136,3 +136,21 @@ async def test_a_unit_keeps_its_arm_through_two_gateways_a_kill_and_an_operator_
         await lab.until(gateway.ready)
         for _ in range(7):
             assert await arms_of(gateway.caller(), units) == expected
+
+
+async def test_bytes_that_are_no_text_are_no_unit(lab: Any, gateway: Any, servers: Any) -> None:
+    """Envoy would hash the bytes and log other characters, and an audit would find fault with the split."""
+    await gateway.publish(lab.churn(servers[0].backend, experiment(servers, table(EQUAL, 50))))
+    odd = [
+        b"\xff\xfe",
+        b"caf\xe9",
+        b"\xe2(\xa1",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"ok\x80",
+    ]
+    head = b"GET /p HTTP/1.1\r\nhost: churn.demo\r\nx-user-id: "
+    answers = await gateway.caller().send([head + unit + b"\r\n\r\n" for unit in odd])
+    assert [(answer.status, answer.arm) for answer in answers] == [(200, "none")] * len(odd)
+    assert {record["unit"] for record in await gateway.log(len(odd))} == {None}

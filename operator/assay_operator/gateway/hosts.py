@@ -15,6 +15,12 @@ VERSION_HEADER = "x-assay-version"
 NONE = "none"
 UNENROLLED = "unenrolled"
 SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
+# Envoy's regular expressions see bytes. The alternatives are the rows of table 3-7 of the Unicode standard.
+UTF_8 = (
+    r"([\x01-\x7F]|[\xC2-\xDF][\x80-\xBF]|\xE0[\xA0-\xBF][\x80-\xBF]|[\xE1-\xEC\xEE\xEF][\x80-\xBF]{2}"
+    r"|\xED[\x80-\x9F][\x80-\xBF]|\xF0[\x90-\xBF][\x80-\xBF]{2}|[\xF1-\xF3][\x80-\xBF]{3}|\xF4[\x80-\x8F][\x80-\xBF]{2})+"
+)
+PICKS = 64  # the host that just failed is idle, so the next pick likes it; a pick costs nothing
 NOT_EXECUTED = "connect-failure,refused-stream,reset-before-request"
 
 
@@ -63,7 +69,7 @@ def _split_route(route: ModelRoute, split: Split) -> Json:
     facts = {"experiment": split.uid, "epoch": str(split.epoch), "table": encode(split.table)}
     return {
         "name": f"{route.namespace}/{route.name}/split",
-        "match": {"prefix": "/", "headers": [_present(split.header)]},
+        "match": {"prefix": "/", "headers": [_names_a_unit(split.header)]},
         "metadata": _metadata(route, facts),
         "typed_per_filter_config": {FILTER: one_value(split.header)},
         "request_headers_to_add": headers({UNIT_HEADER: f"%REQ({split.header})%"}),
@@ -77,9 +83,13 @@ def _split_route(route: ModelRoute, split: Split) -> Json:
     }
 
 
-def _present(header: str) -> Json:
-    """Match a header that says something; without this all who send an empty one would share a slot."""
-    return {"name": header, "string_match": {"safe_regex": {"regex": ".+"}}}
+def _names_a_unit(header: str) -> Json:
+    """Match a header that says something, in UTF-8.
+
+    All who send an empty one would share a slot. Bytes that are no UTF-8 are logged as other characters than
+    were hashed, so nobody could recompute their slot.
+    """
+    return {"name": header, "string_match": {"safe_regex": {"regex": UTF_8}}}
 
 
 def _shares(route: ModelRoute, split: Split) -> Iterator[Json]:
@@ -145,7 +155,7 @@ def _retry(route: ModelRoute, executed: str, **extra: str) -> Json:
         "retry_on": retry_on,
         "num_retries": 1,
         "retry_host_predicate": [_previous_hosts()],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": PICKS,
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
         **extra,
     }

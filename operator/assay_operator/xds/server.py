@@ -157,7 +157,7 @@ class AdsServer:
             except RefusedError as error:
                 self._refused(stream, snapshot, error)
             except TimeoutError:
-                logger.error(
+                logger.warning(
                     "gateway %s did not answer within %s s; let it connect again", stream.node, STUCK_SECONDS
                 )
                 return
