@@ -6,7 +6,7 @@ from assay_operator.gateway.route import ArmRoute, Backend, ModelRoute, Shadow
 from assay_operator.gateway.values import TYPES, V3_OVER_ADS, Json, address, options
 
 CHAMPION = "champion"
-SHADOW = "shadow"
+SHADOW = "_shadow"  # no name for an arm
 WITH_CHAMPION = f"~{CHAMPION}"
 HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
 AT_ONCE = 10_000  # connections, requests and retries; Envoy's defaults (1024, and 3 retries) fail callers

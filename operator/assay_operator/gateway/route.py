@@ -10,7 +10,7 @@ from assay_assign import SLOTS, Interval
 ALL = 100
 LAST_PORT = 65_535
 PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # safe in a substitution, a format and a table's text
-RESERVED = frozenset({"none", "unenrolled", "champion", "shadow"})  # words of the exposure log
+RESERVED = frozenset({"none", "unenrolled", "champion", "_shadow"})  # words of the exposure log
 
 
 class Endpoint(NamedTuple):
