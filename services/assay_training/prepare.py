@@ -1,6 +1,6 @@
 """The rows of a job: read, checked, typed and parted, before anything is learned from them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas
 
@@ -13,39 +13,30 @@ from assay_training.target import Target, target
 
 
 class Prepared(NamedTuple):
-    """The rows of one job, ready to learn from.
+    """The rows of one job, ready to learn from; each value of a feature is held once.
 
     Attributes:
-        table: As read, with columns that only the champion or a slice wants.
+        table: As read, with the columns only that have a part beside the features.
         inputs: The features.
-        examples: All rows, typed.
+        target: The target of all rows.
         parts: The side of each row.
+        train: The rows that models learn from.
+        test: The rows that are judged once.
+        observed: What the features were like.
     """
 
     table: source.Table
     inputs: columns.Inputs
-    examples: Examples
+    target: Target
     parts: split.Parts
-
-    @property
-    def target(self) -> Target:
-        """The target of all rows."""
-        return self.examples.target
-
-    @property
-    def test(self) -> Examples:
-        """The rows that are judged once."""
-        return self.examples.at(self.parts.test)
+    train: Examples
+    test: Examples
+    observed: dict[str, dict[str, Any]]
 
     @property
     def raw_test(self) -> pandas.DataFrame:
-        """The same rows with all their columns, as they were read."""
+        """The test rows as they were read."""
         return self.table.frame[self.parts.test]
-
-    @property
-    def train(self) -> Examples:
-        """The rows that models learn from."""
-        return self.examples.at(self.parts.train)
 
     @property
     def folds(self) -> Folds:
@@ -60,26 +51,37 @@ def prepare(job: Job, champions: tuple[str, ...] = ()) -> Prepared:
         JobError: The data cannot be trained on.
     """
     data, wanted = job.training.data, job.training.features
-    slices = tuple({gate.slice for gate in job.gates if gate.slice})
-    ruled = tuple(data.contract.columns) if data.contract else ()
-    table = source.read(
-        data, None if wanted is None else wanted.names, (*champions, *slices, *ruled, *_group(job))
-    )
-    _there("gates slice by", slices, table.frame)
-    _there("split.group is", _group(job), table.frame)
-    contract.check(table.frame, data)
+    beside = (*champions, *_slices(job), *_group(job))
+    table = _checked(job, beside)
     own = table.frame if wanted is None else table.frame[[data.key, data.target, *wanted.names]]
-    sanity.check(own, data, job.task)
-    if job.training.split.sample < 1:
-        table = table._replace(frame=_sample(table.frame, job))
-        own = own.loc[table.frame.index]
     inputs = columns.inputs(own, data, wanted)
     answers = target(own[data.target], job.task, data)
-    frame = columns.typed(own, inputs)
-    sanity.check_leaks(frame, answers, data)
     parts = split.parts(_hashed(job, table.frame), job.training.split, job.salt)
     sanity.check_classes(answers, parts)
-    return Prepared(table, inputs, Examples(frame, answers), parts)
+    frame = columns.typed(own, inputs)
+    kept = [name for name in table.frame.columns if name in (data.key, *beside)]
+    table, own = table._replace(frame=table.frame[kept]), None
+    sanity.check_leaks(frame, answers, data)
+    examples, seen = Examples(frame, answers), contract.observed(frame)
+    return Prepared(table, inputs, answers, parts, examples.at(parts.train), examples.at(parts.test), seen)
+
+
+def _checked(job: Job, beside: tuple[str, ...]) -> source.Table:
+    """The rows as they were read, or a sample of them, when they keep all rules."""
+    data, wanted = job.training.data, job.training.features
+    ruled = tuple(data.contract.columns) if data.contract else ()
+    table = source.read(data, None if wanted is None else wanted.names, (*beside, *ruled))
+    _there("gates slice by", _slices(job), table.frame)
+    _there("split.group is", _group(job), table.frame)
+    contract.check(table.frame, data)
+    sanity.check(
+        table.frame if wanted is None else table.frame[[data.key, data.target, *wanted.names]], data, job.task
+    )
+    return table._replace(frame=_sample(table.frame, job)) if job.training.split.sample < 1 else table
+
+
+def _slices(job: Job) -> tuple[str, ...]:
+    return tuple({gate.slice for gate in job.gates if gate.slice})
 
 
 def _there(what: str, names: tuple[str, ...], frame: pandas.DataFrame) -> None:

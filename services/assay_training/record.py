@@ -9,7 +9,6 @@ import pandas
 
 from assay_artifact import Manifest, Written
 from assay_training import artifact
-from assay_training.contract import observed
 from assay_training.findings import Finding, Fit, suspects
 from assay_training.gates import Verdict
 from assay_training.prepare import Prepared
@@ -77,7 +76,7 @@ def metadata(job: Job, prepared: Prepared, trained: Trained, verdicts: tuple[Ver
         "training": job.training.model_dump(mode="json", by_alias=True, exclude_none=True),
         "salt": job.salt,
         "data": data(prepared),
-        "observed": observed(prepared.examples.frame),
+        "observed": prepared.observed,
         "bestParams": best(trained.best),
         "trials": trials(trained.best),
         "metrics": trained.metrics,
@@ -93,7 +92,7 @@ def data(prepared: Prepared) -> dict[str, Any]:
     """The rows in numbers."""
     return {
         "digest": prepared.table.digest,
-        "rows": len(prepared.examples.frame),
+        "rows": len(prepared.parts.fold),
         "columns": len(prepared.inputs.features),
         "train": int(prepared.parts.train.sum()),
         "test": int(prepared.parts.test.sum()),

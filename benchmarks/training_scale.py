@@ -1,0 +1,95 @@
+"""A whole training run over a large parquet file beside plain scikit-learn that learns the same.
+
+Both read the same file, part the rows, cross-validate the same candidate over five folds, refit, and measure
+on the test rows; the Job also checks the data, proves the artifact and records its evidence. Printed: CPU
+seconds, their ratio, and the peak of memory over the size of the columns.
+
+Run: `python benchmarks/training_scale.py --rows 1000000`.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+
+COLUMNS = 20
+CODE = """
+import json, resource, sys, time
+started = time.process_time()
+{body}
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({{"cpu": time.process_time() - started, "peak": peak, "found": found}}))
+"""
+JOB = """
+from assay_training.__main__ import parse
+from assay_training.job import train
+found = train(parse(sys.argv[2]))["metrics"]["test"]["rocAuc"]
+"""
+PLAIN = """
+import pandas
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold, cross_val_score, train_test_split
+rows = pandas.read_parquet(sys.argv[1])
+x, y = rows.drop(columns=["key", "target"]), rows["target"]
+x, test_x, y, test_y = train_test_split(x, y, test_size=0.2, random_state=0)
+model = HistGradientBoostingClassifier(
+    learning_rate=0.1, max_iter=100, max_leaf_nodes=15, min_samples_leaf=20, l2_regularization=1e-3,
+    early_stopping=False, random_state=0,
+)
+cross_val_score(model, x, y, cv=KFold(5), scoring="roc_auc")
+found = float(roc_auc_score(test_y, model.fit(x, y).predict_proba(test_x)[:, 1]))
+"""
+
+
+def data(path: Path, rows: int) -> None:
+    """Twenty numbers, half of which matter."""
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(rows, COLUMNS))
+    score = numbers[:, : COLUMNS // 2] @ rng.normal(size=COLUMNS // 2) + rng.normal(0, 2, rows)
+    frame = pd.DataFrame(numbers, columns=[f"x{number}" for number in range(COLUMNS)])
+    frame.insert(0, "key", np.arange(rows))
+    frame.assign(target=(score > 0).astype(int)).to_parquet(path)
+
+
+def measured(body: str, *arguments: str) -> dict[str, float]:
+    """CPU seconds and peak memory of a program of its own."""
+    program = [sys.executable, "-c", CODE.format(body=body), *arguments]
+    found: dict[str, float] = json.loads(subprocess.check_output(program, text=True).splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.parquet")
+        data(path, rows)
+        job = {
+            "model": "scale", "namespace": "bench", "version": "scale-1", "number": 1,
+            "task": "Classification", "store": f"file://{folder}/store", "path": "scale-1",
+            "training": {
+                "data": {"uri": str(path), "target": "target", "key": "key"},
+                "algorithms": ["HistGradientBoosting"], "tuning": {"trials": 1},
+            },
+        }  # fmt: skip
+        plain, ours = measured(PLAIN, str(path)), measured(JOB, str(path), json.dumps(job))
+    size = rows * COLUMNS * 8
+    for name, found in (("scikit-learn", plain), ("assay_training", ours)):
+        told = f"rocAuc {found['found']:.4f}, peak {found['peak'] / size:.1f}x the columns"
+        print(f"{name:15} {found['cpu']:8.1f} s CPU, {told}")
+    print(f"{'ratio':15} {ours['cpu'] / plain['cpu']:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
