@@ -32,6 +32,7 @@ from assay_collector.writer import Writer
 LONGEST_POLL = 60.0
 PARSING = 16  # bodies that are records at the same time; the rest wait as bytes
 PSEUDONYM = 32
+LONGEST_UID = 253
 SWEEP_TICKS = 10
 
 
@@ -60,7 +61,7 @@ class Api:
 
     async def put_experiment(self, request: Request) -> Response:
         """PUT /v1/experiments/{uid}."""
-        uid = request.path_params["uid"]
+        uid = _uid(request)
         answer = await self._write(request, lambda body: reading.declared(uid, body), Role.OPERATOR)
         return _json({"changed": answer["changed"]})
 
@@ -87,7 +88,7 @@ class Api:
 
     async def get_summary(self, request: Request) -> Response:
         """GET /v1/experiments/{uid}/summary."""
-        uid = request.path_params["uid"]
+        uid = _uid(request)
         found = await self._read(request, lambda connection: summary.summary(connection, uid))
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, f"nobody declared an Experiment with uid {uid[:80]!r}")
@@ -95,8 +96,7 @@ class Api:
 
     async def get_unit(self, request: Request) -> Response:
         """GET /v1/experiments/{uid}/units/{unit}."""
-        uid, unit = request.path_params["uid"], request.path_params["unit"]
-        name = _pseudonym(unit)
+        uid, name = _uid(request), _pseudonym(request.path_params["unit"])
         found = await self._read(request, lambda connection: summary.unit(connection, uid, name))
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "this unit has not been exposed in this Experiment")
@@ -108,11 +108,12 @@ class Api:
         loop = asyncio.get_running_loop()
         until = loop.time() + min(LONGEST_POLL, _number(request, "timeout", 30))
         while True:
+            ringing = self._parts.changes.next()
             news = await self._read(request, lambda connection: summary.changed_since(connection, since))
             left = until - loop.time()
             if news[1] or left <= 0 or self._parts.changes.closed:
                 return _json({"revision": news[0], "experiments": news[1]})
-            await self._parts.changes.wait(min(left, self._patience()))
+            await self._parts.changes.wait(ringing, min(left, self._patience()))
 
     def _patience(self) -> float:
         """How long nobody need look: another replica's commits ring no bell here."""
@@ -224,6 +225,14 @@ def _known(path: str) -> str:
 
 def _json(content: Any) -> Response:
     return Response(orjson.dumps(content), media_type="application/json")
+
+
+def _uid(request: Request) -> str:
+    uid = str(request.path_params["uid"])
+    if len(uid) > LONGEST_UID or not uid.isprintable():
+        detail = f"uid must be at most {LONGEST_UID} printable characters"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    return uid
 
 
 def _pseudonym(text: str) -> bytes:

@@ -32,9 +32,13 @@ class Changes:
         self.closed = True
         self._bell.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for news, for the end, or for `seconds`."""
+    def next(self) -> asyncio.Event:
+        """Return the next ringing; take it before you look, and nothing is missed that happens after."""
+        return self._bell
+
+    async def wait(self, ringing: asyncio.Event, seconds: float) -> None:
+        """Wait for the ringing, for the end, or for `seconds`."""
         if not self.closed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self._bell.wait()
+                    await ringing.wait()

@@ -256,6 +256,12 @@ class Local:
         return dict(answer.json())
 
 
+@pytest.fixture(scope="session")
+def make_local() -> type[Local]:
+    """For tests that share one collector."""
+    return Local
+
+
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[Local]:
     with Local(tmp_path) as local:
