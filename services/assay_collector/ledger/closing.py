@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select, update
 from assay_collector.experiment import Experiment
 from assay_collector.ledger.book import Policy
 from assay_collector.store import schema, sums
-from assay_collector.store.experiments import closed_until, live, ticked
+from assay_collector.store.experiments import closed_until, ticked, windowed
 from assay_collector.store.plans import unit_from
 from assay_collector.unit import counted
 
@@ -14,7 +14,7 @@ STEP = 5_000  # units in one transaction
 
 def close(connection: Connection, policy: Policy, now: int, step: int = STEP) -> bool:
     """Count units whose window has closed, at most about `step` a metric; tell whether there were any."""
-    experiments = {experiment.id: experiment for experiment in live(connection)}
+    experiments = {experiment.id: experiment for experiment in windowed(connection)}
     changes: dict[int, sums.Change] = {}
     for (number, position), since in sorted(closed_until(connection, experiments).items()):
         experiment = experiments[number]

@@ -158,9 +158,10 @@ def revision(connection: Connection) -> int:
     return int(connection.execute(select(func.max(clock.c.revision))).scalar_one())
 
 
-def live(connection: Connection) -> list[Experiment]:
-    """Return the Experiments that are not closed, locked until the commit."""
-    found = connection.execute(_locked().where(experiments.c.closed.is_(False))).all()
+def windowed(connection: Connection) -> list[Experiment]:
+    """Return the Experiments that are not closed and have a window that closes, locked until the commit."""
+    with_windows = experiments.c.id.in_(select(windows.c.experiment))
+    found = connection.execute(_locked().where(experiments.c.closed.is_(False), with_windows)).all()
     names: dict[int, dict[str, int]] = {row.model: {} for row in found}
     for row in connection.execute(select(metrics).where(metrics.c.model.in_(names))):
         names[row.model][row.name] = row.id
