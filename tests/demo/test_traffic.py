@@ -184,6 +184,14 @@ def test_the_next_experiment_may_put_anyone_anywhere() -> None:
     assert ledger.asked == 2  # while the count of requests goes on
 
 
+def test_every_failure_is_told_of_although_not_every_one_is_kept() -> None:
+    ledger = Ledger()
+    for i in range(1000):
+        ledger.add(Answer("a", 0, 0, 503, error="no" if i % 4 else f"odd {i}"))
+    assert (ledger.failed, len(ledger.failures)) == (1000, 200)
+    assert ledger.complaint().startswith("750 x 503: no; 201 x others; 1 x 503: odd 0")
+
+
 def test_units_whose_arm_is_not_the_computed_one_are_named() -> None:
     assert disagreements([("a", "control"), ("b", None)], ["control", "candidate"]) == ["b"]
 

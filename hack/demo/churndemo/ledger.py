@@ -7,6 +7,7 @@ from typing import NamedTuple
 from churndemo.client import Answer
 
 KEPT = 200  # failures kept in full; all of them are counted
+KINDS = 50  # kinds of failure told apart
 
 
 class Move(NamedTuple):
@@ -37,6 +38,7 @@ class Ledger:
         self.answers_by_version: Counter[str] = Counter()
         self.failures: list[Answer] = []
         self.failed = 0
+        self._words: Counter[str] = Counter()
         self.arms: dict[str, str] = {}  # unit -> the arm it was last answered under
         self.moves: list[Move] = []
         self.seconds: list[float] = []
@@ -49,6 +51,7 @@ class Ledger:
         self.seconds.append(answer.seconds)
         if answer.failed:
             self.failed += 1
+            self._count_words(answer)
             if len(self.failures) < KEPT:
                 self.failures.append(answer)
         elif answer.enrolled and answer.unit is not None and answer.arm is not None:
@@ -59,6 +62,10 @@ class Ledger:
         if before != arm:
             self.moves.append(Move(unit, before, arm, at))
         self.arms[unit] = arm
+
+    def _count_words(self, answer: Answer) -> None:
+        word = f"{answer.status or 'no answer'}: {answer.error[:120]}"
+        self._words[word if word in self._words or len(self._words) < KINDS else "others"] += 1
 
     def begin(self) -> None:
         """Forget the arms: the next Experiment has another salt, and may put anyone anywhere."""
@@ -82,8 +89,7 @@ class Ledger:
 
     def complaint(self) -> str:
         """Return what went wrong, most frequent first; empty if nothing did."""
-        words = Counter(f"{answer.status or 'no answer'}: {answer.error[:120]}" for answer in self.failures)
-        return "; ".join(f"{count} x {word}" for word, count in words.most_common(5))
+        return "; ".join(f"{count} x {word}" for word, count in self._words.most_common(5))
 
 
 def quantile(ordered: list[float], share: float) -> float:

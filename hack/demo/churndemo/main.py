@@ -78,6 +78,7 @@ async def make(target: str, cluster: str) -> None:
 async def demo(there: House, said: argparse.Namespace, console: Console) -> Stage:
     """Tell the story and return how it went; what it could not tell is marked as failed."""
     OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "failure.txt").unlink(missing_ok=True)
     prepare.prepare(OUT)
     bringing = asyncio.to_thread(lambda: said.bento or bento.bring(there.cluster))
     image, _ = await asyncio.gather(bringing, there.furnish(OUT))
