@@ -113,7 +113,8 @@ def _headline(experiment: Experiment, now: datetime) -> RenderableType:
     if status.started_at:
         end = status.decision.at if status.decision else now
         line.append(f"   {spelled((end - status.started_at).total_seconds())}", draw.DIM)
-    line.append(f"   {candidates_percent(experiment):g}% of all units on candidates", draw.DIM)
+    if status.decision is None:
+        line.append(f"   {candidates_percent(experiment):g}% of all units on candidates", draw.DIM)
     hypothesis = experiment.spec.hypothesis
     return Group(line, Text(f"“{hypothesis}”", style="italic")) if hypothesis else line
 
@@ -180,7 +181,7 @@ def _waits_for(experiment: Experiment) -> RenderableType:
     if decision is not None:
         said = Text(f"{decision.verdict}: {decision.reason}  ", style=_phase_style(experiment))
         return said.append(decision.message, "default")
-    notes = noteworthy(experiment.status.conditions)
+    notes = {c.message: c for c in noteworthy(experiment.status.conditions)}.values()
     if not notes:
         return Text("waits for the operator", style=draw.DIM)
     lines = [Text(f"{c.type}: {c.reason}  ", style=draw.DIM).append(c.message, "default") for c in notes]
