@@ -81,6 +81,8 @@ def _constraints(monotonic: Mapping[str, str], inputs: Inputs) -> list[int]:
         raise JobError(
             "FeatureUnfit", f"training.monotonic names {', '.join(unknown)}: only numeric features can be"
         )
+    if inputs.dates or inputs.text:
+        raise JobError("FeatureUnfit", "training.monotonic cannot be combined with dates and texts")
     categories = [0] * len(inputs.categorical)
     return categories + [DIRECTIONS.get(monotonic.get(name, ""), 0) for name in inputs.numeric]
 

@@ -35,6 +35,11 @@ class Inputs(NamedTuple):
         return [feature.name for feature in self.features if feature.type == "category"]
 
     @property
+    def dates(self) -> list[str]:
+        """Names of moments, in seconds since 1970 to the model."""
+        return [feature.name for feature in self.features if feature.type == "date"]
+
+    @property
     def text(self) -> list[str]:
         """Names of free texts."""
         return [feature.name for feature in self.features if feature.type == "text"]
@@ -75,7 +80,9 @@ def typed(frame: pandas.DataFrame, inputs: Inputs) -> pandas.DataFrame:
 
 
 def _listed(wanted: Features) -> dict[str, str]:
-    kinds = {"number": wanted.numeric, "category": wanted.categorical, "text": wanted.text}
+    kinds = {
+        "number": wanted.numeric, "category": wanted.categorical, "text": wanted.text, "date": wanted.date,
+    }  # fmt: skip
     return {name: kind for kind, names in kinds.items() for name in names}
 
 
@@ -87,10 +94,7 @@ def _type(column: pandas.Series, listed: str | None) -> str:
     if types.is_numeric_dtype(column):
         return "number"
     if types.is_datetime64_any_dtype(column):
-        raise JobError(
-            "FeatureUnfit",
-            f"column {column.name!r} holds dates: list the columns to use in training.features",
-        )
+        return "date"
     return _wording(column)
 
 

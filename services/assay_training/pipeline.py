@@ -12,13 +12,15 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, SplineTransformer, StandardScaler
 
 from assay_training.columns import Inputs
 
 Style = Literal["linear", "forest", "boosting"]
 
 MOST_COLUMNS = 100  # one-hot columns of a wide category; rarer values share one
+PERIODS = {"hour": 86_400.0, "weekday": 604_800.0, "season": 31_556_952.0}  # in seconds
+KNOTS = 8
 MOST_WORDS = 20_000
 TOPICS = 50  # dense columns that trees get in place of words
 
@@ -54,6 +56,11 @@ def _encoder(style: Style, inputs: Inputs, seed: int) -> ColumnTransformer:
         parts.append(("wide categories", _categories(style, most=MOST_COLUMNS), list(inputs.wide)))
     if inputs.numeric:
         parts.append(("numbers", _numbers(style), inputs.numeric))
+    if inputs.dates:
+        parts.append(("dates", _numbers(style), inputs.dates))
+        parts += [
+            (name, _periodic(seconds, len(inputs.dates)), inputs.dates) for name, seconds in PERIODS.items()
+        ]
     parts += [(f"text {name}", _text(style, seed), name) for name in inputs.text]
     return ColumnTransformer(parts, sparse_threshold=0.3 if style == "linear" else 0.0)
 
@@ -73,6 +80,13 @@ def _numbers(style: Style) -> Any:
         return "passthrough"
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     return make_pipeline(fill, StandardScaler()) if style == "linear" else fill
+
+
+def _periodic(seconds: float, columns: int) -> Any:
+    """Where a moment is within its day, week or year, as smooth bumps that join at the ends."""
+    knots = np.tile(np.linspace(0, seconds, KNOTS)[:, None], columns)
+    bumps = SplineTransformer(knots=knots, extrapolation="periodic", include_bias=False)
+    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), bumps)
 
 
 def _text(style: Style, seed: int) -> Any:

@@ -129,6 +129,7 @@ class Features(Spec):
     numeric: Columns = ()
     categorical: Columns = ()
     text: Columns = ()
+    date: Columns = ()
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -138,7 +139,7 @@ class Features(Spec):
     @property
     def names(self) -> tuple[str, ...]:
         """All columns, in the order that clients see."""
-        return self.numeric + self.categorical + self.text
+        return self.numeric + self.categorical + self.text + self.date
 
 
 class Chooser(Spec):

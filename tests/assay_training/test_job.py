@@ -222,3 +222,19 @@ def test_a_user_space_is_searched(job: Make) -> None:
     space = {"LogisticRegression": {"C": {"low": 7.0, "high": 7.5}}}
     report = train(job({"tuning": {"trials": 2, "space": space}}))
     assert 7.0 <= report["bestParams"]["C"] <= 7.5
+
+
+@pytest.mark.parametrize("algorithm", ["LogisticRegression", "HistGradientBoosting"])
+def test_dates_tell_the_weekday(job: Make, tmp_path: Path, algorithm: str) -> None:
+    days = pandas.date_range("2025-01-01", periods=700, freq="19h")
+    noise = np.random.default_rng(3).random(700)
+    rows = pandas.DataFrame({"row": range(700), "at": days, "closed": (days.dayofweek == 6) | (noise < 0.05)})
+    rows.loc[5, "at"] = pandas.NaT
+    rows.to_parquet(tmp_path / "days.parquet")
+    data = {"uri": str(tmp_path / "days.parquet"), "target": "closed", "key": "row"}
+    report = train(job({"algorithms": [algorithm]}, data))
+    assert report["metrics"]["test"]["rocAuc"] > 0.75
+    answer = opened(report, tmp_path / "copy").predict(
+        {"at": ["2026-03-01T12:00:00Z", "2026-03-04T12:00:00Z", None]}
+    )
+    assert answer.labels.tolist() == [True, False, False]
