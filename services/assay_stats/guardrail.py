@@ -41,7 +41,7 @@ class NonInferiority(NamedTuple):
     Attributes:
         log_e: Running maximum of ln e; hand it back as `previous` at the next look.
         threshold: ln(1 / alpha); promotion needs every guardrail, so alpha is not divided.
-        passed: log_e reached the threshold.
+        passed: This look's ln e is at the threshold or above.
         p_value: Always valid.
         estimate: m_T - m_C.
         bound: How bad the difference may still be: an upper bound for metrics to decrease, a lower one for
@@ -94,22 +94,32 @@ def harm(
 def non_inferiority(
     rule: GuardrailRule, control: Moments, treatment: Moments, share: float, *, previous: float = 0.0
 ) -> NonInferiority:
-    """Ask whether the guardrail allows a promotion; arguments as for `harm`."""
+    """Ask whether the guardrail allows a promotion; arguments as for `harm`.
+
+    A pass needs the present look to show it: outcomes that arrive late make every arm look good at first.
+    """
     view = _view(rule, control, treatment, share)
-    log_e = previous if view.reason else max(previous, view.log_safety())
-    bar = threshold(rule.alpha)
+    now = -inf if view.reason else view.log_safety()
+    log_e, bar = max(previous, now), threshold(rule.alpha)
+    faded = "shown at an earlier look, but this one does not show it" if now < bar <= log_e else None
     sign = _sign(rule)
     margin = rule.absolute + rule.relative * abs(control.mean)
     return NonInferiority(
         log_e=log_e,
         threshold=bar,
-        passed=log_e >= bar,
+        passed=now >= bar,
         p_value=float(sequential.p_value(log_e)),
         estimate=treatment.mean - control.mean,
         bound=sign * (inf if view.reason else view.bound()),
         margin=sign * margin,
-        undecidable_reason=view.reason,
+        undecidable_reason=view.reason or faded,
     )
+
+
+def log_safety(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> float:
+    """Return ln e of this look that the candidate is within the margin; -inf while it cannot be told."""
+    view = _view(rule, control, treatment, share)
+    return -inf if view.reason else view.log_safety()
 
 
 def _view(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:

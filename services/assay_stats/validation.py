@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay_stats import guardrail_rule, harm, minimum_detectable_effect, non_inferiority, primary_rule
+from assay_stats import guardrail_rule, harm, minimum_detectable_effect, primary_rule, threshold
 from assay_stats.groupsequential import Spending
+from assay_stats.guardrail import log_safety
 from assay_stats.moments import Moments
 from assay_stats.rule import GuardrailRule, Rule
 from assay_stats.sampleratio import log_average
@@ -215,7 +216,9 @@ def guardrails(scale: Scale) -> Iterator[Claim]:
             )
             if not rule.absolute and not rule.relative:
                 continue
-            fine = _guarded(rule, (control, treatment), share, scale, lambda *a: non_inferiority(*a).passed)
+            fine = _guarded(
+                rule, (control, treatment), share, scale, lambda *a: log_safety(*a) >= threshold(ALPHA)
+            )
             yield Claim(
                 f"cleared at the margin: {name}, share {share}", fine, ALPHA, scale.drawn * 4, "at most"
             )

@@ -164,3 +164,12 @@ def test_an_empty_arm_shows_nothing(rule: GuardrailRule) -> None:
 def test_plans_out_of_range_are_refused(broken: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"margins|alpha"):
         guardrail_rule("Proportion", **({"alpha": 0.05} | broken))  # type: ignore[arg-type]
+
+
+def test_safety_must_be_shown_by_the_present_look() -> None:
+    """Outcomes that come late make both arms look clean at first."""
+    early = non_inferiority(ABSOLUTE, Moments(3000, 0), Moments(3000, 0), 0.5)
+    later = non_inferiority(ABSOLUTE, Moments(3000, 150), Moments(3000, 170), 0.5, previous=early.log_e)
+    assert early.passed
+    assert not later.passed
+    assert "earlier look" in (later.undecidable_reason or "")
