@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay_artifact.manifest import Manifest
 from assay_artifact.plan.encoding import Encoding, Lookup, Numbers
@@ -65,7 +66,7 @@ def to_bytes(plan: Plan) -> bytes:
 def read(path: Path, manifest: Manifest) -> PlanPredictor:
     """Read a plan; pickled arrays are refused."""
     with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+        arrays = {name: _wide(file[name]) for name in file.files}
     header = json.loads(arrays["header"].tobytes())
     parts = tuple(
         PARTS[part["kind"]](**_given(part, f"part{i}", arrays)) for i, part in enumerate(header["parts"])
@@ -76,9 +77,8 @@ def read(path: Path, manifest: Manifest) -> PlanPredictor:
 
 def _taken(value: Any, name: str, arrays: dict[str, Any]) -> dict[str, Any]:
     """Put the arrays of a value aside; return the rest of it."""
-    arrays.update(
-        {f"{name}.{key}": item for key, item in vars(value).items() if isinstance(item, np.ndarray)}
-    )
+    own = {key: item for key, item in vars(value).items() if isinstance(item, np.ndarray)}
+    arrays.update({f"{name}.{key}": _narrow(item) for key, item in own.items()})
     plain = {key: item for key, item in vars(value).items() if not isinstance(item, np.ndarray)}
     return {"kind": type(value).__name__.lower(), **plain}
 
@@ -87,3 +87,12 @@ def _given(header: dict[str, Any], name: str, arrays: dict[str, Any]) -> dict[st
     plain = {key: item for key, item in header.items() if key != "kind"}
     prefix = f"{name}."
     return plain | {key[len(prefix) :]: item for key, item in arrays.items() if key.startswith(prefix)}
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """Indices take half the room in the file."""
+    return array.astype(np.int32) if array.dtype.kind == "i" else array
+
+
+def _wide(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.intp) if array.dtype.kind == "i" else array
