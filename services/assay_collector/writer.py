@@ -17,7 +17,7 @@ from http import HTTPStatus
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from assay_collector.batch import Answer, Batch, Exposures, Outcomes
+from assay_collector.batch import Answer, Batch, Exposures, Outcomes, Tick
 from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import Committed, transact
 from assay_collector.problem import Problem, unavailable
@@ -88,7 +88,10 @@ class Writer:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             group, last = self._gathered(first)
-            self._serve(group)
+            self._serve([job for job in group if not isinstance(job.batch, Tick)])
+            self._serve(
+                [job for job in group if isinstance(job.batch, Tick)]
+            )  # apart: it must not fail others
             if last:
                 break
         self._engine.dispose()
@@ -107,6 +110,8 @@ class Writer:
         return group, False
 
     def _serve(self, group: Sequence[Job]) -> None:
+        if not group:
+            return
         started = time.perf_counter()
         try:
             with self._engine.begin() as connection:

@@ -7,6 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from assay_collector.batch import Tick
 from assay_collector.store.engine import migrated, opened
 from assay_collector.store.schema import metadata
 
@@ -19,7 +20,7 @@ def test_the_migrations_make_what_the_schema_says(ledger: Any) -> None:
 def test_migrating_again_changes_nothing(ledger: Any) -> None:
     migrated(ledger.engine)
     with ledger.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0001"
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0002"
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,13 @@ def test_a_commit_is_durable(tmp_path: Path, pragma: str, value: object) -> None
 def test_another_database_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="mysql"):
         opened("mysql://somewhere/db")
+
+
+def test_a_database_of_the_first_release_is_brought_up_to_date(ledger: Any) -> None:
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE cursors")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    migrated(ledger.engine)
+    ledger(Tick(sweep=True))
+    with ledger.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []

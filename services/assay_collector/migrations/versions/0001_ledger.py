@@ -17,12 +17,11 @@ def upgrade() -> None:
         "clock", sa.Column("id", sa.Integer, primary_key=True), _number("revision", sa.BigInteger)
     )
     op.bulk_insert(clock, [{"id": 1, "revision": 0}])
-    op.create_table("cursors", sa.Column("name", sa.Text, primary_key=True), _number("at", sa.BigInteger))
 
 
 def downgrade() -> None:
     """Drop every table."""
-    for table in ("cursors", "clock", "outcomes", "units", "exposures", "windows"):
+    for table in ("clock", "outcomes", "units", "exposures", "windows"):
         op.drop_table(table)
     for table in ("cells", "arms", "experiments", "metrics", "models"):
         op.drop_table(table)
