@@ -106,7 +106,11 @@ async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(place:
     units = {a.unit for a in traffic.answers if a.enrolled}
 
     def counted() -> bool:
-        arms = place.collector(f"/v1/experiments/{place.uid()}/summary", "operator")["arms"].values()
+        try:
+            summary = place.collector(f"/v1/experiments/{place.uid()}/summary", "operator")
+        except OSError:
+            return False
+        arms = summary["arms"].values()
         seen.update(units=sum(a["units"] for a in arms), n=sum(a["metrics"]["bought"]["n"] for a in arms))
         return seen == {"units": len(units), "n": len(acknowledged)}
 

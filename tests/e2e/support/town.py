@@ -50,6 +50,7 @@ class Town:
     cluster: Cluster
     forbidden: list[str] = field(default_factory=list)  # what the operator was refused, ever
     sources: dict[str, Json] = field(default_factory=dict)  # versions that need no training
+    killed: dict[str, int] = field(default_factory=dict)  # restarts of a component when it was last killed
 
     def kubectl(
         self, *words: str, given: str | None = None, check: bool = True
@@ -166,6 +167,7 @@ class Town:
         found = next(s for s in statuses if s["name"] == container)
         if "running" not in found["state"]:
             return
+        self.killed[component] = self.restarts(component)
         identity = found["containerID"].rpartition("/")[2]
         for pid in _processes(identity):
             os.kill(pid, signal.SIGKILL)
@@ -175,9 +177,11 @@ class Town:
         return sum(s["restartCount"] for s in self.pod(component)["status"]["containerStatuses"])
 
     def back(self, component: str, patience: float = 60) -> None:
-        """Wait until the pods of a component are ready."""
+        """Wait until the pods of a component are ready, and started anew if they were killed."""
 
         def ready() -> bool:
+            if self.restarts(component) <= self.killed.get(component, -1):
+                return False
             conditions = self.pod(component)["status"].get("conditions", [])
             return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
