@@ -2,11 +2,15 @@
 
 import logging
 import sys
+from importlib import import_module
+
+from starlette.types import ASGIApp
 
 from assay_artifact import ArtifactError
 from assay_serving import startup
 from assay_serving.app import PATHS, application
-from assay_serving.runner import dispatched, server
+from assay_serving.carrier import Carrier
+from assay_serving.runner import server
 from assay_serving.served import State
 from assay_serving.settings import from_environment, termination_log
 
@@ -22,12 +26,14 @@ def main() -> int:
         return startup.refused("BadSettings", str(error), termination_log())
     except ArtifactError as error:
         return startup.refused(error.reason, error.message, termination_log())
-    # BentoML takes longest to import; a version that must not be served is refused before.
-    from assay_serving.service import mounted  # noqa: PLC0415
-
     ours = application(state)
-    app = dispatched(ours, PATHS, mounted(ours, state, settings.timeout_seconds))
-    server(app, state, settings.host, settings.port, settings.drain_seconds).run()
+
+    def mount() -> ASGIApp:
+        mounted = import_module("assay_serving.service").mounted
+        app: ASGIApp = mounted(ours, state, settings.timeout_seconds)
+        return app
+
+    server(Carrier(ours, PATHS, mount), state, settings.host, settings.port, settings.drain_seconds).run()
     return 0
 
 

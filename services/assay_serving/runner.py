@@ -18,18 +18,6 @@ CLOSE = (b"connection", b"close")
 GRACE_SECONDS = 30  # for requests that are still being answered when the listener closes
 
 
-def dispatched(ours: App, paths: frozenset[str], others: App) -> App:
-    """Answer our own paths without the way through the other app's middleware, which costs more."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["path"] in paths or scope["path"].startswith("/v2")):
-            await ours(scope, receive, send)
-        else:
-            await others(scope, receive, send)
-
-    return app
-
-
 def closing(inner: App, state: State) -> App:
     """While draining, every answer asks the client to connect elsewhere."""
 
