@@ -85,8 +85,9 @@ def _numbers(style: Style) -> Any:
 def _periodic(seconds: float, columns: int) -> Any:
     """Where a moment is within its day, week or year, as smooth bumps that join at the ends."""
     knots = np.tile(np.linspace(0, seconds, KNOTS)[:, None], columns)
-    bumps = SplineTransformer(knots=knots, extrapolation="periodic", include_bias=False)
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), bumps)
+    return SplineTransformer(
+        knots=knots, extrapolation="periodic", include_bias=False, handle_missing="zeros"
+    )  # a null is in no hour and on no weekday
 
 
 def _text(style: Style, seed: int) -> Any:

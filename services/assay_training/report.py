@@ -4,6 +4,7 @@ The whole story is in the artifact's manifest; here only less telling parts are 
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ def failure(reason: str, message: str) -> Report:
 
 
 def rounded(value: Any) -> Any:
-    """Floats with the digits that people read."""
+    """Floats with the digits that people read; what is no number is null, as JSON has no word for it."""
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
     return [rounded(item) for item in value] if isinstance(value, list | tuple) else value

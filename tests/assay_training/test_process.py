@@ -21,8 +21,14 @@ from assay_training.threads import VARIABLES, follow_cpu_limit
 Make = Callable[..., Job]
 
 
-def start(job: str, log: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "ASSAY_JOB": job, "ASSAY_TERMINATION_LOG": str(log), "OMP_NUM_THREADS": "1"}
+def start(job: str, log: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "ASSAY_JOB": job,
+        "ASSAY_TERMINATION_LOG": str(log),
+        "OMP_NUM_THREADS": "1",
+        **more,
+    }
     return subprocess.run(
         [sys.executable, "-m", "assay_training"], env=environment, capture_output=True, text=True, check=False
     )
@@ -119,3 +125,27 @@ def test_threads_follow_the_limit_but_not_against_the_user(tmp_path: Path) -> No
     environment = {"OMP_NUM_THREADS": "3"}
     follow_cpu_limit(environment, tmp_path / "cpu.max")
     assert [environment[name] for name in VARIABLES] == ["3", "1", "1"]
+
+
+def test_pods_of_an_indexed_job_share_a_study(job: Make, tmp_path: Path) -> None:
+    wanted = job({"tuning": {"trials": 3, "parallelism": 2}}).model_dump_json(by_alias=True)
+    place = {"ASSAY_STUDY_DIR": str(tmp_path / "study")}
+    helper = start(wanted, tmp_path / "helper", JOB_COMPLETION_INDEX="1", **place)
+    assert json.loads(helper.stdout) == {"ok": True, "passed": True, "worker": True}
+    assert helper.stderr.count("INFO trial") == 3
+    leader = start(wanted, tmp_path / "leader", JOB_COMPLETION_INDEX="0", **place)
+    assert json.loads(leader.stdout)["trials"] == {"finished": 3, "pruned": 0, "failed": 0}
+    assert "INFO trial" not in leader.stderr
+
+
+def test_workers_of_one_pod_share_a_study_and_leave_with_it(job: Make, tmp_path: Path) -> None:
+    wanted = job({"tuning": {"trials": 3, "parallelism": 2}}).model_dump_json(by_alias=True)
+    done = start(wanted, tmp_path / "log")
+    assert json.loads(done.stdout)["trials"]["finished"] == 3
+    assert [path.name for path in (tmp_path / "store/demo/churn/churn-1/.study").glob("worker-*")] == []
+
+
+def test_a_report_has_no_number_that_json_lacks() -> None:
+    assert json.loads(encoded({"ok": True, "gates": [{"value": float("nan"), "passed": False}]}))[
+        "gates"
+    ] == [{"value": None, "passed": False}]
