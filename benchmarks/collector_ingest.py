@@ -1,11 +1,11 @@
-"""Durable ingest of the collector: events a second, acknowledgement times, memory; next to a plain-SQL baseline.
+"""Durable ingest of the collector: events a second, acknowledgement times, memory; next to plain SQL.
 
-    python benchmarks/collector_ingest.py --seconds 10 --units 100000
-    python benchmarks/collector_ingest.py --fill 10000000          # what it is like with many units in the store
+    python benchmarks/collector_ingest.py --batches 40 --units 100000
+    python benchmarks/collector_ingest.py --fill 10000000          # with many units in the store already
     python benchmarks/collector_ingest.py --url postgresql://...   # the other database
 
-Starts a real collector on loopback, clients in processes of their own. The baseline appends rows of the same batches
-to a table in the same way of commit (WAL, synchronous FULL), and its summary is a GROUP BY.
+Starts a real collector on loopback, clients in processes of their own. The baseline appends rows of the same
+batches to a table in the same way of commit (WAL, synchronous FULL), and its summary is a GROUP BY.
 """
 
 import argparse
@@ -56,13 +56,16 @@ def collector(folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
         (tokens / role).write_text(f"{role}-token")
     (folder / "key").write_text(KEY)
     environment = os.environ | {
-        "ASSAY_DATABASE_URL": url, "ASSAY_TOKENS_DIR": str(tokens), "ASSAY_UNIT_KEY_FILE": str(folder / "key"),
+        "ASSAY_DATABASE_URL": url, "ASSAY_TOKENS_DIR": str(tokens),
+        "ASSAY_UNIT_KEY_FILE": str(folder / "key"),
         "ASSAY_LISTEN_HOST": "127.0.0.1", "ASSAY_LISTEN_PORT": str(PORT), "ASSAY_LOG_LEVEL": "warning",
     }  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "assay_collector"], env=environment)
     try:
         wait_ready()
-        httpx.put(f"{BASE}/v1/experiments/bench", json=experiment(), headers=token("operator")).raise_for_status()
+        httpx.put(
+            f"{BASE}/v1/experiments/bench", json=experiment(), headers=token("operator")
+        ).raise_for_status()
         yield process
     finally:
         process.terminate()
@@ -87,7 +90,8 @@ def exposure_bodies(units: range, size: int) -> Iterator[bytes]:
             record = {
                 "id": f"r-{number}", "ts": time.time(), "experiment": "bench", "epoch": 1,
                 "unit": pseudonym(KEY.encode(), f"u{number}"), "arm": ("control", "boosted")[number % 2],
-                "served": ("control", "boosted")[number % 2], "status": 200, "duration_us": 900, "attempts": 1, "audit": "ok",
+                "served": ("control", "boosted")[number % 2], "status": 200, "duration_us": 900,
+                "attempts": 1, "audit": "ok",
             }  # fmt: skip
             lines.append(orjson.dumps(record))
         yield b"\n".join(lines)
@@ -99,7 +103,8 @@ def outcome_body(client: int, number: int, size: int, units: int) -> bytes:
         [
             {
                 "model": "demo/churn", "unit": f"u{dice.randrange(units)}",
-                "metric": ("retained", "paid")[each % 2], "value": dice.choice((0, 1, 2.5)), "id": f"{client}-{number}-{each}",
+                "metric": ("retained", "paid")[each % 2], "value": dice.choice((0, 1, 2.5)),
+                "id": f"{client}-{number}-{each}",
             }
             for each in range(size)
         ]
@@ -113,7 +118,7 @@ async def post(client: httpx.AsyncClient, path: str, role: str, body: bytes) -> 
     return time.perf_counter() - started
 
 
-def work(number: int, bodies: list[bytes], path: str, role: str, results: "Queue[list[float]]") -> None:
+def work(bodies: list[bytes], path: str, role: str, results: "Queue[list[float]]") -> None:
     async def run() -> list[float]:
         async with httpx.AsyncClient(base_url=BASE, timeout=60) as client:
             return [await post(client, path, role, body) for body in bodies]
@@ -124,7 +129,7 @@ def work(number: int, bodies: list[bytes], path: str, role: str, results: "Queue
 def drive(bodies: list[list[bytes]], path: str, role: str) -> tuple[float, list[float]]:
     results: Queue[list[float]] = Queue()
     started = time.perf_counter()
-    clients = [Process(target=work, args=(n, mine, path, role, results)) for n, mine in enumerate(bodies)]
+    clients = [Process(target=work, args=(mine, path, role, results)) for mine in bodies]
     for client in clients:
         client.start()
     times = [each for _ in clients for each in results.get()]
@@ -142,25 +147,30 @@ def usage(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / ticks, resident / 1e6
 
 
-def report(name: str, events: int, elapsed: float, times: list[float], cpu: float, memory: float) -> dict[str, object]:
-    ordered = sorted(times)
-    line = {
-        "what": name, "events": events, "events/s": round(events / elapsed),
-        "ack p50 ms": round(statistics.median(ordered) * 1e3, 1), "ack p99 ms": round(ordered[int(len(ordered) * 0.99)] * 1e3, 1),
-        "cpu us/event": round(cpu / events * 1e6, 1), "memory MB": round(memory),
-    }  # fmt: skip
-    print(json.dumps(line), flush=True)
-    return line
-
-
-def phase(name: str, pid: int, bodies: list[list[bytes]], size: int, path: str, role: str) -> None:
+def phase(name: str, pid: int, bodies: list[list[bytes]], path: str, role: str) -> None:
     before, _ = usage(pid)
     elapsed, times = drive(bodies, path, role)
-    cpu, memory = usage(pid)
-    report(name, len(times) * size, elapsed, times, cpu - before, memory)
+    after, memory = usage(pid)
+    ordered = sorted(times)
+    events = sum(body.count(b'"id"') for mine in bodies for body in mine)
+    tell(
+        name,
+        {
+            "events": events,
+            "events/s": round(events / elapsed),
+            "ack p50 ms": round(statistics.median(ordered) * 1e3, 1),
+            "ack p99 ms": round(ordered[int(len(ordered) * 0.99)] * 1e3, 1),
+            "cpu us/event": round((after - before) / events * 1e6, 1),
+            "memory MB": round(memory),
+        },
+    )
 
 
-def fill(units: int, size: int, start: int = 0) -> None:
+def tell(what: str, numbers: dict[str, float]) -> None:
+    print(json.dumps({"what": what} | numbers), flush=True)
+
+
+def fill(units: int, start: int = 0) -> None:
     """Enrol units through the front door."""
     with httpx.Client(base_url=BASE, timeout=60) as client:
         for body in exposure_bodies(range(start, start + units), 5_000):
@@ -175,7 +185,15 @@ def summaries(times: int) -> None:
             started = time.perf_counter()
             client.get("/v1/experiments/bench/summary", headers=token("operator")).raise_for_status()
             took.append(time.perf_counter() - started)
-    print(json.dumps({"what": "summary", "p50 ms": round(statistics.median(took) * 1e3, 2), "max ms": round(max(took) * 1e3, 2)}))
+    print(
+        json.dumps(
+            {
+                "what": "summary",
+                "p50 ms": round(statistics.median(took) * 1e3, 2),
+                "max ms": round(max(took) * 1e3, 2),
+            }
+        )
+    )
 
 
 def baseline(folder: Path, bodies: list[list[bytes]]) -> None:
@@ -192,16 +210,20 @@ def baseline(folder: Path, bodies: list[list[bytes]]) -> None:
         connection.execute("COMMIT")
         events += len(rows)
     elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
-    query = "SELECT metric, COUNT(*), SUM(v), SUM(v * v) FROM (SELECT unit, metric, SUM(value) v FROM outcomes GROUP BY unit, metric) GROUP BY metric"
+    units = "SELECT metric, SUM(value) v FROM outcomes GROUP BY unit, metric"
     read = time.perf_counter()
-    connection.execute(query).fetchall()
-    line = {"what": "plain SQL, in process", "events": events, "events/s": round(events / elapsed),
-            "cpu us/event": round(cpu / events * 1e6, 1), "GROUP BY ms": round((time.perf_counter() - read) * 1e3)}  # fmt: skip
-    print(json.dumps(line), flush=True)
+    connection.execute(
+        f"SELECT metric, COUNT(*), SUM(v), SUM(v * v) FROM ({units}) GROUP BY metric"
+    ).fetchall()
+    took = (time.perf_counter() - read) * 1e3
+    each = {"events/s": round(events / elapsed), "cpu us/event": cpu / events * 1e6, "GROUP BY ms": took}
+    tell("plain SQL, in process", each)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--batches", type=int, default=40, help="a client")
@@ -218,14 +240,21 @@ def run(given: argparse.Namespace, folder: Path) -> None:
     shares = [exposures[n :: given.clients] for n in range(given.clients)]
     every = range(given.clients)
     outcomes = [
-        [outcome_body(c, n, given.batch, given.units + given.fill) for n in range(given.batches)] for c in every
+        [outcome_body(c, n, given.batch, given.units + given.fill) for n in range(given.batches)]
+        for c in every
     ]
     with collector(folder, given.url or f"sqlite:///{folder}/collector.db") as process:
         if given.fill:
-            fill(given.fill, given.batch, given.units)
-        phase("exposures", process.pid, shares, given.batch, "/v1/exposures", "gateway")
-        phase("outcomes", process.pid, outcomes, given.batch, "/v1/outcomes", "application")
-        phase("outcomes again: all duplicates", process.pid, outcomes, given.batch, "/v1/outcomes", "application")
+            fill(given.fill, given.units)
+        phase("exposures", process.pid, shares, "/v1/exposures", "gateway")
+        phase("outcomes", process.pid, outcomes, "/v1/outcomes", "application")
+        phase(
+            "outcomes again: all duplicates",
+            process.pid,
+            outcomes,
+            "/v1/outcomes",
+            "application",
+        )
         summaries(200)
     baseline(folder, outcomes)
 
