@@ -29,7 +29,7 @@ check: env ## the fast inner loop, no cluster
 	$(RUN)pytest -q
 
 e2e: env ## the tests on a cluster of their own (ASSAY_KEEP=1 leaves it up for the next run)
-	$(RUN)pytest -q -m "cluster or e2e" tests/cluster tests/e2e
+	$(RUN)pytest -q -m "cluster or e2e" tests/e2e
 
 install: cluster load ## install Assay into the cluster, or upgrade it
 	@eval "$$($(HACK) cluster kubeconfig $(CLUSTER))" && helm upgrade --install $(RELEASE) charts/assay \

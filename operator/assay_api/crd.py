@@ -18,7 +18,7 @@ from assay_api.version import ModelVersion
 
 Schema = dict[str, Any]
 
-_DROPPED = {"title", "$defs", "$ref", "anyOf"}
+_DROPPED = {"title", "$defs", "$ref", "anyOf", "propertyNames"}
 _TEXT_BOUND = 4096  # a rule over unbounded text is over the API server's budget
 
 

@@ -20,6 +20,7 @@ RAMP_ASCENDS = "the ramp must be ascending"
 RAMP_FITS = "the ramp must not exceed the weight of the candidates, 100 minus the weight of the first arm"
 PROMISE = "an Experiment needs a primary metric or a guardrail, or it could never decide"
 ENDS = "maxDuration must not be shorter than minDuration"
+NOT_OURS = "headers that start with x-assay- or x-envoy- are the gateway's own"
 FIXED = "{0} cannot change while the Experiment runs; make a new Experiment"
 
 
@@ -32,6 +33,10 @@ class ModelRef(Resource):
 class Unit(Resource):
     """What is randomised and analysed: a user, a session, a device."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules({"!self.header.matches('^x-(assay|envoy)-')": NOT_OURS})
+    )
+
     header: Annotated[
         str,
         Field(
@@ -41,6 +46,12 @@ class Unit(Resource):
             description="The request header that names it.",
         ),
     ] = "x-user-id"
+
+    @model_validator(mode="after")
+    def _same_rules_as_the_api_server(self) -> Self:
+        if self.header.startswith(("x-assay-", "x-envoy-")):
+            raise ValueError(NOT_OURS)
+        return self
 
 
 class TemplateArm(Resource):

@@ -44,6 +44,13 @@ class GateResult(Observed):
     message: Annotated[str, Field(max_length=1024)] = ""
 
 
+class Finding(Observed):
+    """Something about the training that is worth knowing, and stops nothing."""
+
+    reason: Annotated[str, Field(max_length=63)]
+    message: Annotated[str, Field(max_length=1024)]
+
+
 class VersionStatus(Observed):
     """What came of it."""
 
@@ -54,6 +61,8 @@ class VersionStatus(Observed):
     environment: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
     best_params: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
     metrics: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
+    trials: Annotated[dict[str, int], Field(max_length=10, description="Finished, pruned and failed.")] = {}
+    findings: Annotated[tuple[Finding, ...], Field(max_length=16)] = ()
     gates: Annotated[tuple[GateResult, ...], Field(max_length=150)] = ()
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))

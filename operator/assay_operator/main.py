@@ -9,6 +9,7 @@ from typing import Any
 import kopf
 
 from assay_api import Ref
+from assay_operator.gateway import Edge
 from assay_operator.handlers.alerts import AlertDesk, token_file
 from assay_operator.handlers.news import listen
 from assay_operator.handlers.triggers import Triggers
@@ -53,7 +54,7 @@ def reconciler(
 
 async def serve(settings: Settings) -> None:
     """Run until told to stop."""
-    store, ads = Store(), AdsServer()
+    store, ads = Store(), AdsServer(Edge(port=settings.gateway_port))
     async with (
         connected(settings.watched) as cluster,
         collector(settings.collector_url, settings.tokens_dir) as outcomes,

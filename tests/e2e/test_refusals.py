@@ -105,6 +105,8 @@ def test_a_version_that_fails_says_why_and_the_champion_serves_on(
     town, namespace = place.town, place.namespace
     town.until("amv", "churn-2", namespace, lambda s: ready(s).get("status") == "False", 120)
     said = town.condition("amv", "churn-2", namespace, "Ready")
+    valid = town.condition("amv", "churn-2", namespace, "DataValid").get("status")
+    assert valid == ("False" if reason in {"ColumnMissing", "DataNotFound"} else valid)
     assert (said["reason"], words in said["message"]) == (reason, True), said
     degraded = town.until("amodel", "churn", namespace, lambda s: is_degraded(s, reason))
     assert degraded["champion"] == "churn-1"

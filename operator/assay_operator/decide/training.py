@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from assay_api import Source, VersionStatus
 from assay_api.model import Artifact
 from assay_api.resource import Observed
-from assay_api.version import GateResult, StoredArtifact
+from assay_api.version import Finding, GateResult, StoredArtifact
 
 
 class Report(Observed):
@@ -25,6 +25,17 @@ class Report(Observed):
     best_params: dict[str, object] = {}
     metrics: dict[str, object] = {}
     gates: tuple[GateResult, ...] = ()
+    trials: dict[str, int] = {}
+    findings: tuple[Finding, ...] = ()
+
+
+DATA_FAULTS = frozenset(
+    {
+        "ColumnAllNull", "ColumnMissing", "ColumnMistyped", "ContractViolated", "DataAccessDenied", "DataEmpty",
+        "DataNotFound", "DataUnreadable", "FeatureUnfit", "KeyNotUnique", "KeyNull", "TargetConstant",
+        "TargetLeaks", "TargetNull", "TargetUnfit", "TooFewRows", "TooManyCategories",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,13 @@ class Progress:
     message: str
     failed: bool = False
     facts: VersionStatus | None = None  # what the training reported
+
+    @property
+    def data_valid(self) -> Literal["True", "False"] | None:
+        """Whether the data kept its contract; None while nobody has looked, or if there is none."""
+        if self.reason in DATA_FAULTS:
+            return "False"
+        return "True" if self.facts and self.facts.data else None
 
 
 def untrained(source: Source) -> Progress | None:
@@ -92,6 +110,8 @@ def _told(report: Report) -> Progress:
         best_params=report.best_params,
         metrics=report.metrics,
         gates=report.gates,
+        trials=report.trials,
+        findings=report.findings,
     )
     if report.passed:
         return Progress(

@@ -66,7 +66,10 @@ class VersionReconciler:
             labels = (*family.ref, version.metadata.name, f"{gate.metric} {gate.rule}")
             metrics.gate.labels(*labels).set(gate.passed)
         why = (progress.reason, progress.message)
+        data = progress.data_valid
+        checked = ("DataValid", "the data keeps its contract") if data == "True" else why
         seen = (
+            *((self._condition(version, "DataValid", data, *checked),) if data else ()),
             self._condition(version, "Ready", progress.ready, *why),
             self._condition(version, "Progressing", _flag(said=progress.ready == "Unknown"), *why),
             self._condition(version, "Degraded", _flag(said=progress.ready == "False"), *why),
