@@ -19,6 +19,7 @@ from scipy.special import ndtr, ndtri
 
 Floats = NDArray[np.float64]
 GRID = 801
+COARSE = 401  # enough for a constant to 1e-6
 CAP = 8.0
 NEGLIGIBLE = 1e-16
 
@@ -176,7 +177,7 @@ def classic(looks: int, alpha: float, sides: int = 2, delta: float = 0.5) -> tup
         return tuple(constant * t ** (delta - 0.5) for t in fractions)
 
     def crossed(constant: float) -> float:
-        return sides * sum(crossing(fractions, shape(constant), 0.0, sides=sides))
+        return sides * sum(crossing(fractions, shape(constant), 0.0, sides=sides, grid=COARSE))
 
     return shape(brentq(lambda constant: crossed(constant) - alpha, 0.5, CAP, xtol=1e-9))
 
@@ -184,7 +185,9 @@ def classic(looks: int, alpha: float, sides: int = 2, delta: float = 0.5) -> tup
 @lru_cache(maxsize=128)
 def drift_for_power(fractions: tuple[float, ...], z: tuple[float, ...], power: float) -> float:
     """Return the expected final z at which the upper boundaries are crossed with the given power."""
-    return float(brentq(lambda d: sum(crossing(fractions, z, d, sides=1)) - power, 0.0, 20.0, xtol=1e-9))
+    return float(
+        brentq(lambda d: sum(crossing(fractions, z, d, sides=1, grid=COARSE)) - power, 0.0, 20.0, xtol=1e-9)
+    )
 
 
 def inflation(fractions: tuple[float, ...], z: tuple[float, ...], alpha: float, power: float) -> float:

@@ -9,6 +9,8 @@ from assay_stats import Moments, Peak, Rule, evaluate, primary_rule, validation
 from assay_stats.simulation import Bernoulli, Cuped, Design, LogNormal, Naive, RatioOfMeans, simulate
 from assay_stats.simulation.engine import trace
 from assay_stats.simulation.worlds import Draw, World
+from assay_stats.validation import primaries
+from assay_stats.validation.__main__ import main
 
 RULES = {
     "common": primary_rule("Proportion", alpha=0.05, planned_units=4000),
@@ -88,7 +90,7 @@ def test_quick_validation_holds_every_bar() -> None:
 
 def test_a_broken_bar_is_seen() -> None:
     naive = next(
-        claim for claim in validation.warnings(validation.QUICK) if "z test at every look" in claim.name
+        claim for claim in primaries.warnings(validation.QUICK) if "z test at every look" in claim.name
     )
     assert not naive._replace(kind="at most").holds
 
@@ -98,7 +100,7 @@ def test_the_command_fails_on_a_broken_bar(
 ) -> None:
     claim = validation.Claim("a liar", 0.4, 0.05, 1000, "at most")
     monkeypatch.setattr(validation, "GROUPS", (lambda _scale: iter([claim, replace_kind(claim)]),))
-    assert validation.main(["--quick"]) == 1
+    assert main(["--quick"]) == 1
     assert "BROKEN" in capsys.readouterr().out
 
 
