@@ -63,7 +63,8 @@ async def build(cluster: str, console: Console) -> None:
     """Bring everything up; the first time takes minutes, most of them for Kubernetes and the images."""
     start = time.monotonic()
     await make("up", cluster)
-    await asyncio.gather(make("install", cluster), house(cluster).clear())
+    await make("install", cluster)
+    await house(cluster).clear()
     console.print(f"Assay is up after {time.monotonic() - start:.0f} s")
 
 

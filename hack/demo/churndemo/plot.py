@@ -121,7 +121,7 @@ def _answers(axis: Any, stage: Stage) -> None:
         [(b.by_version.get(v, 0) - a.by_version.get(v, 0)) / (b.at - a.at) for a, b in pairs]
         for v in versions
     ]
-    if times:
+    if times and versions:
         axis.stackplot(times, rates, labels=versions, colors=COLORS[: len(versions)], step="post", lw=0)
         axis.legend(loc="upper left")
     totals = stage.ledger.totals()
