@@ -24,19 +24,75 @@ def ended(report: Any, **more: Any) -> Any:
     ("progress", "phase", "ready", "reason", "words"),
     [
         pytest.param(ended(GOOD), "Ready", "True", "GatesPassed", "gates passed", id="passed"),
-        pytest.param(ended(GOOD | {"passed": False, "gates": [GATE]}), "Rejected", "False", "GateFailed", "recall 0.7", id="a gate failed"),
-        pytest.param(ended({"ok": False, "reason": "ColumnMissing", "message": "no column age"}), "Failed", "False", "ColumnMissing", "age", id="bad data"),
-        pytest.param(ended("", trouble="OOMKilled, exit code 137"), "Failed", "False", "TrainingFailed", "OOMKilled", id="killed for its memory"),
-        pytest.param(ended("", job_message="backoff limit"), "Failed", "False", "TrainingFailed", "backoff limit", id="no words at all"),
-        pytest.param(ended("Segmentation fault"), "Failed", "False", "TrainingFailed", "said nothing", id="words that are no report"),
-        pytest.param(ended("", finished=False), "Training", "Unknown", "Training", "training", id="still at work"),
-        pytest.param(ended("", finished=False, trouble="ErrImagePull"), "Training", "Unknown", "Training", "ErrImagePull", id="an image that is not there"),
-        pytest.param(ended(GOOD, finished=False), "Ready", "True", "GatesPassed", "", id="the pod has ended, the Job not yet"),
         pytest.param(
-            ended({"ok": False, "reason": "X", "message": "m"}, finished=False), "Training", "Unknown", "Training", "", id="a failed pod that may be tried again"
+            ended(GOOD | {"passed": False, "gates": [GATE]}),
+            "Rejected",
+            "False",
+            "GateFailed",
+            "recall 0.7",
+            id="a gate failed",
+        ),
+        pytest.param(
+            ended({"ok": False, "reason": "ColumnMissing", "message": "no column age"}),
+            "Failed",
+            "False",
+            "ColumnMissing",
+            "age",
+            id="bad data",
+        ),
+        pytest.param(
+            ended("", trouble="OOMKilled, exit code 137"),
+            "Failed",
+            "False",
+            "TrainingFailed",
+            "OOMKilled",
+            id="killed for its memory",
+        ),
+        pytest.param(
+            ended("", job_message="backoff limit"),
+            "Failed",
+            "False",
+            "TrainingFailed",
+            "backoff limit",
+            id="no words at all",
+        ),
+        pytest.param(
+            ended("Segmentation fault"),
+            "Failed",
+            "False",
+            "TrainingFailed",
+            "said nothing",
+            id="words that are no report",
+        ),
+        pytest.param(
+            ended("", finished=False), "Training", "Unknown", "Training", "training", id="still at work"
+        ),
+        pytest.param(
+            ended("", finished=False, trouble="ErrImagePull"),
+            "Training",
+            "Unknown",
+            "Training",
+            "ErrImagePull",
+            id="an image that is not there",
+        ),
+        pytest.param(
+            ended(GOOD, finished=False),
+            "Ready",
+            "True",
+            "GatesPassed",
+            "",
+            id="the pod has ended, the Job not yet",
+        ),
+        pytest.param(
+            ended({"ok": False, "reason": "X", "message": "m"}, finished=False),
+            "Training",
+            "Unknown",
+            "Training",
+            "",
+            id="a failed pod that may be tried again",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_a_training_comes_to(progress: Any, phase: str, ready: str, reason: str, words: str) -> None:
     assert (progress.phase, progress.ready, progress.reason) == (phase, ready, reason)
     assert words in progress.message

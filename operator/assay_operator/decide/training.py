@@ -31,8 +31,8 @@ class Report(Observed):
 
 DATA_FAULTS = frozenset(
     {
-        "ColumnAllNull", "ColumnMissing", "ColumnMistyped", "ContractViolated", "DataAccessDenied", "DataEmpty",
-        "DataNotFound", "DataUnreadable", "FeatureUnfit", "KeyNotUnique", "KeyNull", "TargetConstant",
+        "ColumnAllNull", "ColumnMissing", "ColumnMistyped", "ContractViolated", "DataAccessDenied",
+        "DataEmpty", "DataNotFound", "DataUnreadable", "FeatureUnfit", "KeyNotUnique", "KeyNull", "TargetConstant",
         "TargetLeaks", "TargetNull", "TargetUnfit", "TooFewRows", "TooManyCategories",
     }
 )  # fmt: skip

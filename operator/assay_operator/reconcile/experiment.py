@@ -1,5 +1,6 @@
 """An Experiment: wait until it may start, split, look, and act on what the numbers say."""
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from assay_operator.manifests.definition import definition
 from assay_operator.reconcile import gauges
 from assay_operator.reconcile.family import Family
 from assay_operator.reconcile.hands import Hands
-from assay_operator.reconcile.observe import observe
+from assay_operator.reconcile.observe import UNKNOWN, observe
 from assay_operator.telemetry import NoAnswer, Outcomes, metrics
 
 SHOW_EVERY = 2.0  # seconds between two writes of numbers that grow by themselves
@@ -99,6 +100,8 @@ class ExperimentReconciler:
 
     async def _look(self, family: Family, experiment: Experiment) -> Experiment:
         seen = await observe(self.outcomes, family, experiment, self.hands.now())
+        if seen.trust.fault == UNKNOWN:
+            await self._remind(experiment)
         status = _measured(experiment, seen)
         if seen.trust.srm:
             gauges.ratio(experiment, seen.trust.srm.p_value)
@@ -109,6 +112,11 @@ class ExperimentReconciler:
         if outcome.kind == "Advance":
             return await self._advance(experiment, status, outcome)
         return await self._show(experiment, status, running(outcome.reason, outcome.message))
+
+    async def _remind(self, experiment: Experiment) -> None:
+        """Tell the collector what it has forgotten; the next look sees what it counts from now on."""
+        with contextlib.suppress(NoAnswer):
+            await self.outcomes.define(experiment.metadata.uid, definition(experiment, experiment.status))
 
     async def _advance(
         self, experiment: Experiment, status: ExperimentStatus, outcome: Outcome

@@ -13,6 +13,9 @@ from assay_operator.telemetry import ArmSummary, NoAnswer, Outcomes, Summary
 from assay_stats import Srm, srm
 
 
+UNKNOWN = "the collector does not know this Experiment"
+
+
 async def observe(outcomes: Outcomes, family: Family, experiment: Experiment, now: datetime) -> Observed:
     """Ask the collector, look around, and return all that a decision may look at."""
     summary, fault = await _asked(outcomes, experiment)
@@ -43,8 +46,10 @@ async def _asked(outcomes: Outcomes, experiment: Experiment) -> tuple[Summary, s
         summary = await outcomes.summary(experiment.metadata.uid)
     except NoAnswer as nothing:
         return Summary(), str(nothing)
-    if summary is None:
-        return Summary(), "the collector does not know this Experiment"
+    if (
+        summary is None
+    ):  # its database is new: it starts to count, and what it has lost is missing on both sides
+        return Summary(), UNKNOWN
     return summary, ""
 
 
