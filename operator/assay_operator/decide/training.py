@@ -31,11 +31,25 @@ class Report(Observed):
 
 DATA_FAULTS = frozenset(
     {
-        "ColumnAllNull", "ColumnMissing", "ColumnMistyped", "ContractViolated", "DataAccessDenied",
-        "DataEmpty", "DataNotFound", "DataUnreadable", "FeatureUnfit", "KeyNotUnique", "KeyNull", "TargetConstant",
-        "TargetLeaks", "TargetNull", "TargetUnfit", "TooFewRows", "TooManyCategories",
+        "ColumnAllNull",
+        "ColumnMissing",
+        "ColumnMistyped",
+        "ContractViolated",
+        "DataAccessDenied",
+        "DataEmpty",
+        "DataNotFound",
+        "DataUnreadable",
+        "FeatureUnfit",
+        "KeyNotUnique",
+        "KeyNull",
+        "TargetConstant",
+        "TargetLeaks",
+        "TargetNull",
+        "TargetUnfit",
+        "TooFewRows",
+        "TooManyCategories",
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from assay_operator.reconcile.family import Family
 from assay_operator.telemetry import ArmSummary, NoAnswer, Outcomes, Summary
 from assay_stats import Srm, srm
 
-
 UNKNOWN = "the collector does not know this Experiment"
 
 
