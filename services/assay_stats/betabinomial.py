@@ -11,8 +11,8 @@ from math import exp, inf, log, log1p
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaincc, betaln
 
+from assay_stats import special
 from assay_stats.sequential import Values
 
 SMALLEST = np.exp(-700.0)
@@ -41,7 +41,7 @@ class Split(NamedTuple):
 def log_mixture(split: Split) -> Values:
     """Return the log of the mixture's likelihood of the events (the numerator of every e-value here)."""
     b, a, s, c = split
-    mixture: Values = betaln(c * s + b, c * (1 - s) + a) - betaln(c * s, c * (1 - s))
+    mixture: Values = special.betaln(c * s + b, c * (1 - s) + a) - special.betaln(c * s, c * (1 - s))
     return mixture
 
 
@@ -69,8 +69,8 @@ def log_harm(split: Split) -> Values:
     3.366314
     """
     b, a, s, c = split
-    after = np.log(np.maximum(betaincc(c * s + b, c * (1 - s) + a, s), SMALLEST))
-    before = log(betaincc(c * s, c * (1 - s), s))
+    after = np.log(np.maximum(special.betaincc(c * s + b, c * (1 - s) + a, s), SMALLEST))
+    before = log(special.betaincc(c * s, c * (1 - s), s))
     log_e: Values = log_evidence(split) + after - before
     return np.where(b <= s * (a + b), np.minimum(log_e, 0.0), log_e)[()]
 

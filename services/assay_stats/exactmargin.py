@@ -13,7 +13,7 @@ from collections.abc import Callable
 from math import acos, copysign, cos, inf, log, log1p, pi, sqrt
 from typing import NamedTuple
 
-from scipy.special import betaln
+from assay_stats import special
 
 PRIOR = (0.2, 1.0)
 """Beta prior of a bad unit's rate: most of its mass near 0, where a zero costs little evidence."""
@@ -83,7 +83,7 @@ def log_mixture(counts: Counts) -> float:
 
 def _log_marginal(events: float, units: float) -> float:
     a, b = PRIOR
-    return float(betaln(a + events, b + units - events)) - float(betaln(a, b))
+    return float(special.betaln(a + events, b + units - events)) - float(special.betaln(a, b))
 
 
 def _supremum(counts: Counts, difference: float, *, inside: bool) -> float:
@@ -109,6 +109,9 @@ def log_likelihood_of(counts: Counts, treatment_rate: float, control_rate: float
 def restricted_rate(counts: Counts, difference: float) -> float:
     """Return control's maximum-likelihood rate given p_T = p_C + difference."""
     low, high = max(0.0, -difference), min(1.0, 1.0 - difference)
+    b, n, a, m = counts
+    if not a + b or a + b == n + m:  # nothing, or everything, happened: the cubic's root is the edge itself
+        return high if a + b else low
     p = min(high, max(low, _cubic(counts, difference)))
     for _ in range(POLISH):
         better = min(high, max(low, p + _newton_step(counts, difference, p)))

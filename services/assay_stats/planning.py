@@ -7,7 +7,7 @@ is n_T / n_C, proportions with the pooled variance under the null.
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from scipy.special import ndtr, ndtri
+from assay_stats import special
 
 
 class Design(NamedTuple):
@@ -99,16 +99,16 @@ def fixed_power(
 ) -> float:
     """Return the power of one two-sided look at the end, the far tail left out."""
     ratio = size.treatment / size.control
-    z = -float(ndtri(alpha / 2))
+    z = -float(special.ndtri(alpha / 2))
     if variance is not None:
         null = alternative = sqrt(variance * (1 + 1 / ratio))
     else:
         null, alternative = deviations(base, base + effect, ratio)
-    return float(ndtr((abs(effect) * sqrt(size.control) - z * null) / alternative))
+    return float(special.ndtr((abs(effect) * sqrt(size.control) - z * null) / alternative))
 
 
 def _quantiles(design: Design) -> tuple[float, float]:
-    return -float(ndtri(design.alpha / 2)), float(ndtri(design.power))
+    return -float(special.ndtri(design.alpha / 2)), float(special.ndtri(design.power))
 
 
 def _mean_units(design: Design, ratio: float, variance: float) -> float:

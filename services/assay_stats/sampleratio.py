@@ -10,8 +10,8 @@ from math import fsum, log
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import chdtrc, gammaln
 
+from assay_stats import special
 from assay_stats.sequential import p_value
 
 CONCENTRATION = 10_000.0
@@ -48,8 +48,10 @@ def log_evidence(
         concentration: Weight of the Dirichlet mixture around the declared parts.
     """
     pairs = list(zip(counts, parts, strict=True))
-    mixture = fsum(gammaln(concentration * w + n) - gammaln(concentration * w) for n, w in pairs)
-    total = gammaln(concentration) - gammaln(concentration + fsum(counts))
+    mixture = fsum(
+        special.gammaln(concentration * w + n) - special.gammaln(concentration * w) for n, w in pairs
+    )
+    total = special.gammaln(concentration) - special.gammaln(concentration + fsum(counts))
     return float(total + mixture - fsum(n * log(w) for n, w in pairs))
 
 
@@ -65,7 +67,7 @@ def chi_square(counts: Sequence[float], parts: Sequence[float]) -> tuple[float, 
     if not total:
         return 0.0, 1.0
     statistic = fsum((n - total * w) ** 2 / (total * w) for n, w in zip(counts, parts, strict=True))
-    return statistic, float(chdtrc(len(counts) - 1, statistic))
+    return statistic, float(special.chdtrc(len(counts) - 1, statistic))
 
 
 def srm(
