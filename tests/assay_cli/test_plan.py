@@ -101,3 +101,9 @@ def test_more_power_costs_relatively_less() -> None:
     costs = [sequential_inflation(0.05, power, 31.7) for power in (0.7, 0.8, 0.9)]
     assert costs == sorted(costs, reverse=True)
     assert 1.6 < costs[-1] < costs[0] < 2.0
+
+
+def test_the_example_is_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    example = Path(__file__).parents[2] / "examples" / "statistics" / "experiment.yaml"
+    assert main(["plan", str(example), "--units-per-day", "20000"]) == 0
+    assert "control:boosted 50:50" in capsys.readouterr().out

@@ -1,6 +1,8 @@
 """Evidence on primaries: coherent, always valid, silent where it must be."""
 
 import json
+import subprocess
+import sys
 from math import comb, exp, inf, log
 
 import pytest
@@ -231,3 +233,8 @@ def test_a_ratio_without_a_denominator_says_so() -> None:
     rule = Rule("Ratio", "AsymptoticCS", 0.05)
     empty = PairMoments(0, 0, 0, 0, 0, 0)
     assert "denominator" in (evaluate_pairs(rule, empty, empty).undecidable_reason or "")
+
+
+def test_importing_the_package_does_not_wait_for_scipy() -> None:
+    code = "import sys, assay_stats; sys.exit(any(name.startswith('scipy') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
