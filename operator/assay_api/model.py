@@ -50,7 +50,7 @@ class Amounts(Resource):
 class Resources(Resource):
     """What a predictor asks for and may use."""
 
-    requests: Amounts = Amounts(cpu="100m", memory="256Mi")
+    requests: Amounts = Amounts(cpu="250m", memory="256Mi")
     limits: Amounts = Amounts(memory="1Gi")
 
 

@@ -14,7 +14,7 @@ from assay_operator.handlers.alerts import AlertDesk, token_file
 from assay_operator.handlers.news import listen
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application, server
-from assay_operator.kube import Cluster
+from assay_operator.kube import Cluster, Refused
 from assay_operator.kube.client import connected
 from assay_operator.kube.store import Store
 from assay_operator.reconcile.experiment import ExperimentReconciler
@@ -29,6 +29,7 @@ from assay_operator.telemetry.collector import collector
 from assay_operator.xds import AdsServer, Gateways
 
 START_ATTEMPTS = 30
+NOT_FOUND = 404
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,10 @@ async def serve(settings: Settings) -> None:
             try:
                 again = await reconcile(ref)
                 result = "ok"
+            except Refused as refused:
+                if refused.status == NOT_FOUND:  # what we know is of the past: look at everything anew
+                    await triggers.refresh()
+                raise
             finally:
                 metrics.reconciles.labels("Model", result).observe(time.perf_counter() - begin)
             return again

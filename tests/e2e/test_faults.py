@@ -129,9 +129,11 @@ def _deliver(place: Place, batch: list[dict[str, Any]]) -> None:
     def sent() -> bool:
         try:
             place.collector("/v1/outcomes", "application", batch)
-        except OSError:
+        except OSError as error:
+            said.append(str(error))
             return False
         return True
 
+    said: list[str] = []
     if batch:
-        wait(sent, 60)
+        wait(sent, 120, told=lambda: said[-1:])

@@ -83,7 +83,7 @@ class Triggers:
         """Look at everything again, for ever: time passes without telling Kubernetes."""
         for turn in itertools.count(1):
             await asyncio.sleep(every)
-            if turn % SWEEPS_PER_LISTING == 0:
+            if turn % SWEEPS_PER_LISTING == 1:  # the first soon after the start, for what went while we came
                 try:
                     await self.refresh()
                 except Exception as error:  # the next sweep lists again

@@ -104,11 +104,11 @@ def _trouble(status: Any) -> str:
     return ""
 
 
-def endpoints(body: Body) -> Iterator[tuple[str, int]]:
-    """Yield address and port of the ready endpoints of an EndpointSlice."""
+def endpoints(body: Body, *, ready: bool = True) -> Iterator[tuple[str, int]]:
+    """Yield address and port of the endpoints of an EndpointSlice that stay: the ready ones, or all."""
     ports = [port["port"] for port in body.get("ports") or () if port.get("port")]
     for endpoint in body.get("endpoints") or ():
         conditions = endpoint.get("conditions") or {}
-        if conditions.get("ready", True) and not conditions.get("terminating"):
+        if (conditions.get("ready", True) or not ready) and not conditions.get("terminating"):
             for address in endpoint["addresses"]:
                 yield address, ports[0]

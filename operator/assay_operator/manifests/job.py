@@ -7,7 +7,7 @@ from assay_api.names import ROLE, VERSION_OF, trainer_name
 from assay_api.version import StoredArtifact
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.claim import volumes
-from assay_operator.manifests.meta import child, env, owner, restricted_container, restricted_pod
+from assay_operator.manifests.meta import THREADS, child, env, owner, restricted_container, restricted_pod
 from assay_operator.manifests.platform import Platform
 
 REFUSED = 1  # the exit code of a training that says why; another attempt would say the same
@@ -28,7 +28,7 @@ def job(model: Model, version: ModelVersion, champion: StoredArtifact | None, pl
             | _threads(platform)
         ),
         "resources": {
-            "requests": {"cpu": "250m", "memory": "512Mi"},
+            "requests": {"cpu": "100m", "memory": "512Mi"},
             "limits": {"memory": platform.trainer_memory},
         },
         "securityContext": restricted_container(),
@@ -87,8 +87,7 @@ def order(
 
 
 def _threads(platform: Platform) -> dict[str, str]:
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return dict.fromkeys(names, platform.trainer_cpu)
+    return dict.fromkeys(THREADS, platform.trainer_cpu)
 
 
 def _all(model: Model, labels: dict[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from assay_api import API_VERSION, Metadata
 from assay_api.names import COMPONENT, DIGEST, MANAGED_BY, MODEL, OPERATOR
 from assay_operator.manifests import Manifest
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 USER = 10001  # of every image of ours; no rights anywhere
 
 

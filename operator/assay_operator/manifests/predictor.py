@@ -5,7 +5,7 @@ from assay_api.names import MODEL, ROLE, VERSION_OF, predictor_name
 from assay_api.version import StoredArtifact
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.claim import volumes
-from assay_operator.manifests.meta import child, env, owner, restricted_container, restricted_pod
+from assay_operator.manifests.meta import THREADS, child, env, owner, restricted_container, restricted_pod
 from assay_operator.manifests.platform import Platform
 
 PORT = 3000
@@ -82,7 +82,7 @@ def _probes(path: str, at: int) -> Manifest:
     get = {"path": path, "port": at}
     return {
         "startupProbe": {"httpGet": get, "periodSeconds": 1, "failureThreshold": 300, "timeoutSeconds": 2},
-        "readinessProbe": {"httpGet": get, "periodSeconds": 2, "failureThreshold": 2, "timeoutSeconds": 2},
+        "readinessProbe": {"httpGet": get, "periodSeconds": 2, "failureThreshold": 5, "timeoutSeconds": 3},
     }
 
 
@@ -96,7 +96,7 @@ def _artifact(model: Model, version: ModelVersion, platform: Platform) -> Manife
         "MODEL_DIGEST": stored.digest,
         "MODEL_URI": stored.uri,
         "PORT": str(PORT),
-    }
+    } | dict.fromkeys(THREADS, "1")
     liveness = {"httpGet": {"path": "/livez", "port": PORT}, "periodSeconds": 10, "timeoutSeconds": 5}
     return {
         "image": platform.predictor_image,

@@ -40,6 +40,7 @@ class Family:
     predictors: Mapping[str, tuple[PodSeen, ...]]
     deployments: Mapping[str, DeploymentSeen]
     backends: Mapping[str, tuple[Endpoint, ...]]  # ready pods
+    standby: Mapping[str, tuple[Endpoint, ...]]  # the same, and those that are not ready just now
     gateways: tuple[str, ...]  # addresses
 
     def version(self, name: str) -> ModelVersion | None:
@@ -89,7 +90,8 @@ class Gatherer:
             trainers=_pods(live, "trainer"),
             predictors=_pods(live, "predictor"),
             deployments={_owner(b): deployment(b) for b in _kind(live, DEPLOYMENT)},
-            backends=_backends(live),
+            backends=_backends(live, ready=True),
+            standby=_backends(live, ready=False),
             gateways=tuple(sorted(_gateways(self._store, self._system))),
         )
 
@@ -134,12 +136,14 @@ def _pods(live: Mapping[Key, Body], role: str) -> dict[str, tuple[PodSeen, ...]]
     return found
 
 
-def _backends(live: Mapping[Key, Body]) -> dict[str, tuple[Endpoint, ...]]:
+def _backends(live: Mapping[Key, Body], *, ready: bool) -> dict[str, tuple[Endpoint, ...]]:
     found: dict[str, set[Endpoint]] = {}
     for body in _kind(live, SLICE):
         if owner := _owner(body):
-            found.setdefault(owner, set()).update(Endpoint(*endpoint) for endpoint in endpoints(body))
-    return {version: tuple(sorted(ready)) for version, ready in found.items()}
+            found.setdefault(owner, set()).update(
+                Endpoint(*endpoint) for endpoint in endpoints(body, ready=ready)
+            )
+    return {version: tuple(sorted(known)) for version, known in found.items()}
 
 
 def _gateways(store: Store, system: str) -> Iterator[str]:

@@ -15,11 +15,16 @@ def route(family: Family, model: Model, champion: str) -> ModelRoute | None:
     return ModelRoute(
         namespace=family.ref.namespace,
         name=family.ref.name,
-        champion=_backend(family, champion),
+        champion=_champion(family, champion),
         split=_split(family),
         retry_executed=model.spec.serving.retry_executed,
         timeout_seconds=seconds(model.spec.serving.timeout),
     )
+
+
+def _champion(family: Family, version: str) -> Backend:
+    """Return the champion's ready pods; if none is, those that are there: a late answer beats a refusal."""
+    return Backend(version, family.backends.get(version) or family.standby.get(version, ()))
 
 
 def _split(family: Family) -> Split | None:
