@@ -6,7 +6,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from assay_training import artifact, bootstrap, champion, choice, crossval, findings, gates, record, threshold
+from assay_training import (
+    artifact,
+    bootstrap,
+    champion,
+    choice,
+    crossval,
+    findings,
+    gates,
+    parity,
+    record,
+    threshold,
+)
 from assay_training.errors import JobError
 from assay_training.fitting import Candidate, Recipe, ask, fitted
 from assay_training.latency import serving
@@ -65,7 +76,10 @@ def _trained(
         answered._replace(values=prepared.test.target.values), ask(model, prepared.test.frame, answered)
     )
     known = _known(job, prepared, (best, model), judged, chooser)
-    draft = artifact.Fitted(model, prepared.inputs, prepared.test.frame, judged.predicted.numbers)
+    asked = slice(parity.HELD_OUT)
+    draft = artifact.Fitted(
+        model, prepared.inputs, prepared.test.frame[asked], judged.predicted.numbers[asked]
+    )
     served = artifact.drafted(scratch, draft, record.manifest(job, prepared, answered), job.training.format)
     verdicts = gates.judge(job.gates, _facts(job, prepared, judged, rival, served))
     files = {record.OUT_OF_FOLD: record.out_of_fold(job, prepared, known)}
