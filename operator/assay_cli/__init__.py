@@ -1,0 +1,1 @@
+"""`assay`: what people do with Assay at a terminal."""
