@@ -62,20 +62,7 @@ async def serve(settings: Settings) -> None:
     ):
         reconcile = reconciler(settings, cluster, store, outcomes, ads)
 
-        async def timed(ref: Ref) -> float | None:
-            begin, result = time.perf_counter(), "error"
-            try:
-                again = await reconcile(ref)
-                result = "ok"
-            except Refused as refused:
-                if refused.status == NOT_FOUND:  # what we know is of the past: look at everything anew
-                    await triggers.refresh()
-                raise
-            finally:
-                metrics.reconciles.labels("Model", result).observe(time.perf_counter() - begin)
-            return again
-
-        queue = WorkQueue(timed)
+        queue: WorkQueue[Ref] = WorkQueue(lambda ref: _timed(reconcile, triggers, ref))
         triggers = Triggers(cluster, store, queue, ads)
         await _listed(triggers)
         for ref in store.families():  # all of them, before the first gateway is answered
@@ -104,6 +91,21 @@ async def serve(settings: Settings) -> None:
             for task in others:
                 task.cancel()
         await ads.stop()
+
+
+async def _timed(reconcile: ModelReconciler, triggers: Triggers, ref: Ref) -> float | None:
+    """Look at one Model, and measure how long that takes."""
+    begin, result = time.perf_counter(), "error"
+    try:
+        again = await reconcile(ref)
+        result = "ok"
+    except Refused as refused:
+        if refused.status == NOT_FOUND:  # what we know is of the past: look at everything anew
+            await triggers.refresh()
+        raise
+    finally:
+        metrics.reconciles.labels("Model", result).observe(time.perf_counter() - begin)
+    return again
 
 
 async def _listed(triggers: Triggers) -> None:

@@ -61,9 +61,16 @@ def _guard(guardrail: Guardrail, alpha: float, tests: int, units: int | None) ->
         relative=margin.relative or 0.0,
         absolute=margin.absolute or 0.0,
         direction=guardrail.direction,
-        base_rate=guardrail.baseline if guardrail.type == "Proportion" else None,
+        base_rate=_guard_rate(guardrail),
         planned_units=2 * units if units else None,
     )
+
+
+def _guard_rate(guardrail: Guardrail) -> float | None:
+    """Where only units with an outcome count, their split is not the declared one: no rule may rely on it."""
+    if guardrail.type != "Proportion":
+        return None
+    return 0.5 if guardrail.missing == "Ignore" else guardrail.baseline
 
 
 def _units(spec: ExperimentSpec, primary: Primary) -> int | None:

@@ -50,7 +50,9 @@ class Town:
     cluster: Cluster
     forbidden: list[str] = field(default_factory=list)  # what the operator was refused, ever
     sources: dict[str, Json] = field(default_factory=dict)  # versions that need no training
-    killed: dict[str, int] = field(default_factory=dict)  # restarts of a component when it was last killed
+    killed: dict[str, tuple[str, int]] = field(
+        default_factory=dict
+    )  # what a component was when it was killed
 
     def kubectl(
         self, *words: str, given: str | None = None, check: bool = True
@@ -148,13 +150,13 @@ class Town:
 
     def pod(self, component: str) -> Json:
         """Return a pod of a component of the installation that is not leaving."""
-        found = [
-            p
-            for p in self.all("pods", SYSTEM, f"app.kubernetes.io/component={component}")
-            if not p["metadata"].get("deletionTimestamp")
-        ]
-        assert found, f"no pod of {component}"
-        return found[0]
+
+        def living() -> list[Json]:
+            found = self.all("pods", SYSTEM, f"app.kubernetes.io/component={component}")
+            return [p for p in found if not p["metadata"].get("deletionTimestamp")]
+
+        pod: Json = wait(living, 30, told=lambda: f"no pod of {component}")[0]
+        return pod
 
     def kill(self, component: str, container: str) -> None:
         """Send SIGKILL to the processes of a container; the kubelet starts it again."""
@@ -167,20 +169,25 @@ class Town:
         found = next(s for s in statuses if s["name"] == container)
         if "running" not in found["state"]:
             return
-        self.killed[component] = self.restarts(component)
+        before = self.restarts(component)
+        self.killed[component] = (pod["metadata"]["uid"], before)
         identity = found["containerID"].rpartition("/")[2]
         for pid in _processes(identity):
             os.kill(pid, signal.SIGKILL)
+        if before:  # killed before: the kubelet would make it wait longer each time, so it gets a new pod
+            force = ("--grace-period=0", "--force", "--wait=false")
+            self.kubectl("delete", "pod", pod["metadata"]["name"], "-n", SYSTEM, *force)
 
     def restarts(self, component: str) -> int:
         """Return how often the containers of a component were started again."""
-        return sum(s["restartCount"] for s in self.pod(component)["status"]["containerStatuses"])
+        return sum(s["restartCount"] for s in self.pod(component)["status"].get("containerStatuses", []))
 
     def back(self, component: str, patience: float = 60) -> None:
         """Wait until the pods of a component are ready, and started anew if they were killed."""
 
         def ready() -> bool:
-            if self.restarts(component) <= self.killed.get(component, -1):
+            pod = self.pod(component)
+            if (pod["metadata"]["uid"], self.restarts(component)) == self.killed.get(component):
                 return False
             conditions = self.pod(component)["status"].get("conditions", [])
             return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
