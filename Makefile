@@ -7,7 +7,7 @@ SYSTEM ?= assay-system
 
 include hack/cluster/cluster.mk
 
-.PHONY: help env demo test check fast e2e install generate generated bench validate validate-peers bench-serving format
+.PHONY: help env demo test check static e2e install generate generated bench validate validate-peers bench-serving format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
@@ -18,15 +18,19 @@ env: ## the development environment in .venv, from the lock file
 demo: env ## the whole loop on a real cluster: a model wins its experiment, another is rolled back
 	@$(PY) hack/demo/run.py $(ARGS)
 
-test: check e2e ## every check there is: format, lint, types, contracts, generated files, unit, process, cluster, e2e
+test: static ## every check there is: format, lint, types, contracts, generated files, unit, process, e2e
+	$(RUN)pytest -q -n 3
+	@$(MAKE) -s e2e
 
-check: env ## the fast inner loop, no cluster
+check: static ## the fast inner loop: no cluster, and no test that takes long
+	$(RUN)pytest -q -n 3 -m "not slow and not cluster and not e2e"
+
+static: env # format, lint, types, import contracts, generated files
 	$(RUN)ruff format --check -q .
 	$(RUN)ruff check -q .
 	$(RUN)mypy
 	$(RUN)lint-imports --no-cache >/dev/null || $(RUN)lint-imports --no-cache
 	@$(MAKE) -s generated
-	$(RUN)pytest -q
 
 e2e: env ## the tests on a cluster of their own (ASSAY_KEEP=1 leaves it up for the next run)
 	$(RUN)pytest -q -m "cluster or e2e" tests/e2e

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +76,26 @@ def test_every_metric_that_operations_names_is_exported() -> None:
 
 
 def test_environment_names_in_the_documents_are_known() -> None:
-    code = "".join(
-        path.read_text() for path in [*(ROOT / "charts").rglob("*.yaml"), *(ROOT / "hack").rglob("*.py")]
-    )
+    folders = ("charts", "hack", "operator", "services", "tests")
+    code = "".join(p.read_text() for f in folders for s in ("*.yaml", "*.py") for p in (ROOT / f).rglob(s))
+    known = set(re.findall(r"\bASSAY_[A-Z_]+\b", code)) | settings()
     named = {name for page in PAGES for name in re.findall(r"\bASSAY_[A-Z_]+\b", page.read_text())}
-    assert {name for name in named if name not in code} == set()
+    assert named - known == set()
+
+
+def settings() -> set[str]:
+    """Return the variables that processes read by the names of their settings' fields."""
+    modules = (
+        "assay_operator.settings",
+        "assay_collector.settings",
+        "assay_shipper.settings",
+        "assay_serving.settings",
+    )
+    fields = {
+        field
+        for name in modules
+        if find_spec(name)
+        for thing in vars(import_module(name)).values()
+        for field in getattr(thing, "model_fields", None) or getattr(thing, "__dataclass_fields__", {})
+    }
+    return {f"ASSAY_{field.upper()}" for field in fields}
