@@ -15,6 +15,9 @@ import numpy as np
 
 from assay_stats.conformance import evaluate
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from cluster.wheels import uv
+
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parents[1] / "out" / "peers"
 CASES = 60
@@ -133,8 +136,10 @@ def command(name: str, engine: Engine) -> list[str] | None:
     home = ENVIRONMENTS / name
     python = home / "bin" / "python"
     if not (home / "made").exists():
-        subprocess.run(["uv", "venv", "-q", "--clear", "--python", "3.11", str(home)], check=True)
-        subprocess.run(["uv", "pip", "install", "-q", "--python", str(python), *engine.packages], check=True)
+        subprocess.run([str(uv()), "venv", "-q", "--clear", "--python", "3.11", str(home)], check=True)
+        subprocess.run(
+            [str(uv()), "pip", "install", "-q", "--python", str(python), *engine.packages], check=True
+        )
         (home / "made").touch()
     return [str(python), str(HERE / "engines" / f"with_{name}.py")]
 
