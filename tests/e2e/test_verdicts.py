@@ -137,6 +137,7 @@ def test_a_drift_alert_on_the_model_holds_and_on_the_candidate_rolls_back(place:
     def refused(*alerts: dict[str, Any], token: str = webhook) -> int:
         with pytest.raises(urllib.error.HTTPError) as error:
             send(*alerts, token=token)
+        error.value.close()
         return error.value.code
 
     assert refused(alert(place), token="wrong") == 401
