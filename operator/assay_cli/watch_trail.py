@@ -5,7 +5,7 @@ from math import inf
 from typing import NamedTuple
 
 from assay_api import Experiment
-from assay_api.experiment import Analysis
+from assay_api.experiment_status import Analysis
 
 MOST = 3600  # looks that are kept of one Experiment
 

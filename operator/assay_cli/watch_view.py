@@ -11,7 +11,7 @@ from rich.text import Text
 
 from assay_api import Condition, Experiment, Model, ModelVersion
 from assay_api.duration import spelled
-from assay_api.experiment import Analysis, ArmStatus
+from assay_api.experiment_status import Analysis, ArmStatus
 from assay_cli import watch_draw as draw
 from assay_cli.watch_trail import Trail, candidates_percent
 

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from assay_api import ExperimentSpec, Guardrail, Metric, Primary
-from assay_api.experiment import Analysis, Plan
+from assay_api.experiment_status import Analysis, Plan
 from assay_operator.decide.observed import ArmSeen, Reading, Role
 from assay_stats import (
     Design,

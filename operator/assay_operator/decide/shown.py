@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assay_api import ExperimentStatus
-from assay_api.experiment import Verdict
+from assay_api.experiment_status import Verdict
 
 Flag = Literal["True", "False", "Unknown"]
 

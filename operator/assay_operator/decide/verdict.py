@@ -9,6 +9,7 @@ from typing import Literal
 
 from assay_api.duration import seconds, spelled
 from assay_operator.decide.observed import Observed, Reading
+from assay_operator.decide.waiting import waits_for
 from assay_stats import holm
 
 Kind = Literal["Hold", "Advance", "Promote", "RollBack", "Invalidate", "Conclude", "Abort"]
@@ -255,33 +256,6 @@ CHECKS: tuple[Check, ...] = (
 def decide(seen: Observed) -> Outcome:
     """Return the first outcome that a check asks for, or a hold that says what it waits for."""
     return next((outcome for check in CHECKS if (outcome := check(seen))), None) or still_running(seen)
-
-
-def waits_for(seen: Observed) -> str:
-    """Say, with number and bar, what is missing for the next step or the verdict."""
-    step = seen.spec.ramp[seen.step]
-    fewest = min(arm.units for arm in seen.arms)
-    if seen.in_step < (least := seconds(step.min_duration)):
-        return f"step {step.percent}%: {spelled(seen.in_step)} of {spelled(least)}"
-    if fewest < step.min_units_per_arm:
-        return f"step {step.percent}%: {fewest} of {step.min_units_per_arm} units in the smallest arm"
-    if seen.elapsed < (least := seconds(seen.spec.decision.min_duration)):
-        return f"minDuration: {spelled(seen.elapsed)} of {spelled(least)}"
-    for reading in seen.of("Primary"):
-        if (evidence := reading.evidence) and evidence.decided is None:
-            why = (
-                evidence.undecidable_reason or f"p {evidence.p_value:.3g}, needs {seen.spec.decision.alpha:g}"
-            )
-            return f"{reading.metric} of {reading.arm}: {why}"
-    for reading in seen.of("Guardrail"):
-        bearable = reading.non_inferiority
-        if bearable and not bearable.passed:
-            why = (
-                bearable.undecidable_reason
-                or f"log evidence {bearable.log_e:.2f}, needs {bearable.threshold:.2f}"
-            )
-            return f"{reading.metric} of {reading.arm} within its margin: {why}"
-    return "the next step"
 
 
 def _step_is_served(seen: Observed) -> bool:

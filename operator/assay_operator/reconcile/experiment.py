@@ -9,7 +9,7 @@ from datetime import datetime
 from assay_api import Condition, Experiment, ExperimentStatus, Slots, merged
 from assay_api.condition import find
 from assay_api.duration import seconds
-from assay_api.experiment import ArmStatus, Checks, Verdict
+from assay_api.experiment_status import ArmStatus, Checks, Verdict
 from assay_assign import table
 from assay_operator.decide.analysis import plan, reported
 from assay_operator.decide.observed import Observed
