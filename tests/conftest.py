@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Examples are new at a desk and the same in CI, where a failure must be the change's; no deadlines: machines are busy.
+# Examples are new at a desk and the same in CI, so that a failure there is the change's. Machines are busy: no deadline.
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
