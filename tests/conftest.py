@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Examples are new at a desk and the same in CI, so that a failure there is the change's. Machines are busy: no deadline.
+# Examples are new at a desk and the same in CI, where a failure is then the change's. No deadlines: machines
+# are busy.
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
