@@ -9,6 +9,7 @@ MADE_BY_MODEL = f"{GROUP}/made-by-model"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT = "app.kubernetes.io/component"
 OPERATOR = "assay-operator"
+ABORT = f"{GROUP}/abort"  # an annotation: who wants an Experiment to end, and why
 FINALIZER = f"{GROUP}/finalizer"
 DIGEST = f"{GROUP}/digest"
 SETTLED = "assay.settled"  # a count of our own beside the user's metrics, whose names have no dot

@@ -52,7 +52,7 @@ def lineage(kin: Kin) -> Lineage:
     status = kin.model.status
     same = status.source_digest == kin.digest
     generation = status.source_generation if same else kin.model.metadata.generation
-    wanted = _wanted(kin)
+    wanted = made_from(kin.versions, kin.digest)
     line = Lineage(status.champion, status.history, generation=generation)
     if wanted is None:
         line = replace(line, make_version=max([status.latest, *(v.spec.number for v in kin.versions)]) + 1)
@@ -63,9 +63,9 @@ def lineage(kin: Kin) -> Lineage:
     return replace(line, warm=_warm(kin, line, wanted))
 
 
-def _wanted(kin: Kin) -> ModelVersion | None:
-    """The newest version that was made from the source that the spec asks for."""
-    return next((v for v in reversed(kin.versions) if v.spec.source_digest == kin.digest), None)
+def made_from(versions: tuple[ModelVersion, ...], digest: str) -> ModelVersion | None:
+    """Return the newest version that was made from this source."""
+    return next((v for v in reversed(versions) if v.spec.source_digest == digest), None)
 
 
 def _crowned(kin: Kin, line: Lineage, wanted: ModelVersion | None) -> Lineage:

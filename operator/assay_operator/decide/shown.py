@@ -1,11 +1,13 @@
 """How an Experiment is shown: its conditions and its phase, from what was decided."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from assay_api import ExperimentStatus
+from assay_api import Condition, ExperimentStatus
 from assay_api.experiment_status import Verdict
 
+_LONGEST = 32768
 Flag = Literal["True", "False", "Unknown"]
 
 
@@ -17,6 +19,18 @@ class Claim:
     status: Flag
     reason: str
     message: str
+
+
+def dated(claim: Claim, generation: int, now: datetime) -> Condition:
+    """Return the claim as a condition of the object's present generation."""
+    return Condition(
+        type=claim.type,
+        status=claim.status,
+        reason=claim.reason,
+        message=claim.message[:_LONGEST],
+        observed_generation=generation,
+        last_transition_time=now,
+    )
 
 
 PHASES = {

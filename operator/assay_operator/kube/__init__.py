@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from assay_api import API_VERSION, Ref
+from assay_api.names import MODEL as OF_MODEL
+from assay_api.names import ROLE
 
 Body = Mapping[str, Any]
 
@@ -20,12 +22,12 @@ class Kind(NamedTuple):
 MODEL = Kind(API_VERSION, "Model", "models")
 VERSION = Kind(API_VERSION, "ModelVersion", "modelversions")
 EXPERIMENT = Kind(API_VERSION, "Experiment", "experiments")
-DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", "assay.dev/model")
-JOB = Kind("batch/v1", "Job", "jobs", "assay.dev/model")
-POD = Kind("v1", "Pod", "pods", "assay.dev/role")
-SERVICE = Kind("v1", "Service", "services", "assay.dev/model")
-SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "assay.dev/model")
-CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "assay.dev/model")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", OF_MODEL)
+JOB = Kind("batch/v1", "Job", "jobs", OF_MODEL)
+POD = Kind("v1", "Pod", "pods", ROLE)
+SERVICE = Kind("v1", "Service", "services", OF_MODEL)
+SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", OF_MODEL)
+CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", OF_MODEL)
 EVERY = (MODEL, VERSION, EXPERIMENT, DEPLOYMENT, JOB, POD, SERVICE, SLICE, CLAIM)
 
 

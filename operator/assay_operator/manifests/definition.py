@@ -5,6 +5,7 @@ from typing import Any
 from assay_api import Experiment, ExperimentStatus, Metric
 from assay_api.duration import seconds
 from assay_api.names import SETTLED
+from assay_assign import Interval, encode
 
 DEFAULT_SETTLE = 32.0  # seconds: the gateway's time-out, and a little for the log
 
@@ -17,7 +18,7 @@ def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool
         "name": experiment.metadata.name,
         "model": experiment.spec.model_ref.name,
         "arms": [arm.name for arm in experiment.spec.arms],
-        "table": ",".join(f"{slots.arm}:{slots.start}-{slots.end}" for slots in status.table),
+        "table": encode(Interval(slots.arm, slots.start, slots.end) for slots in status.table),
         "epoch": status.epoch,
         "startedAt": status.started_at.isoformat() if status.started_at else None,
         "metrics": [*(_metric(metric) for metric in experiment.spec.metrics.every), _settled(settle)],

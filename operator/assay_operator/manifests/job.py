@@ -3,7 +3,7 @@
 from json import dumps
 
 from assay_api import Model, ModelVersion
-from assay_api.names import ROLE, VERSION_OF, trainer_name
+from assay_api.names import MODEL, ROLE, VERSION_OF, trainer_name
 from assay_api.version import StoredArtifact
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.claim import volumes
@@ -16,7 +16,7 @@ _RETRIES = 2  # of pods that were killed
 
 def job(model: Model, version: ModelVersion, champion: StoredArtifact | None, platform: Platform) -> Manifest:
     """Return the Job; the pod's termination message brings its result back."""
-    labels = {ROLE: "trainer", VERSION_OF: version.metadata.name}
+    labels = {MODEL: model.metadata.name, ROLE: "trainer", VERSION_OF: version.metadata.name}
     names, mounts = volumes(model.metadata.name, platform, read_only=False)
     container = {
         "name": "trainer",
@@ -50,7 +50,7 @@ def job(model: Model, version: ModelVersion, champion: StoredArtifact | None, pl
     spec = {
         "backoffLimit": _RETRIES,
         "podFailurePolicy": {"rules": [rule]},
-        "template": {"metadata": {"labels": _all(model, labels)}, "spec": pod},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
     }
     of = {
         "namespace": model.metadata.namespace,
@@ -88,7 +88,3 @@ def order(
 
 def _threads(platform: Platform) -> dict[str, str]:
     return dict.fromkeys(THREADS, platform.trainer_cpu)
-
-
-def _all(model: Model, labels: dict[str, str]) -> dict[str, str]:
-    return {"assay.dev/model": model.metadata.name} | labels

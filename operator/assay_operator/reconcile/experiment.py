@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from assay_api import Condition, Experiment, ExperimentStatus, Slots, merged
+from assay_api import Experiment, ExperimentStatus, Slots, merged
 from assay_api.condition import find
 from assay_api.duration import seconds
 from assay_api.experiment_status import ArmStatus, Checks, Verdict
 from assay_assign import table
 from assay_operator.decide.analysis import plan, reported
 from assay_operator.decide.observed import Observed
-from assay_operator.decide.shown import Claim, material, over, pending, running
+from assay_operator.decide.shown import Claim, dated, material, over, pending, running
 from assay_operator.decide.start import Waiting, objection, whose_turn
 from assay_operator.decide.verdict import Outcome, decide
 from assay_operator.manifests.definition import definition
@@ -170,12 +170,12 @@ class ExperimentReconciler:
         """Write the status, but numbers that grow by themselves only now and then."""
         phase, claims = shown
         generation = experiment.metadata.generation
-        dated = [_dated(claim, generation, self.hands.now()) for claim in claims]
+        conditions = [dated(claim, generation, self.hands.now()) for claim in claims]
         news = {
             "observed_generation": generation,
             "phase": phase,
             "arms": status.arms or _arms(experiment, status, {}),
-            "conditions": merged(status.conditions, *dated),
+            "conditions": merged(status.conditions, *conditions),
         }
         after = status.model_copy(update=news)
         uid, moment = experiment.metadata.uid, time.monotonic()
@@ -223,17 +223,6 @@ def _arms(experiment: Experiment, status: ExperimentStatus, units: dict[str, int
             units=units.get(arm.name, 0),
         )
         for arm in experiment.spec.arms
-    )
-
-
-def _dated(claim: Claim, generation: int, now: datetime) -> Condition:
-    return Condition(
-        type=claim.type,
-        status=claim.status,
-        reason=claim.reason,
-        message=claim.message[:32768],
-        observed_generation=generation,
-        last_transition_time=now,
     )
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from assay_api import Condition, Experiment, Model, ModelStatus, Ref, merged
 from assay_api.condition import find
-from assay_operator.decide.lineage import Kin, Lineage, expendable, lineage, superseded
+from assay_api.names import ABORT
+from assay_operator.decide.lineage import Kin, Lineage, expendable, lineage, made_from, superseded
+from assay_operator.decide.shown import Claim, dated
 from assay_operator.decide.start import whose_turn
 from assay_operator.kube import EXPERIMENT, VERSION, Leaving
 from assay_operator.manifests.endpoint import endpoint_slice, service, url
@@ -19,7 +21,6 @@ from assay_operator.xds import Gateways, Programmed
 
 ACK_PATIENCE = 0.3  # seconds that a pass waits for the gateways; an ACK takes a few milliseconds
 ASK_AGAIN = 1.0  # seconds until the gateways are asked again
-ABORT = "assay.dev/abort"
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,8 @@ def _ending(family: Family, one: Experiment) -> str:
     model = family.model
     if model is None or one.status.decision:
         return ""
-    digest = source_digest(model.spec.source)
-    wanted = next((v.metadata.name for v in reversed(family.versions) if v.spec.source_digest == digest), "")
+    version = made_from(family.versions, source_digest(model.spec.source))
+    wanted = version.metadata.name if version else ""
     if superseded(one, wanted):
         return f"superseded: the Model's spec now asks for {wanted or 'another version'}"
     return ""
@@ -179,14 +180,7 @@ def _programmed(programmed: Programmed, generation: int, hands: Hands) -> Condit
 
 def _condition(said: tuple[str, bool, str, str], generation: int, hands: Hands) -> Condition:
     kind, true, reason, message = said
-    return Condition(
-        type=kind,
-        status="True" if true else "False",
-        reason=reason,
-        message=message[:32768],
-        observed_generation=generation,
-        last_transition_time=hands.now(),
-    )
+    return dated(Claim(kind, "True" if true else "False", reason, message), generation, hands.now())
 
 
 def _claims(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from assay_api import Condition, Model, ModelVersion, VersionStatus, merged
 from assay_api.condition import find
+from assay_operator.decide.shown import Claim, Flag, dated
 from assay_operator.decide.training import Progress, trained, untrained
 from assay_operator.kube import Refused
 from assay_operator.kube.seen import PodSeen
@@ -95,6 +96,7 @@ class VersionReconciler:
         """Return the condition Available; a version that was never needed has none."""
         name = version.metadata.name
         ready = len(family.backends.get(name, ()))
+        said: tuple[Flag, str, str] | None
         if not warm:
             idle = find(version.status.conditions, "Available")
             said = ("False", "ScaledToZero", "no traffic, scaled to zero") if idle else None
@@ -105,21 +107,12 @@ class VersionReconciler:
         return self._condition(version, "Available", *said) if said else None
 
     def _condition(
-        self, version: ModelVersion, kind: str, status: str, reason: str, message: str
+        self, version: ModelVersion, kind: str, status: Flag, reason: str, message: str
     ) -> Condition:
-        return Condition.model_validate(
-            {
-                "type": kind,
-                "status": status,
-                "reason": reason,
-                "message": message,
-                "observedGeneration": version.metadata.generation,
-                "lastTransitionTime": self.hands.now(),
-            }
-        )
+        return dated(Claim(kind, status, reason, message), version.metadata.generation, self.hands.now())
 
 
-def _flag(*, said: bool) -> str:
+def _flag(*, said: bool) -> Flag:
     return "True" if said else "False"
 
 
