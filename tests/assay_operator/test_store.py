@@ -57,8 +57,9 @@ def test_a_listing_forgets_what_vanished_in_a_watch_gap_but_not_what_is_newer() 
 def test_a_family_that_is_gone_takes_no_memory() -> None:
     store = Store()
     store.put(body("Model", "churn", 1))
+    assert store.whose("churn") == CHURN
     store.drop(body("Model", "churn", 2))
-    assert store.families() == ()
+    assert (store.families(), store.whose("churn")) == ((), None)
 
 
 def test_gateways_belong_to_every_model() -> None:

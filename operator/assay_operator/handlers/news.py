@@ -4,7 +4,6 @@ import asyncio
 import logging
 
 from assay_api import Ref
-from assay_operator.kube import EXPERIMENT
 from assay_operator.kube.store import Store
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.telemetry import NoAnswer, Outcomes
@@ -28,18 +27,5 @@ async def listen(outcomes: Outcomes, store: Store, queue: WorkQueue[Ref]) -> Non
             await asyncio.sleep(PAUSE_SECONDS)
             continue
         silent, revision = False, news.revision
-        if news.experiments:
-            for ref in _models(store, set(news.experiments)):
-                queue.add(ref)
-
-
-def _models(store: Store, uids: set[str]) -> list[Ref]:
-    """Return the Models whose Experiments have news."""
-    return [
-        ref
-        for ref in store.families()
-        if any(
-            kind == EXPERIMENT.kind and body["metadata"]["uid"] in uids
-            for (kind, _), body in store.family(ref).items()
-        )
-    ]
+        for ref in filter(None, map(store.whose, news.experiments)):
+            queue.add(ref)

@@ -34,6 +34,7 @@ class Store:
     def __init__(self) -> None:
         """Start with nothing."""
         self._families: defaultdict[Ref, dict[Key, Body]] = defaultdict(dict)
+        self._of_uid: dict[str, Ref] = {}  # so that news of one object needs no walk over all
         self._strays: dict[tuple[str, str, str], Body] = {}  # gateway pods: they belong to every Model
 
     def put(self, body: Body) -> Ref | None:
@@ -43,6 +44,8 @@ class Store:
         place, key = self._place(body)
         if key not in place or _age(trimmed) >= _age(place[key]):
             place[key] = trimmed
+            if family:
+                self._of_uid[metadata["uid"]] = family
         return family
 
     def drop(self, body: Body) -> Ref | None:
@@ -50,6 +53,7 @@ class Store:
         place, key = self._place(body)
         if key in place and place[key]["metadata"]["uid"] == body["metadata"]["uid"]:
             del place[key]
+        self._of_uid.pop(body["metadata"]["uid"], None)
         family = family_of(body)
         if family and not self._families.get(family, True):
             del self._families[family]
@@ -70,6 +74,10 @@ class Store:
     def family(self, ref: Ref) -> dict[Key, Body]:
         """Return what belongs to a Model; the caller does not change it."""
         return dict(self._families.get(ref, {}))
+
+    def whose(self, uid: str) -> Ref | None:
+        """Return the Model that the object of that uid belongs to."""
+        return self._of_uid.get(uid)
 
     def families(self) -> tuple[Ref, ...]:
         """Return every Model that has anything, be it only an Experiment that names it."""
