@@ -2,12 +2,18 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
 from people import ERRORS, Place
-from town import SYSTEM
+from town import SYSTEM, Json, wait
 
+SAFE_AND_SOON = {
+    "ramp": [{"percent": 50}],
+    "metrics": {"guardrails": [ERRORS]},
+    "decision": {"minDuration": "1s", "maxDuration": "20m"},
+}
 TRAINED = {
     "training": {
         "data": {"uri": "http://lake.lake/data/churn.csv", "target": "churn", "key": "customer_id"},
@@ -56,8 +62,6 @@ def test_an_operator_killed_while_a_version_is_made_trains_it_once(place: Place,
     """One Job, one version, the same champion."""
     place.town.apply(place.model(TRAINED))
     if phase != "asked":
-        from town import wait  # noqa: PLC0415
-
         wait(lambda: jobs(place), 30)
     if phase == "trained":
         finished = (
@@ -75,6 +79,35 @@ def test_an_operator_killed_while_a_version_is_made_trains_it_once(place: Place,
     place.champion("churn-1", patience=120)
     assert len(jobs(place)) == 1
     assert [v["metadata"]["name"] for v in place.town.all("amv", place.namespace)] == ["churn-1"]
+
+
+@pytest.mark.parametrize("end", ["Promoted", "RolledBack"])
+async def test_an_operator_killed_as_the_verdict_falls_comes_to_the_same_end(place: Place, end: str) -> None:
+    """Killed as soon as the verdict can be read, and again as it comes back: one verdict, one Event of it."""
+    await asyncio.to_thread(place.challenged, "boosted" if end == "Promoted" else "faulty", SAFE_AND_SOON)
+    async with place.users() as traffic:
+        decided = await asyncio.to_thread(
+            place.town.until, "aexp", "churn-2-g2", place.namespace, lambda s: s.get("decision"), 120
+        )
+        for _ in range(2):
+            place.town.kill("operator", "operator")
+            await traffic.more(50)
+            await asyncio.to_thread(place.town.back, "operator")
+        winner = "churn-2" if end == "Promoted" else "churn-1"
+        await asyncio.to_thread(place.champion, winner)
+        status = await asyncio.to_thread(place.experiment_phase, "churn-2-g2", end)
+        moment = time.time()
+        await traffic.more(100)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert status["decision"] == decided["decision"]
+    assert {a.version for a in traffic.since(moment)} == {winner}
+    verdict = _condition(status, "Progressing")
+    told = [reason for reason, _ in place.town.events("churn-2-g2", place.namespace)]
+    assert told.count(verdict["reason"]) <= 1
+
+
+def _condition(status: Json, of: str) -> Json:
+    return next(c for c in status["conditions"] if c["type"] == of)
 
 
 async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(place: Place) -> None:
@@ -115,8 +148,6 @@ async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(place:
         return seen == {"units": len(units), "n": len(acknowledged)}
 
     seen: dict[str, int] = {}
-    from town import wait  # noqa: PLC0415
-
     await asyncio.to_thread(
         wait, counted, 60, told=lambda: json.dumps(seen) + f" wanted {len(units)}, {len(acknowledged)}"
     )
@@ -124,7 +155,6 @@ async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(place:
 
 def _deliver(place: Place, batch: list[dict[str, Any]]) -> None:
     """Send until acknowledged, as an application would: the ids make that safe."""
-    from town import wait  # noqa: PLC0415
 
     def sent() -> bool:
         try:

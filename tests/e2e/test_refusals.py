@@ -1,5 +1,6 @@
 """Bad input is refused at apply, by name of its field, or said in status and Event; the champion stays."""
 
+import json
 from typing import Any
 
 import pytest
@@ -153,12 +154,6 @@ def test_a_running_experiment_cannot_be_edited(place: Place) -> None:
     place.running()
     edited = place.experiment(*versions, ramp=[{"percent": 40}])
     done = place.town.kubectl(
-        "apply", "--server-side", "--force-conflicts", "-f", "-", given=dumps(edited), check=False
+        "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(edited), check=False
     )
     assert "ramp cannot change while the Experiment runs" in done.stderr
-
-
-def dumps(thing: dict[str, Any]) -> str:
-    from json import dumps as text  # noqa: PLC0415
-
-    return text(thing)

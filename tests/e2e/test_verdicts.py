@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from people import CORRECT, ERRORS, Place
-from town import SYSTEM
+from town import SYSTEM, wait
 
 
 def pods(place: Place, version: str) -> set[str]:
@@ -15,26 +15,19 @@ def pods(place: Place, version: str) -> set[str]:
     return {p["metadata"]["uid"] for p in found if not p["metadata"].get("deletionTimestamp")}
 
 
-def faulty(place: Place, **more: Any) -> None:
-    """A running Experiment whose candidate fails for some customers."""
-    place.town.apply(place.model("plain"))
-    place.champion("churn-1")
-    template = {
-        "arms": [{"name": "control", "weight": 50}, {"name": "candidate", "weight": 50}],
-        "ramp": [{"percent": 50}],
-        "metrics": {"guardrails": [ERRORS]},
-        "decision": {"minDuration": "1h", "maxDuration": "2h"},
-    } | more
-    rollout = {"strategy": "Experiment", "rollbackWindow": "20s", "experiment": template}
-    place.town.apply(place.model("faulty", rollout=rollout))
-    place.running("churn-2-g2", patience=90)
+LONG = {
+    "arms": [{"name": "control", "weight": 50}, {"name": "candidate", "weight": 50}],
+    "ramp": [{"percent": 50}],
+    "metrics": {"guardrails": [ERRORS]},
+    "decision": {"minDuration": "1h", "maxDuration": "2h"},
+}
 
 
 async def test_a_breach_takes_the_candidate_out_within_two_seconds_and_no_user_sees_an_error(
     place: Place,
 ) -> None:
     """From the exposure that breached to the last answer of the candidate."""
-    await asyncio.to_thread(faulty, place)
+    await asyncio.to_thread(place.challenged, "faulty", LONG)
     control = pods(place, "churn-1")
     async with place.users() as traffic:
         status = await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "RolledBack", patience=90)
@@ -205,8 +198,6 @@ def test_a_deleted_model_takes_everything_with_it(place: Place) -> None:
         kinds = "amv,deployments,services,endpointslices,jobs,pvc,pods"
         found = place.town.all(kinds, place.namespace, "assay.dev/model=churn")
         return [f"{f['kind']} {f['metadata']['name']}" for f in found]
-
-    from town import wait  # noqa: PLC0415
 
     wait(lambda: not left(), 90, told=left)
     assert place.experiment_phase("exp", "Aborted", "Pending")

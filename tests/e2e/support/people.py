@@ -73,6 +73,14 @@ class Place:
         self.town.kubectl("delete", "aexp", "churn-2-g2", "-n", self.namespace)
         return "churn-1", "churn-2"
 
+    def challenged(self, source: str, template: Json, window: str = "20s") -> None:
+        """Make a champion, and a running Experiment of the Model's own in which `source` challenges it."""
+        self.town.apply(self.model("plain"))
+        self.champion("churn-1")
+        rollout = {"strategy": "Experiment", "rollbackWindow": window, "experiment": template}
+        self.town.apply(self.model(source, rollout=rollout))
+        self.running("churn-2-g2", patience=90)
+
     def champion(self, version: str, patience: float = 60) -> Json:
         """Wait until this version serves and the gateways know it."""
 
