@@ -1,6 +1,19 @@
 """Who sees what: one pure function for the operator, the collector, the audit and the tests."""
 
 from assay_assign.hashing import pseudonym, slot
-from assay_assign.slots import SLOTS, Interval, arm_at, decode, encode, table
+from assay_assign.layer import SLOTS, Span, gaps, room
+from assay_assign.slots import Interval, arm_at, decode, encode, table
 
-__all__ = ["SLOTS", "Interval", "arm_at", "decode", "encode", "pseudonym", "slot", "table"]
+__all__ = [
+    "SLOTS",
+    "Interval",
+    "Span",
+    "arm_at",
+    "decode",
+    "encode",
+    "gaps",
+    "pseudonym",
+    "room",
+    "slot",
+    "table",
+]

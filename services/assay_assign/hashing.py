@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import xxhash
 
-from assay_assign.slots import SLOTS
+from assay_assign.layer import SLOTS
 
 
 def slot(salt: str, unit: str) -> int:
@@ -13,7 +13,7 @@ def slot(salt: str, unit: str) -> int:
     Envoy computes the very same number, as it hashes the header after prefixing it with the salt.
 
     Args:
-        salt: The UID of the Experiment, so that two Experiments split independently.
+        salt: The UID of the Experiment, so that two Experiments split independently; the layer's in a layer.
         unit: The value of the unit header, as the caller sent it.
 
     >>> slot("exp-1", "user-42")

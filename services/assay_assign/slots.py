@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-SLOTS = 10_000
+from assay_assign.layer import SLOTS, WHOLE, Span
+
 ALL = 100
 
 
@@ -24,16 +25,17 @@ class Interval(NamedTuple):
 Table = tuple[Interval, ...]
 
 
-def table(weights: Mapping[str, int], percent: float) -> Table:
+def table(weights: Mapping[str, int], percent: float, within: Span = WHOLE) -> Table:
     """Enrol units until `percent` of all are on candidates; the first arm is the control.
 
-    Arm i starts at its anchor, 10000 * (w_1 + ... + w_(i-1)) / 100, and owns coverage * 100 * w_i slots
-    from there. As only the coverage grows, no unit that is enrolled ever changes its arm, and the ratio
-    between the arms is the same at every step.
+    Arm i starts at its anchor, start + width * (w_1 + ... + w_(i-1)) / 100, and owns as many slots from
+    there as its weight says of what is enrolled. As only the coverage grows, no unit that is enrolled ever
+    changes its arm, and the ratio between the arms is the same at every step.
 
     Args:
         weights: Percent of the enrolled units for each arm, in order; they add up to 100.
-        percent: Share of all units on candidates, above 0 and at most 100 minus the control's weight.
+        percent: Share of all units on candidates, above 0 and at most what the candidates own of `within`.
+        within: The part of the hash space that there is: all of it, or a span of a layer.
 
     Raises:
         ValueError: The weights don't add up, or the percentage asks for more than there is.
@@ -44,15 +46,17 @@ def table(weights: Mapping[str, int], percent: float) -> Table:
     control, *_ = weights.values()
     if sum(weights.values()) != ALL or min(weights.values()) <= 0:
         raise ValueError(f"weights {dict(weights)} must be positive and add up to {ALL}")
-    if not 0 < percent <= ALL - control:
+    most = (ALL - control) * within.width / SLOTS
+    if not 0 < percent <= most:
         raise ValueError(
-            f"percent {percent} must be above 0 and at most {ALL - control}, the weight of the candidates"
+            f"percent {percent} must be above 0 and at most {most:g}, which is what the candidates own"
         )
-    anchor, intervals = 0, []
+    intervals, before = [], 0
     for arm, weight in weights.items():
+        anchor = within.start + within.width * before // ALL
         owned = round(ALL * weight * percent / (ALL - control))
         intervals.append(Interval(arm, anchor, anchor + owned))
-        anchor += ALL * weight
+        before += weight
     return tuple(intervals)
 
 

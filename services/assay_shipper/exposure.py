@@ -44,7 +44,8 @@ def parse(line: bytes, key: bytes) -> Line:
     )
     sound = True
     if experiment and assigned != NONE:
-        sound = unit != "" and assigned == _expected(experiment, unit, raw.get("table") or "")
+        salt = raw.get("salt") or experiment
+        sound = unit != "" and assigned == _expected(salt, unit, raw.get("table") or "")
     record = None
     if experiment and assigned not in (NONE, UNENROLLED):
         if not unit:
@@ -94,8 +95,8 @@ def _seconds(raw: dict[str, Any]) -> float:
     return float(raw.get("ts") or 0)
 
 
-def _expected(experiment: str, unit: str, table: str) -> str:
-    return arm_at(_table(table), slot(experiment, unit)) or UNENROLLED
+def _expected(salt: str, unit: str, table: str) -> str:
+    return arm_at(_table(table), slot(salt, unit)) or UNENROLLED
 
 
 @lru_cache(maxsize=256)

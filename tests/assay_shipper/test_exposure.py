@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assay_assign import pseudonym
+from assay_assign import pseudonym, slot
 from assay_shipper.exposure import parse
 
 KEY = b"a key for tests"
@@ -27,6 +27,15 @@ def test_a_wrong_arm_fails_the_audit_and_is_sent_all_the_same(log: Any) -> None:
     line = parse(log.line(table="control:0-10000", assigned="boosted"), KEY)
     assert line.record is not None
     assert (line.sound, line.record["audit"], line.record["arm"]) == (False, "mismatch", "boosted")
+
+
+@pytest.mark.parametrize(("salt", "sound"), [("layer-1", True), ("exp-1", False), (None, False)])
+def test_in_a_layer_the_audit_hashes_with_the_layers_salt(log: Any, salt: str | None, sound: bool) -> None:  # noqa: FBT001
+    here = slot("layer-1", "user-1")
+    line = parse(
+        log.enrolled(unit="user-1", assigned="control", table=f"control:{here}-{here + 1}", salt=salt), KEY
+    )
+    assert line.sound == sound
 
 
 NOT_SENT = [

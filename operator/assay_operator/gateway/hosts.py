@@ -64,9 +64,11 @@ def _routes(route: ModelRoute) -> Iterator[Json]:
 
 
 def _split_route(route: ModelRoute, split: Split) -> Json:
-    salted = {"pattern": {"regex": "^"}, "substitution": f"{split.uid}:"}
+    salted = {"pattern": {"regex": "^"}, "substitution": f"{split.salt or split.uid}:"}
     policy = {"header": {"header_name": split.header, "regex_rewrite": salted}, "terminal": True}
     facts = {"experiment": split.uid, "epoch": str(split.epoch), "table": encode(split.table)}
+    if split.salt:
+        facts["salt"] = split.salt
     return {
         "name": f"{route.namespace}/{route.name}/split",
         "match": {"prefix": "/", "headers": [_names_a_unit(split.header)]},

@@ -19,6 +19,7 @@ EXPOSURE = {
     "experiment": "%METADATA(ROUTE:assay:experiment)%",
     "epoch": "%METADATA(ROUTE:assay:epoch)%",
     "table": "%METADATA(ROUTE:assay:table)%",
+    "salt": "%METADATA(ROUTE:assay:salt)%",
     "unit": f"%REQ({UNIT_HEADER})%",
     "assigned": f"%REQ({ARM_HEADER})%",
     "served": "%UPSTREAM_METADATA(assay:arm)%",

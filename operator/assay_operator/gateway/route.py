@@ -51,15 +51,16 @@ class Split:
     """A running Experiment.
 
     Attributes:
-        uid: The Experiment's UID: the salt of the hash, and its key in the exposure log.
+        uid: The Experiment's UID: its key in the exposure log, and the salt of the hash unless there is one.
         epoch: Grows with every change of the table.
         header: The request header that names the unit.
         arms: The first one is the control.
         table: Slots of each arm; who has none is unenrolled and sees the champion.
+        salt: Of the layer, if it shares its units with other Experiments.
 
     Raises:
-        ValueError: The table isn't ascending within the 10,000 slots, or an arm, header or UID cannot be
-            written into Envoy's configuration.
+        ValueError: The table isn't ascending within the 10,000 slots, or an arm, header, salt or UID cannot
+            be written into Envoy's configuration.
     """
 
     uid: str
@@ -67,10 +68,12 @@ class Split:
     header: str
     arms: tuple[ArmRoute, ...]
     table: tuple[Interval, ...]
+    salt: str = ""
 
     def __post_init__(self) -> None:
-        if not PLAIN.fullmatch(self.uid):
-            raise ValueError(f"uid {self.uid!r} may hold letters, digits, '.', '_' and '-' only")
+        for name, word in (("uid", self.uid), ("salt", self.salt or self.uid)):
+            if not PLAIN.fullmatch(word):
+                raise ValueError(f"{name} {word!r} may hold letters, digits, '.', '_' and '-' only")
         if not PLAIN.fullmatch(self.header) or self.header.lower().startswith(("x-assay-", "x-envoy-")):
             raise ValueError(f"unit header {self.header!r} is no header's name, or one that the gateway owns")
         self._check_arms()
