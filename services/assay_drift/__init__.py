@@ -1,1 +1,1 @@
-"""Drift: profiles, tests and windows. Alerts reach the operator by webhook; nothing is computed here yet."""
+"""Drift, from counts: profiles of reference rows, and counts of what was served. No I/O, no clock."""
