@@ -1,7 +1,8 @@
 """Render what the chart derives from other files.
 
 crds/*.yaml                        -> charts/assay/files/crds/*.yaml   (copies: a chart reads no other folder)
-assay_operator.gateway.bootstrap   -> charts/assay/files/envoy.yaml    (Helm fills in the operator's name)
+assay_operator.gateway.bootstrap   -> charts/assay/files/envoy.yaml
+assay_operator.gateway.certificate -> charts/assay/files/tls.yaml      (where Envoy finds its certificate)
 charts/assay/values.schema.yaml    -> charts/assay/values.schema.json  (references resolved; what Helm checks)
 values.schema.yaml and values.yaml -> charts/assay/README.md           (the table of values)
 
@@ -19,11 +20,12 @@ from typing import Any
 
 import yaml
 
+from assay_operator.gateway import Tls, certificate
 from assay_operator.gateway.bootstrap import bootstrap
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "assay"
-OPERATOR_HOST = "OPERATOR_HOST"  # templates/gateway/_bootstrap.tpl puts the Service's name here
+RELAY_HOST = "127.0.0.1"  # in Envoy's own pod
 
 README = """\
 # The Assay chart
@@ -92,7 +94,8 @@ def derived() -> dict[Path, str]:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     crds = {CHART / "files" / "crds" / path.name: path.read_text() for path in (ROOT / "crds").glob("*.yaml")}
     return crds | {
-        CHART / "files" / "envoy.yaml": yaml.dump(bootstrap(OPERATOR_HOST), Dumper=Plain, sort_keys=False),
+        CHART / "files" / "envoy.yaml": yaml.dump(bootstrap(RELAY_HOST), Dumper=Plain, sort_keys=False),
+        CHART / "files" / "tls.yaml": yaml.dump(certificate(Tls()), Dumper=Plain, sort_keys=False),
         CHART / "values.schema.json": json.dumps(schema, indent=1, ensure_ascii=False) + "\n",
         CHART / "README.md": readme(schema, values),
     }

@@ -20,6 +20,7 @@ class Image:
         name: target and part of the reference.
         extra: of pyproject.toml; its third-party packages are installed.
         package: the process's own; what it imports of ours comes along. None: no code of ours.
+        beside: packages of other processes that start from the same image.
         prune: packages of the project itself that this process does not need.
     """
 
@@ -27,6 +28,7 @@ class Image:
     extra: str
     package: str | None
     prune: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -37,7 +39,7 @@ class Image:
 CATALOG = (
     Image("operator", "operator", "assay_operator"),
     Image("gateway", "gateway", None, prune=("pydantic",)),
-    Image("shipper", "shipper", "assay_shipper"),
+    Image("shipper", "shipper", "assay_shipper", beside=("assay_relay",)),
     Image("collector", "collector", "assay_collector"),
     Image("predictor", "serving", "assay_serving"),
     Image("trainer", "training", "assay_training"),

@@ -27,7 +27,7 @@ def sources(package: str) -> list[tuple[str, bytes]]:
 
 def packages(image: Image) -> list[str]:
     """The packages of ours that the image needs: its own and all that they import, sorted."""
-    needed, fresh = set[str](), {image.package} if image.package else set[str]()
+    needed, fresh = set[str](), {*image.beside, *([image.package] if image.package else [])}
     while fresh:
         needed |= fresh
         fresh = {name for package in fresh for name in imports(package)} - needed

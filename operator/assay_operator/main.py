@@ -9,7 +9,7 @@ from typing import Any
 import kopf
 
 from assay_api import Ref
-from assay_operator.gateway import Edge
+from assay_operator.gateway import Edge, Tls
 from assay_operator.handlers.alerts import AlertDesk, token_file
 from assay_operator.handlers.news import listen
 from assay_operator.handlers.triggers import Triggers
@@ -53,9 +53,15 @@ def reconciler(
     )
 
 
+def edge(settings: Settings) -> Edge:
+    """Return where the gateways listen."""
+    tls = Tls(port=settings.gateway_tls_port) if settings.gateway_tls_port else None
+    return Edge(port=settings.gateway_port, tls=tls)
+
+
 async def serve(settings: Settings) -> None:
     """Run until told to stop."""
-    store, ads = Store(), AdsServer(Edge(port=settings.gateway_port))
+    store, ads = Store(), AdsServer(edge(settings))
     async with (
         connected(settings.watched) as cluster,
         collector(settings.collector_url, settings.tokens_dir) as outcomes,

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     collector_url: str = "http://assay-collector:8080"
     tokens_dir: Path = Path("/etc/assay/tokens")
     gateway_port: int = 8080
+    gateway_tls_port: int = 0  # none
     predictor_image: str = "assay-predictor:latest"
     trainer_image: str = "assay-trainer:latest"
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"

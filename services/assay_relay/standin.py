@@ -52,5 +52,5 @@ class StandIn:
         told = self._told.setdefault(request.kind, set())
         told &= request.names  # it forgets what it no longer asks for
         found = self._memory.recall(request.kind, request.names - told)
-        told |= found.resources.keys() if found else set()
+        told.update(found.resources if found else ())
         return found

@@ -89,6 +89,7 @@ def settings() -> set[str]:
         "assay_operator.settings",
         "assay_collector.settings",
         "assay_shipper.settings",
+        "assay_relay.settings",
         "assay_serving.settings",
     )
     fields = {

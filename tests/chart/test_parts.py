@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import yaml
 
 from assay_collector.settings import Settings as CollectorSettings
+from assay_operator.gateway import Tls, certificate
 from assay_operator.settings import Settings as OperatorSettings
+from assay_relay.settings import Settings as RelaySettings
 from assay_shipper.settings import Settings as ShipperSettings
 
 PROMETHEUS_OPERATOR = (
@@ -27,17 +31,61 @@ def test_a_leaving_gateway_answers_until_the_cluster_has_forgotten_it(render) ->
     assert shipper["restartPolicy"] == "Always"  # stopped after Envoy, so that the last exposures are shipped
 
 
-def test_the_gateway_asks_the_operator_of_its_own_release(render) -> None:
+def test_envoy_asks_the_relay_and_the_relay_the_operator_of_its_own_release(render) -> None:
     objects = render({"fullnameOverride": "trial"})
+    relay = sidecar(objects.named("Deployment", "trial-gateway"), "relay")
+    address = next(v["value"] for v in relay["env"] if v["name"] == "ASSAY_OPERATOR_ADDRESS")
+    host, port = address.rsplit(":", 1)
+    service = objects.named("Service", host.split(".")[0])
+    assert host == "trial-operator.assay-system.svc"
+    assert int(port) in [port["port"] for port in service["spec"]["ports"]]
     bootstrap = yaml.safe_load(objects.named("ConfigMap", "trial-gateway")["data"]["envoy.yaml"])
     clusters = {
         c["name"]: c["load_assignment"]["endpoints"][0] for c in bootstrap["static_resources"]["clusters"]
     }
     address = clusters["operator"]["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
-    service = objects.named("Service", address["address"].split(".")[0])
-    assert address["address"] == "trial-operator.assay-system.svc"
-    assert address["port_value"] in [port["port"] for port in service["spec"]["ports"]]
+    assert address == {"address": "127.0.0.1", "port_value": RelaySettings.model_fields["relay_port"].default}
     assert bootstrap["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+def test_what_the_relay_remembers_outlives_its_container(render) -> None:
+    deployment = render().named("Deployment", "assay-gateway")
+    mounts = {m["mountPath"]: m["name"] for m in sidecar(deployment, "relay")["volumeMounts"]}
+    folder = str(RelaySettings.model_fields["memory"].default.parent)
+    volumes = {v["name"]: v for v in deployment["spec"]["template"]["spec"]["volumes"]}
+    assert "emptyDir" in volumes[mounts[folder]]
+
+
+def test_https_takes_a_secret_and_everybody_knows(render) -> None:
+    objects = render({"gateway": {"tls": {"secretName": "edge-cert"}}})
+    pod = objects.named("Deployment", "assay-gateway")["spec"]["template"]["spec"]
+    (envoy,) = pod["containers"]
+    mounts = {m["mountPath"]: m["name"] for m in envoy["volumeMounts"]}
+    volumes = {v["name"]: v for v in pod["volumes"]}
+    assert volumes[mounts[Tls().folder]]["secret"]["secretName"] == "edge-cert"
+    source = yaml.safe_load(objects.named("ConfigMap", "assay-gateway")["data"]["tls.yaml"])
+    assert source == certificate(Tls())
+    assert mounts[str(Path(Tls().source).parent)] == "bootstrap"
+    ports = {p["name"]: p["containerPort"] for p in envoy["ports"]}
+    assert ports["https"] == Tls().port
+    service = objects.named("Service", "assay-gateway")["spec"]["ports"]
+    assert [(p["name"], p["port"], p["targetPort"]) for p in service][1:] == [("https", 443, "https")]
+    (operator,) = objects.named("Deployment", "assay-operator")["spec"]["template"]["spec"]["containers"]
+    told = {v["name"]: v.get("value") for v in operator["env"]}
+    assert told["ASSAY_GATEWAY_TLS_PORT"] == str(Tls().port)
+
+
+def test_without_a_secret_there_is_no_https(render) -> None:
+    objects = render()
+    assert [p["name"] for p in objects.named("Service", "assay-gateway")["spec"]["ports"]] == ["http"]
+    assert "tls.yaml" not in objects.named("ConfigMap", "assay-gateway")["data"]
+    (operator,) = objects.named("Deployment", "assay-operator")["spec"]["template"]["spec"]["containers"]
+    assert "ASSAY_GATEWAY_TLS_PORT" not in {v["name"] for v in operator["env"]}
+
+
+def sidecar(deployment, name: str):
+    containers = deployment["spec"]["template"]["spec"]["initContainers"]
+    return next(container for container in containers if container["name"] == name)
 
 
 def test_a_budget_never_blocks_the_drain_of_a_node(render) -> None:
@@ -68,7 +116,7 @@ def test_every_setting_that_the_chart_gives_is_one_that_its_reader_knows(render)
     known = {
         "assay-operator": set(OperatorSettings.model_fields),
         "assay-collector": set(CollectorSettings.model_fields),
-        "assay-gateway": set(ShipperSettings.model_fields),
+        "assay-gateway": set(ShipperSettings.model_fields) | set(RelaySettings.model_fields),
     }
     for name, container in render().containers():
         given = {v["name"] for v in container.get("env", []) if v["name"].startswith("ASSAY_")}

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import subprocess
+import sys
 import sysconfig
 import time
 import urllib.request
@@ -116,6 +117,43 @@ def envoy(folder: Path, xds_port: int, node: str = "edge-1") -> Iterator[Envoy]:
     finally:
         if process.process.poll() is None:
             process.stop()
+
+
+class Relay:
+    """The process between Envoy and the operator."""
+
+    def __init__(self, folder: Path, operator_port: int) -> None:
+        self.port, self.metrics = free_port(), free_port()
+        self.memory, self.output = folder / "memory" / "last", folder / "relay.log"
+        self.memory.parent.mkdir(exist_ok=True)
+        self.environment = os.environ | {
+            "ASSAY_OPERATOR_ADDRESS": f"127.0.0.1:{operator_port}",
+            "ASSAY_RELAY_PORT": str(self.port),
+            "ASSAY_MEMORY": str(self.memory),
+            "ASSAY_LISTEN_PORT": str(self.metrics),
+            "ASSAY_SAVE_SECONDS": "0.05",
+        }
+        self.start()
+
+    def start(self) -> None:
+        """Start it; again after `kill`."""
+        command = [sys.executable, "-m", "assay_relay"]
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def metric(self, name: str) -> float:
+        """Return one of its metrics, -1 while it does not answer."""
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=5) as reply:
+                page = reply.read().decode()
+            values = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+            return float(values[name])
+        return -1
 
 
 class Answer(NamedTuple):
@@ -344,6 +382,21 @@ class Gateway:
         path = Path(self.edge.log_path)
         await until(lambda: path.exists() and len(path.read_text().splitlines()) >= count)
         return records(path)
+
+
+@contextlib.asynccontextmanager
+async def relayed(folder: Path, **options: Any) -> AsyncIterator[tuple[Gateway, Relay]]:
+    """Run a control plane, a relay, and a gateway that knows only the relay."""
+    lab = Gateway(folder, **options)
+    relay = Relay(folder, lab.xds_port)
+    await lab.ads.start(lab.xds_port, "127.0.0.1")
+    try:
+        with envoy(folder, relay.port) as lab.envoy:
+            yield lab, relay
+    finally:
+        await lab.close()
+        relay.process.terminate()
+        relay.process.wait(15)
 
 
 @contextlib.asynccontextmanager

@@ -115,6 +115,10 @@ def test_our_code_is_compiled_for_any_clock() -> None:
         assert content[4:8] == (1).to_bytes(4, "little"), "hash-based and unchecked"
 
 
+def test_the_image_of_the_shipper_has_the_other_sidecar_too() -> None:
+    assert {"assay_shipper", "assay_relay", "assay_assign"} == set(code.packages(catalog.BY_NAME["shipper"]))
+
+
 def test_the_base_comes_from_the_mirror_that_apt_uses(tmp_path: Path) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list.d/debian.sources").write_text(
