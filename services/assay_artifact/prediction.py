@@ -32,6 +32,35 @@ class Prediction(NamedTuple):
         return Prediction(*(None if part is None else part[start:stop] for part in self))
 
 
+def spelled(label: Any) -> str:
+    """Return a class as a key of a JSON object.
+
+    >>> [spelled(label) for label in ("leaves", 1, True)]
+    ['leaves', '1', 'true']
+    """
+    if isinstance(label, str):
+        return label
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def watched(prediction: Prediction, manifest: Manifest) -> tuple[list[str] | None, Floats | None]:
+    """Return what is counted of some answers: labels, and the one number that stands for each answer.
+
+    That is a regression's value, the probability of the positive (or second) of two classes, and of more
+    classes the probability of the likeliest.
+    """
+    if prediction.labels is None:
+        return None, prediction.values
+    labels = [spelled(label) for label in prediction.labels.tolist()]
+    if prediction.probabilities is None:
+        return labels, None
+    classes = manifest.classes or ()
+    if len(classes) == 2:  # noqa: PLR2004  of two, one tells the other
+        column = 1 if manifest.positive is None else classes.index(manifest.positive)
+        return labels, prediction.probabilities[:, column]
+    return labels, prediction.probabilities.max(axis=1)
+
+
 class Predictor(Protocol):
     """A loaded version. It keeps no state between calls, and is called by one thread at a time."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from assay_artifact import Manifest, Prediction
+from assay_artifact.prediction import spelled
 
 Items = Callable[[Prediction], list[dict[str, Any]]]
 MAX_ID = 128
@@ -47,17 +48,6 @@ class AnswerWriter:
     def _classified(self, label: Any, row: list[float]) -> dict[str, Any]:
         probabilities = dict(zip(self.keys, row, strict=True))
         return {"label": label, "probability": probabilities[spelled(label)], "probabilities": probabilities}
-
-
-def spelled(label: Any) -> str:
-    """Return a class as a key of a JSON object.
-
-    >>> [spelled(label) for label in ("leaves", 1, True)]
-    ['leaves', '1', 'true']
-    """
-    if isinstance(label, str):
-        return label
-    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 class Identities:

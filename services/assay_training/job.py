@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from assay_drift.profile import FILE as PROFILE
 from assay_training import (
     artifact,
     bootstrap,
@@ -23,6 +24,7 @@ from assay_training.fitting import Candidate, Recipe, ask, fitted
 from assay_training.latency import serving
 from assay_training.metrics import CHOOSERS, METRICS, SERVING, Context, Metric, fitting, measured
 from assay_training.prepare import Prepared, prepare
+from assay_training.reference import reference
 from assay_training.report import Report
 from assay_training.spec import Job
 from assay_training.study import Best, Search
@@ -82,7 +84,10 @@ def _trained(
     )
     served = artifact.drafted(scratch, draft, record.manifest(job, prepared, answered), job.training.format)
     verdicts = gates.judge(job.gates, _facts(job, prepared, judged, rival, served))
-    files = {record.OUT_OF_FOLD: record.out_of_fold(job, prepared, known)}
+    files = {
+        record.OUT_OF_FOLD: record.out_of_fold(job, prepared, known),
+        PROFILE: reference(served.predictor, prepared.train.frame, prepared.test.frame),
+    }
     extra = artifact.Extra(files, record.metadata(job, prepared, known, verdicts))
     written = artifact.stored(job.destination, scratch / "stored", served, prepared.test.frame, extra)
     return record.report(prepared, known, verdicts, written, served.predictor.manifest.format)
