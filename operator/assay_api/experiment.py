@@ -17,6 +17,7 @@ NAME_IS_TAKEN = "none, unenrolled and champion are no names for an arm"
 VERSIONS_DIFFER = "the arms must serve different versions (mode AA: the same one)"
 RAMP_ASCENDS = "the ramp must be ascending"
 RAMP_FITS = "the ramp must not exceed the weight of the candidates, 100 minus the weight of the first arm"
+LAYER_FITS = "in a layer the ramp must not exceed the candidates' part of layer.share"
 PROMISE = "an Experiment needs a primary metric or a guardrail, or it could never decide"
 ENDS = "maxDuration must not be shorter than minDuration"
 NOT_OURS = "headers that start with x-assay- or x-envoy- are the gateway's own"
@@ -51,6 +52,15 @@ class Unit(Resource):
         if self.header.startswith(("x-assay-", "x-envoy-")):
             raise ValueError(NOT_OURS)
         return self
+
+
+class Layer(Resource):
+    """Experiments that share no unit, be they of different Models."""
+
+    name: Annotated[Name, Field(description="Experiments of one namespace that name the same layer.")]
+    share: Annotated[
+        int, Field(ge=1, le=100, description="Percent of all units that this Experiment keeps for itself.")
+    ]
 
 
 class TemplateArm(Resource):
@@ -108,6 +118,8 @@ _ARM_NAMES = {
     "self.arms.all(a, !(a.name in ['none', 'unenrolled', 'champion']))": NAME_IS_TAKEN,
     "self.ramp.map(s, s.percent).isSorted()": RAMP_ASCENDS,
     "self.ramp.all(s, s.percent <= 100 - self.arms[0].weight)": RAMP_FITS,
+    "!has(self.layer) || self.ramp.all(s, s.percent * 100"
+    " <= self.layer.share * (100 - self.arms[0].weight))": LAYER_FITS,
     "has(self.metrics.primary) || size(self.metrics.guardrails) > 0": PROMISE,
 }
 _VERSIONS = {
@@ -125,6 +137,10 @@ class ExperimentTemplate(Resource):
         str | None, Field(max_length=2000, description="What is expected, in a sentence.")
     ] = None
     unit: Unit = Unit()
+    layer: Annotated[
+        Layer | None,
+        Field(description="No unit is in two Experiments of a layer. Absent: it overlaps with all others."),
+    ] = None
     arms: Annotated[
         tuple[TemplateArm, ...],
         Field(
@@ -139,7 +155,7 @@ class ExperimentTemplate(Resource):
 
     @model_validator(mode="after")
     def _same_rules_as_the_api_server(self) -> Self:
-        _check(_shape(self.arms, self.ramp, self.metrics))
+        _check(_shape(self))
         return self
 
 
@@ -159,6 +175,10 @@ class ExperimentSpec(Resource):
         ),
     ] = "AB"
     unit: Unit = Unit()
+    layer: Annotated[
+        Layer | None,
+        Field(description="No unit is in two Experiments of a layer. Absent: it overlaps with all others."),
+    ] = None
     arms: Annotated[
         tuple[Arm, ...],  # no map: CEL compares maps unordered
         Field(
@@ -192,20 +212,21 @@ class ExperimentSpec(Resource):
     def _same_rules_as_the_api_server(self) -> Self:
         different = len({arm.version for arm in self.arms})
         versions = different == 1 if self.mode == "AA" else different == len(self.arms)
-        _check((*_shape(self.arms, self.ramp, self.metrics), (versions, VERSIONS_DIFFER)))
+        _check((*_shape(self), (versions, VERSIONS_DIFFER)))
         return self
 
 
-def _shape(
-    arms: tuple[TemplateArm, ...], ramp: tuple[Step, ...], metrics: Metrics
-) -> tuple[tuple[bool, str], ...]:
-    percents = [step.percent for step in ramp]
+def _shape(spec: ExperimentTemplate | ExperimentSpec) -> tuple[tuple[bool, str], ...]:
+    arms, metrics = spec.arms, spec.metrics
+    percents = [step.percent for step in spec.ramp]
+    most = (spec.layer.share if spec.layer else ALL) * (ALL - arms[0].weight)
     return (
         (sum(arm.weight for arm in arms) == ALL, WEIGHTS_ADD_UP),
         (len({arm.name for arm in arms}) == len(arms), NAMES_DIFFER),
         (not {arm.name for arm in arms} & set(RESERVED), NAME_IS_TAKEN),
         (percents == sorted(percents), RAMP_ASCENDS),
         (max(percents) <= ALL - arms[0].weight, RAMP_FITS),
+        (spec.layer is None or max(percents) * ALL <= most, LAYER_FITS),
         (bool(metrics.primary or metrics.guardrails), PROMISE),
     )
 
@@ -217,13 +238,21 @@ def _check(claims: tuple[tuple[bool, str], ...]) -> None:
 
 
 _RUNNING = "!has(self.status) || !has(self.status.startedAt) || self.spec.{0} == oldSelf.spec.{0}"
+_RUNNING_LAYER = (
+    "!has(self.status) || !has(self.status.startedAt) || (has(self.spec.layer) == has(oldSelf.spec.layer)"
+    " && (!has(self.spec.layer) || self.spec.layer == oldSelf.spec.layer))"
+)
 _FROZEN = ("modelRef", "mode", "arms", "unit", "ramp", "metrics", "decision")
 
 
 class Experiment(Observed):
     """Versions of a Model share its traffic until one of them wins."""
 
-    model_config = ConfigDict(json_schema_extra=rules({_RUNNING.format(f): FIXED.format(f) for f in _FROZEN}))
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            {_RUNNING.format(f): FIXED.format(f) for f in _FROZEN} | {_RUNNING_LAYER: FIXED.format("layer")}
+        )
+    )
 
     metadata: Metadata
     spec: ExperimentSpec

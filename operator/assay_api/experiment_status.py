@@ -9,12 +9,17 @@ from assay_api.condition import Condition
 from assay_api.resource import Observed, keyed_by
 
 
-class Slots(Observed):
+class Span(Observed):
+    """A part of the hash space; `to` is exclusive."""
+
+    start: Annotated[int, Field(ge=0, le=10_000, alias="from")]
+    end: Annotated[int, Field(ge=0, le=10_000, alias="to")]
+
+
+class Slots(Span):
     """A part of the hash space that belongs to an arm; `to` is exclusive."""
 
     arm: Annotated[str, Field(max_length=63)]
-    start: Annotated[int, Field(ge=0, le=10_000, alias="from")]
-    end: Annotated[int, Field(ge=0, le=10_000, alias="to")]
 
 
 class ArmStatus(Observed):
@@ -107,6 +112,9 @@ class ExperimentStatus(Observed):
     step_started_at: datetime | None = None
     epoch: Annotated[int, Field(ge=0, description="Counts the changes of the table.")] = 0
     salt: Annotated[str, Field(max_length=63)] = ""
+    slots: Annotated[
+        Span | None, Field(description="Its part of the layer, until every gateway has let go of it.")
+    ] = None
     table: Annotated[tuple[Slots, ...], Field(max_length=64)] = ()
     plan: Plan | None = None
     arms: Annotated[tuple[ArmStatus, ...], Field(max_length=10)] = ()

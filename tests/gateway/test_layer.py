@@ -1,4 +1,4 @@
-"""Two Models, two Experiments, one layer: no unit is in both, and the log says how to check it; a real Envoy."""
+"""Two Models, two Experiments, one layer: no unit is in both, and anybody can check it; a real Envoy."""
 
 from dataclasses import replace
 from typing import Any

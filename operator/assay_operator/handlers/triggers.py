@@ -9,8 +9,9 @@ from typing import Any
 import kopf
 
 from assay_api import Ref
-from assay_operator.kube import EVERY, EXPERIMENT, Cluster, Kind
-from assay_operator.kube.store import Store
+from assay_operator.kube import EVERY, EXPERIMENT, Body, Cluster, Kind
+from assay_operator.kube.seen import over, started
+from assay_operator.kube.store import Store, family_of, layer_of
 from assay_operator.reconcile import gauges
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.telemetry import metrics
@@ -65,6 +66,15 @@ class Triggers:
                 self._queue.add(ref)
             else:
                 self.every_model()  # a gateway came or went
+            if gone or over(whole):
+                self.room_after(whole)
+
+    def room_after(self, body: Body) -> None:
+        """Wake the Experiments that may have waited for this one's part of their layer."""
+        if layer := layer_of(body):
+            waiting = [other for other in self._store.layer(layer) if not started(other)]
+            for ref in filter(None, map(family_of, waiting)):
+                self._queue.add(ref)
 
     def every_model(self) -> None:
         """Ask for a look at everything."""

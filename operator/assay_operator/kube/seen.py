@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay_api.names import VERSION_OF
+from assay_assign import Span
+from assay_operator.decide.layer import Holding
 from assay_operator.kube import Body
 
 
@@ -102,6 +104,25 @@ def _trouble(status: Any) -> str:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return str(condition.get("message", "not scheduled"))
     return ""
+
+
+def holding(body: Body) -> Holding | None:
+    """Read which slots of its layer an Experiment owns, if it has started and not let go of them."""
+    status, metadata = body.get("status") or {}, body["metadata"]
+    if not (slots := status.get("slots")):
+        return None
+    return Holding(metadata["uid"], metadata["name"], status["salt"], Span(slots["from"], slots["to"]))
+
+
+def started(body: Body) -> bool:
+    """Tell whether an Experiment has ever split traffic."""
+    return bool((body.get("status") or {}).get("startedAt"))
+
+
+def over(body: Body) -> bool:
+    """Tell whether an Experiment is decided and owns nothing any more."""
+    status = body.get("status") or {}
+    return bool(status.get("decision")) and "slots" not in status
 
 
 def endpoints(body: Body, *, ready: bool = True) -> Iterator[tuple[str, int]]:

@@ -6,13 +6,20 @@ two, but makes every object wait for every other at the start, and keeps what va
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from assay_api import Ref
 from assay_api.names import MODEL as MODEL_LABEL
 from assay_operator.kube import EXPERIMENT, MODEL, VERSION, Body, Kind
 
 Key = tuple[str, str]  # kind and name
+
+
+class Layer(NamedTuple):
+    """Who a layer is."""
+
+    namespace: str
+    name: str
 
 
 def family_of(body: Body) -> Ref | None:
@@ -28,6 +35,12 @@ def family_of(body: Body) -> Ref | None:
     return Ref(metadata["namespace"], name) if name else None
 
 
+def layer_of(body: Body) -> Layer | None:
+    """Return the layer that an Experiment names, or None."""
+    layer = body.get("spec", {}).get("layer") if body.get("kind") == EXPERIMENT.kind else None
+    return Layer(body["metadata"]["namespace"], layer["name"]) if layer else None
+
+
 class Store:
     """Bodies by family, kind and name; an older one never replaces a newer one."""
 
@@ -35,6 +48,7 @@ class Store:
         """Start with nothing."""
         self._families: defaultdict[Ref, dict[Key, Body]] = defaultdict(dict)
         self._of_uid: dict[str, Ref] = {}  # so that news of one object needs no walk over all
+        self._layers: defaultdict[Layer, dict[str, Body]] = defaultdict(dict)
         self._strays: dict[tuple[str, str, str], Body] = {}  # gateway pods: they belong to every Model
 
     def put(self, body: Body) -> Ref | None:
@@ -43,6 +57,7 @@ class Store:
         trimmed = {**body, "metadata": {k: v for k, v in metadata.items() if k != "managedFields"}}
         place, key = self._place(body)
         if key not in place or _age(trimmed) >= _age(place[key]):
+            self._refile(place.get(key), trimmed)
             place[key] = trimmed
             if family:
                 self._of_uid[metadata["uid"]] = family
@@ -52,7 +67,7 @@ class Store:
         """Forget `body`; return its family. One of another uid has replaced it and stays."""
         place, key = self._place(body)
         if key in place and place[key]["metadata"]["uid"] == body["metadata"]["uid"]:
-            del place[key]
+            self._refile(place.pop(key), None)
         self._of_uid.pop(body["metadata"]["uid"], None)
         family = family_of(body)
         if family and not self._families.get(family, True):
@@ -75,6 +90,10 @@ class Store:
         """Return what belongs to a Model; the caller does not change it."""
         return dict(self._families.get(ref, {}))
 
+    def layer(self, layer: Layer) -> tuple[Body, ...]:
+        """Return the Experiments of a layer, running or not."""
+        return tuple(self._layers.get(layer, {}).values())
+
     def whose(self, uid: str) -> Ref | None:
         """Return the Model that the object of that uid belongs to."""
         return self._of_uid.get(uid)
@@ -86,6 +105,15 @@ class Store:
     def strays(self) -> Iterator[Body]:
         """Return the pods that belong to no Model: the gateways."""
         return iter(list(self._strays.values()))
+
+    def _refile(self, old: Body | None, new: Body | None) -> None:
+        """Keep the index of layers in step with one Experiment."""
+        if old and (layer := layer_of(old)):
+            self._layers[layer].pop(old["metadata"]["uid"], None)
+            if not self._layers[layer]:
+                del self._layers[layer]
+        if new and (layer := layer_of(new)):
+            self._layers[layer][new["metadata"]["uid"]] = new
 
     def _place(self, body: Body) -> tuple[dict[Any, Body], Any]:
         family, metadata = family_of(body), body["metadata"]

@@ -9,17 +9,19 @@ from datetime import datetime
 from assay_api import Experiment, ExperimentStatus, Slots, merged
 from assay_api.condition import find
 from assay_api.duration import seconds
-from assay_api.experiment_status import ArmStatus, Checks, Verdict
-from assay_assign import table
+from assay_api.experiment_status import ArmStatus, Checks, Span, Verdict
+from assay_assign import layer, table
 from assay_operator.decide.analysis import plan, reported
+from assay_operator.decide.layer import Holding
 from assay_operator.decide.observed import Observed
 from assay_operator.decide.shown import Claim, dated, material, over, pending, running
-from assay_operator.decide.start import Waiting, objection, whose_turn
+from assay_operator.decide.start import Objection, Waiting, objection, whose_turn
 from assay_operator.decide.verdict import Outcome, decide
 from assay_operator.manifests.definition import definition
 from assay_operator.reconcile import gauges
 from assay_operator.reconcile.family import Family
 from assay_operator.reconcile.hands import Hands
+from assay_operator.reconcile.layer import Layers
 from assay_operator.reconcile.observe import UNKNOWN, observe
 from assay_operator.telemetry import NoAnswer, Outcomes, metrics
 
@@ -38,6 +40,7 @@ class ExperimentReconciler:
     _shown: dict[str, float] = field(
         default_factory=dict
     )  # when numbers were last written; losing it is harmless
+    _layers: Layers = field(default_factory=Layers)
 
     async def __call__(self, family: Family, experiment: Experiment, ending: str) -> Experiment:
         """Take one step with one Experiment; return it with its new status.
@@ -64,9 +67,18 @@ class ExperimentReconciler:
         champion = model.status.champion if model else ""
         waiting = Waiting(experiment, model, family.versions, champion, ahead, available)
         if no := objection(waiting):
-            return await self._show(experiment, experiment.status, pending(no.phase, no.reason, no.message))
+            self._layers.withdraw(experiment)
+            return await self._wait(experiment, no)
+        where = self._layers.reserve(self.hands.store, experiment)
+        if isinstance(where, Objection):
+            return await self._wait(experiment, where)
         timeout = seconds(model.spec.serving.timeout) if model else 0.0
-        status = self._first(experiment, timeout)
+        return await self._begin(experiment, self._first(experiment, where, timeout))
+
+    async def _wait(self, experiment: Experiment, no: Objection) -> Experiment:
+        return await self._show(experiment, experiment.status, pending(no.phase, no.reason, no.message))
+
+    async def _begin(self, experiment: Experiment, status: ExperimentStatus) -> Experiment:
         try:
             await self.outcomes.define(experiment.metadata.uid, definition(experiment, status))
         except NoAnswer as nothing:  # no unit is sent before it can be counted
@@ -75,12 +87,13 @@ class ExperimentReconciler:
             )
         return await self._show(experiment, status, running("Started", "the first units are enrolled"))
 
-    def _first(self, experiment: Experiment, timeout: float) -> ExperimentStatus:
+    def _first(self, experiment: Experiment, where: Holding, timeout: float) -> ExperimentStatus:
         """Freeze what must not change, and enrol the units of the first step."""
         now = self.hands.now()
         news = {
             "started_at": now,
-            "salt": experiment.metadata.uid,
+            "salt": where.salt,
+            "slots": Span(start=where.span.start, end=where.span.end) if experiment.spec.layer else None,
             "plan": plan(experiment.spec, timeout),
         }
         return self._stepped(experiment, experiment.status.model_copy(update=news), 0, now)
@@ -89,7 +102,8 @@ class ExperimentReconciler:
     def _stepped(
         experiment: Experiment, status: ExperimentStatus, step: int, now: datetime
     ) -> ExperimentStatus:
-        intervals = table(experiment.spec.weights, experiment.spec.ramp[step].percent)
+        within = layer.Span(status.slots.start, status.slots.end) if status.slots else layer.WHOLE
+        intervals = table(experiment.spec.weights, experiment.spec.ramp[step].percent, within)
         news = {
             "step": step,
             "step_started_at": now,
@@ -107,7 +121,8 @@ class ExperimentReconciler:
             gauges.ratio(experiment, seen.trust.srm.p_value)
         outcome = decide(seen)
         if outcome.final:
-            evidence = seen.record() | {"table": [s.model_dump(by_alias=True) for s in status.table]}
+            table_then = [slots.model_dump(by_alias=True) for slots in status.table]
+            evidence = seen.record() | {"table": table_then, "salt": status.salt}
             return await self._end(experiment, status, outcome, evidence)
         if outcome.kind == "Advance":
             return await self._advance(experiment, status, outcome)

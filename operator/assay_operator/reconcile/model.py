@@ -53,6 +53,7 @@ class ModelReconciler:
             await self.versions(family, model, version, warm=version.metadata.name in line.warm)
         programmed = await self._programmed(ref, line)
         await self._confirm(family, programmed)
+        await self._let_go(family, programmed)
         await self._endpoint(family, model)
         await self._offspring(model, line)
         await self._history(kin, line)
@@ -68,13 +69,14 @@ class ModelReconciler:
     async def _farewell(self, family: Family) -> float | None:
         """Take the route away; the rest is Kubernetes' work. Experiments without a Model say so."""
         await self.gateways.publish(family.ref, None)
-        if family.model is None:
-            for one in family.experiments:
-                if not one.metadata.deletion_timestamp:
-                    await self.experiments(
-                        family, one, "the Model was deleted" if one.status.started_at else ""
-                    )
-        return None
+        if family.model is not None:
+            return None
+        staying = [one for one in family.experiments if not one.metadata.deletion_timestamp]
+        for one in staying:
+            words = "the Model was deleted" if one.status.started_at else ""
+            family = family.having(await self.experiments(family, one, words))
+        await self._let_go(family, self.gateways.programmed(family.ref))
+        return ASK_AGAIN if any(one.status.slots for one in staying) else None
 
     async def _experiments(self, family: Family) -> Family:
         """Take a step with every Experiment; those that ended make room for the next one."""
@@ -109,6 +111,12 @@ class ModelReconciler:
         known = find(running.status.conditions, "Programmed")
         if known is None or (known.status, known.reason) != (claim.status, claim.reason):
             await self.hands.report(running, status)
+
+    async def _let_go(self, family: Family, programmed: Programmed) -> None:
+        """Free the slots of the layer once no gateway sends a unit by them any more."""
+        for one in family.experiments:
+            if one.status.decision and one.status.slots and programmed.done:
+                await self.hands.report(one, one.status.model_copy(update={"slots": None}))
 
     async def _endpoint(self, family: Family, model: Model) -> None:
         port = self.versions.platform.gateway_port

@@ -33,11 +33,12 @@ def _split(family: Family) -> Split | None:
     if running is None or running.status.started_at is None or not running.status.table:
         return None
     return Split(
-        uid=running.status.salt,
+        uid=running.metadata.uid,
         epoch=running.status.epoch,
         header=running.spec.unit.header,
         arms=_arms(family, running),
         table=tuple(Interval(s.arm, s.start, s.end) for s in running.status.table),
+        salt=running.status.salt if running.spec.layer else "",
     )
 
 
