@@ -33,7 +33,12 @@ def main() -> int:
         app: ASGIApp = mounted(ours, state, settings.timeout_seconds)
         return app
 
+    courier = startup.courier(state.version)
+    if courier:
+        courier.start()
     server(Carrier(ours, PATHS, mount), state, settings.host, settings.port, settings.drain_seconds).run()
+    if courier:
+        courier.stop()
     return 0
 
 

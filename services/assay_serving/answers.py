@@ -23,8 +23,12 @@ class AnswerWriter:
         self.tail: dict[str, Any] = {}
         if manifest.threshold is not None:
             self.tail |= {"threshold": manifest.threshold, "positive": manifest.positive}
-        if manifest.neutral is not None:
-            self.tail["neutral"] = manifest.neutral
+        self.band = manifest.neutral
+        if self.band is not None:
+            self.tail["neutral"] = {**self.band.model_dump(), "positive": manifest.positive}
+        if manifest.bins is not None:
+            self.tail["bins"] = [one.model_dump() for one in manifest.bins]
+        self.positive = spelled(manifest.positive) if manifest.positive is not None else ""
         self.keys = [spelled(label) for label in manifest.classes or ()]
 
     def write(self, prediction: Prediction, identity: str, ignored: list[str]) -> bytes:
@@ -38,7 +42,10 @@ class AnswerWriter:
         """Return one object for each row."""
         if prediction.labels is None:
             values: Iterable[float] = () if prediction.values is None else prediction.values.tolist()
-            return [{"value": value} for value in values]
+            if prediction.distribution is None:
+                return [{"value": value} for value in values]
+            shares = prediction.distribution.tolist()
+            return [{"value": v, "distribution": row} for v, row in zip(values, shares, strict=True)]
         labels = prediction.labels.tolist()
         if prediction.probabilities is None:
             return [{"label": label} for label in labels]
@@ -47,6 +54,8 @@ class AnswerWriter:
 
     def _classified(self, label: Any, row: list[float]) -> dict[str, Any]:
         probabilities = dict(zip(self.keys, row, strict=True))
+        if self.band is not None and self.band.low <= probabilities[self.positive] < self.band.high:
+            return {"label": None, "neutral": True, "probability": max(row), "probabilities": probabilities}
         return {"label": label, "probability": probabilities[spelled(label)], "probabilities": probabilities}
 
 

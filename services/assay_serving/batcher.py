@@ -63,7 +63,7 @@ class Waiting:
         """Take the answers of the rows that were taken last; the caller is told when they are all there."""
         self.parts.append(part)
         if self.start == len(self.table) and not self.answer.done():
-            self.answer.set_result(part if len(self.parts) == 1 else _joined(self.parts))
+            self.answer.set_result(joined(self.parts))
 
     def fail(self, error: Exception) -> None:
         """Tell the caller, if it is still there."""
@@ -161,6 +161,9 @@ class MicroBatcher:
                 request.fail(error)
 
 
-def _joined(parts: list[Prediction]) -> Prediction:
+def joined(parts: list[Prediction]) -> Prediction:
+    """Put the answers of one version under each other."""
+    if len(parts) == 1:
+        return parts[0]
     columns = zip(*parts, strict=True)
     return Prediction(*(None if column[0] is None else np.concatenate(column) for column in columns))

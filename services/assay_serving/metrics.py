@@ -33,6 +33,13 @@ class Metrics:
             "assay_batch_rows", "Rows in one model call", OWNER, registry=self.registry, buckets=BATCHES
         )
         self.batch = batches.labels(*self.owner)
+        self.captured = self._counter("assay_capture_rows", "Rows that were counted for drift")
+        self.uncaptured = self._counter(
+            "assay_capture_lost_rows", "Counted rows that never reached the collector"
+        )
+
+    def _counter(self, name: str, about: str) -> Counter:
+        return Counter(name, about, OWNER, registry=self.registry).labels(*self.owner)
 
     def route(self, template: str) -> "RouteMetrics":
         """Return the series of one route."""

@@ -27,7 +27,7 @@ def schema(version: Version) -> dict[str, Any]:
         "classes": manifest.classes,
         "threshold": manifest.threshold,
         "positive": manifest.positive,
-        "neutral": manifest.neutral,
+        "neutral": manifest.neutral.model_dump() if manifest.neutral else None,
         "features": [feature.model_dump(by_alias=True) for feature in manifest.features],
         "row": row(manifest.features),
     }

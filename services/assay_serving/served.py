@@ -1,6 +1,7 @@
 """The one version that this process serves: absent while it loads, draining when it must go."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,14 @@ from assay_artifact import Prediction, Predictor, Table
 from assay_artifact.table import concatenate
 from assay_serving.answers import AnswerWriter, Identities
 from assay_serving.batcher import Cost, Limits, MicroBatcher
+from assay_serving.capture import Capture
 from assay_serving.explanation import Explainer, Explanation, explained
 from assay_serving.metrics import Metrics
 from assay_serving.problems import Problem
 from assay_serving.rows import RowReader
 from assay_serving.settings import Settings
+
+log = logging.getLogger(__name__)
 
 PROBES = 5
 MANY = 256
@@ -42,6 +46,7 @@ class Version:
         self.explainer = Explainer(predictor, sample, self.cost.of) if sample and len(sample) else None
         self.aside = ThreadPoolExecutor(1, "explain")
         self.batcher = MicroBatcher(self._counted, self.cost, limits)
+        self.capture: Capture | None = None
 
     def _warm_up(self) -> Cost:
         """Answer a row, then predict until it is fast; return what that takes then."""
@@ -57,7 +62,17 @@ class Version:
 
     def _counted(self, table: Table) -> Prediction:
         self.metrics.batch.observe(len(table))
-        return self.predictor.predict(table)
+        prediction = self.predictor.predict(table)
+        if self.capture:
+            self._captured(self.capture, table, prediction)
+        return prediction
+
+    def _captured(self, capture: Capture, table: Table, prediction: Prediction) -> None:
+        try:
+            capture(table, prediction)
+        except Exception:  # whatever goes wrong with counting, predictions go on
+            log.exception("counting for drift failed, and ends")
+            self.capture = None
 
     async def predict(self, table: Table, patience: float | None = None) -> Prediction:
         """Answer rows together with those of other requests.

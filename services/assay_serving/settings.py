@@ -1,8 +1,11 @@
 """What the Deployment tells the process, read once."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from assay_serving.wish import Wish
 
 MEBIBYTE = 1 << 20
 
@@ -25,6 +28,11 @@ class Settings:
         max_rows: More rows in one request get 413 (ASSAY_MAX_ROWS).
         max_waiting_rows: More rows in the queue get 429 (ASSAY_MAX_WAITING_ROWS).
         timeout_seconds: A request that waits longer for the model gets 504 (ASSAY_TIMEOUT_SECONDS).
+        capture: What is counted for drift (ASSAY_CAPTURE, JSON: sample and exclude); nothing when absent.
+        capture_seconds: How often counts go to the collector (ASSAY_CAPTURE_SECONDS).
+        collector: URL of the collector (ASSAY_COLLECTOR_URL).
+        token_file: File with the token for it (ASSAY_TOKEN_FILE).
+        pod: Name of the pod (HOSTNAME).
     """
 
     uri: str
@@ -40,6 +48,11 @@ class Settings:
     max_rows: int = 100_000
     max_waiting_rows: int = 200_000
     timeout_seconds: float = 30.0
+    capture: Wish | None = None
+    capture_seconds: float = 60.0
+    collector: str = ""
+    token_file: str = ""
+    pod: str = ""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -64,6 +77,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         max_body_bytes=int(_number(environment, "ASSAY_MAX_BODY_BYTES", 64 * MEBIBYTE)),
         max_rows=int(_number(environment, "ASSAY_MAX_ROWS", 100_000)),
         max_waiting_rows=int(_number(environment, "ASSAY_MAX_WAITING_ROWS", 200_000)),
+        capture=_wish(environment.get("ASSAY_CAPTURE")),
+        capture_seconds=_number(environment, "ASSAY_CAPTURE_SECONDS", 60.0),
+        collector=environment.get("ASSAY_COLLECTOR_URL", ""),
+        token_file=environment.get("ASSAY_TOKEN_FILE", ""),
+        pod=environment.get("HOSTNAME", "predictor"),
     )
 
 
@@ -80,3 +98,16 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     if value < 0:
         raise ValueError(f"{name} is {environment[name]!r}, expected 0 or more")
     return value
+
+
+def _wish(given: str | None) -> Wish | None:
+    if not given:
+        return None
+    try:
+        told = json.loads(given)
+        wish = Wish(float(told.get("sample", 1.0)), tuple(told.get("exclude", ())))
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError(f"ASSAY_CAPTURE is {given[:200]!r}, expected sample and exclude as JSON") from None
+    if not 0 < wish.sample <= 1:
+        raise ValueError(f"ASSAY_CAPTURE has sample {wish.sample:g}, expected above 0 and at most 1")
+    return wish

@@ -8,6 +8,10 @@ import time
 from pathlib import Path
 
 from assay_artifact import ArtifactError, Manifest, Table, fetch, from_columns, load
+from assay_drift.profile import FILE as PROFILE
+from assay_drift.profile import read as read_profile
+from assay_serving.capture import Capture
+from assay_serving.courier import Address, Courier, owner
 from assay_serving.served import Version
 from assay_serving.settings import Settings
 
@@ -30,6 +34,7 @@ def version(settings: Settings) -> Version:
         loaded = Version(predictor, settings, sample(folder, manifest))
     except Exception as error:  # a model may fail in any way on its first rows
         raise ArtifactError("WarmUpFailed", f"the first prediction failed: {error!r}"[:1000]) from error
+    loaded.capture = counting(folder, loaded)
     log.info(
         "serving %s %s (%s) after %.2f s, %.0f us a call",
         loaded.model,
@@ -50,6 +55,36 @@ def sample(folder: Path, manifest: Manifest) -> Table | None:
     except (ValueError, KeyError, TypeError) as error:
         log.warning("%s can't be read, so nothing can be explained: %s", SAMPLE, error)
         return None
+
+
+def counting(folder: Path, version: Version) -> Capture | None:
+    """Return what counts rows for drift, if the Model wants it and the version has a profile.
+
+    A version that can't be counted is served all the same; the log says why it isn't.
+    """
+    wish, manifest = version.settings.capture, version.manifest
+    if wish is None:
+        return None
+    if PROFILE not in manifest.files:
+        log.warning("nothing is counted for drift: the version was written without %s", PROFILE)
+        return None
+    try:
+        profile = read_profile((folder / PROFILE).read_bytes())
+        return Capture(profile, manifest, wish, version.metrics.captured)
+    except ValueError as error:
+        log.warning("nothing is counted for drift: %s", error)
+        return None
+
+
+def courier(version: Version) -> Courier | None:
+    """Return what brings the counts away, if there are any and somebody to take them."""
+    settings, capture = version.settings, version.capture
+    if capture is None or not settings.collector:
+        return None
+    digest = version.manifest.files[PROFILE].sha256
+    whose = owner(settings.namespace, version.model, version.version, digest)
+    address = Address(settings.collector.rstrip("/"), Path(settings.token_file), whose, settings.pod)
+    return Courier(capture.take, address, version.metrics.uncaptured, settings.capture_seconds)
 
 
 def refused(reason: str, message: str, path: str) -> int:

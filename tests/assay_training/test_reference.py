@@ -43,7 +43,7 @@ def test_equal_jobs_have_equal_profiles(job: Make, tmp_path: Path) -> None:
 
 
 def test_a_regression_is_profiled_by_its_values(job: Make, tmp_path: Path) -> None:
-    wanted = {"data": {"target": "total_day_minutes"}, "training": {"algorithms": ["Ridge"]}}
+    wanted = {"data": {"target": "total_day_minutes"}, "training": {"algorithms": ["LinearRegression"]}}
     report = train(job(wanted["training"], wanted["data"], task="Regression"))
     fetch(report["artifact"]["uri"], report["artifact"]["digest"], tmp_path / "copy")
     assert list(read((tmp_path / "copy" / FILE).read_bytes()).predictions) == ["value"]
