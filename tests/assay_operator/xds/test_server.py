@@ -384,6 +384,69 @@ async def test_ten_gateways_that_come_and_go_all_get_what_was_published_last(
     }
 
 
+@pytest.mark.parametrize("first", ["the one that accepts", "the one that refuses"])
+async def test_gateways_that_disagree_all_go_back_to_what_both_had(
+    server: AdsServer, channel: grpc.aio.Channel, first: str
+) -> None:
+    """Who accepted it gets the old one again: units must not see two tables for longer than that."""
+    await server.publish(REF, route())
+    willing, unwilling = Peer(channel), Peer(channel, "edge-2")
+    for peer in (willing, unwilling):
+        await peer.start(NAME)
+    while server.programmed(REF).message != "2 of 2 gateways acknowledged":
+        await asyncio.sleep(0.01)
+    await server.publish(REF, route(port=3001))
+    seen = {peer: await peer.next(EDS) for peer in (willing, unwilling)}
+    answers = {willing: "", unwilling: "edge-2 cannot"}
+    order = (willing, unwilling) if first == "the one that accepts" else (unwilling, willing)
+    for peer in order:
+        await peer.answer(seen[peer], NAME, error=answers[peer])
+    old = {(await peer.take(EDS, NAME)).version_info for peer in order}
+    assert len(old) == 1
+    assert old != {seen[willing].version_info}
+    refused = await server.wait_programmed(REF, 5)
+    assert (refused.done, refused.nack) == (False, "edge-2 cannot")
+    await server.publish(REF, route(port=3002))
+    for peer in order:
+        await peer.take(EDS, NAME)
+    assert (await server.wait_programmed(REF, 5)).done, "the next change is another question"
+
+
+async def test_a_gateway_that_starts_and_refuses_what_all_others_serve_changes_nothing_for_them(
+    server: AdsServer, channel: grpc.aio.Channel
+) -> None:
+    await server.publish(REF, route())
+    settled, odd = Peer(channel), Peer(channel, "edge-2")
+    await settled.start(NAME)
+    assert (await server.wait_programmed(REF, 5)).done
+    await odd.ask(CDS)
+    await odd.answer(await odd.next(CDS), error=f"an Envoy too old for {NAME}")
+    assert await settled.silent()
+    assert server.programmed(REF) == (True, 2, "1 of 1 gateways acknowledged", None)
+
+
+async def test_a_storm_of_returning_gateways_is_answered_once_each(
+    server: AdsServer, channel: grpc.aio.Channel
+) -> None:
+    """The operator restarts; fifty gateways are there within a moment, and each is told everything once."""
+    refs = [Ref("demo", f"m{i}") for i in range(40)]
+    for ref in refs:
+        await server.publish(ref, ModelRoute(*ref, route().champion))
+    followers = [Follower(channel, f"edge-{n}") for n in range(50)]
+    tasks = [asyncio.create_task(each.follow()) for each in followers]
+    for ref in refs:
+        assert (await server.wait_programmed(ref, 30)).done
+    while len([1 for each in followers if RDS in each.nonces]) < len(followers):
+        await asyncio.sleep(0.01)
+    await server.publish(refs[0], ModelRoute(*refs[0], route(port=3001).champion))
+    done = await server.wait_programmed(refs[0], 30)
+    assert (done.done, done.gateways) == (True, 50)
+    assert {int(each.nonces[RDS]) for each in followers} == {5}, "five kinds, one response of each"
+    for each in followers:
+        each.call.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_a_house_without_a_gateway_is_always_done() -> None:
     nowhere = NoGateways()
     version = await nowhere.publish(REF, route())
