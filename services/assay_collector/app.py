@@ -18,13 +18,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assay_collector import reading
+from assay_collector import profiles, reading
 from assay_collector.batch import Batch, Tick
 from assay_collector.body import Bounds, Budget, read
 from assay_collector.changes import Changes
 from assay_collector.openapi import openapi
 from assay_collector.problem import Problem, unavailable
 from assay_collector.store import summary
+from assay_collector.store.profiles import WINDOW, summed
 from assay_collector.telemetry import Telemetry
 from assay_collector.tokens import Role, SecretFile, Tokens
 from assay_collector.writer import Writer
@@ -79,8 +80,29 @@ class Api:
         names = ("accepted", "duplicates", "unknown", "orphans", "late")
         return _json({name: answer[name] for name in names})
 
+    async def post_profiles(self, request: Request) -> Response:
+        """POST /v1/profiles."""
+        namespace = self._parts.tokens.namespace(request.headers.get("authorization", ""))
+        answer = await self._written(request, lambda body: profiles.read(body, namespace))
+        if answer["unknown"]:
+            detail = "a column has other cells than before, or the namespace has too many versions' profiles"
+            raise Problem(HTTPStatus.CONFLICT, detail)
+        return _json({name: answer[name] for name in ("accepted", "duplicates", "late")})
+
+    async def get_profiles(self, request: Request) -> Response:
+        """GET /v1/profiles/{namespace}/{model}/{version}: counts between two moments."""
+        names = tuple(request.path_params[name] for name in ("namespace", "model", "version"))
+        since, until = (_number(request, name, default) for name, default in (("since", 0), ("until", 1e11)))
+        found = await self._read(
+            request, lambda connection: summed(connection, names, round(since * 1e6), round(until * 1e6))
+        )
+        return _json({"windowSeconds": WINDOW / 1e6, "profiles": found})
+
     async def _write(self, request: Request, parse: Callable[[bytes], Batch], role: Role) -> dict[str, Any]:
         self._parts.tokens.check(request.headers.get("authorization", ""), role)
+        return await self._written(request, parse)
+
+    async def _written(self, request: Request, parse: Callable[[bytes], Batch]) -> dict[str, Any]:
         with self._budget.held() as share:
             body = await read(request, self._parts.bounds, share)
             async with self._parsing:
@@ -166,6 +188,8 @@ def application(collector: Collector) -> Starlette:
         Route("/v1/experiments/{uid}/units/{unit}", api.get_unit),
         Route("/v1/exposures", api.post_exposures, methods=["POST"]),
         Route("/v1/outcomes", api.post_outcomes, methods=["POST"]),
+        Route("/v1/profiles", api.post_profiles, methods=["POST"]),
+        Route("/v1/profiles/{namespace}/{model}/{version}", api.get_profiles),
         Route("/v1/changes", api.get_changes),
         Route("/metrics", api.get_metrics),
         Route("/livez", api.get_livez),
@@ -218,7 +242,7 @@ def _known(path: str) -> str:
     head = path.split("/")[1:3]
     return (
         "/" + "/".join(head)
-        if head in (["v1", each] for each in ("exposures", "outcomes", "experiments", "changes"))
+        if head in (["v1", each] for each in ("exposures", "outcomes", "experiments", "profiles", "changes"))
         else "other"
     )
 

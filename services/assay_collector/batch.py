@@ -1,12 +1,14 @@
 """What comes in and what is answered, between the edge and the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from assay_collector.experiment import Plan
 from assay_collector.store.experiments import Progress, Ref
 from assay_collector.unit import Exposure
+
+Counts = Mapping[str, Sequence[int]]
 
 
 class Reported(NamedTuple):
@@ -43,6 +45,31 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """A parcel of counts.
+
+    Attributes:
+        owner: Namespace, Model, version and digest of the profile: only their counts may be added.
+        source: The process that counted.
+        sequence: Of the parcel; one that is not above the last is known already.
+        at: When the counts were taken, in microseconds.
+        rows: How many rows were counted.
+        columns: Counts by name, of features and of predictions.
+    """
+
+    owner: tuple[str, str, str, str]
+    source: str
+    sequence: int
+    at: int
+    rows: int
+    columns: Mapping[str, Counts]
+
+    def newest(self) -> int:
+        """Return when the counts were taken, in microseconds."""
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """The operator's word on an Experiment."""
 
@@ -58,7 +85,7 @@ class Tick:
     sweep: bool = False
 
 
-Batch = Exposures | Outcomes | Declared | Tick
+Batch = Exposures | Outcomes | Counted | Declared | Tick
 
 
 @dataclass(slots=True)
@@ -68,7 +95,7 @@ class Answer:
     Attributes:
         accepted: New, and durable now.
         duplicates: Known already, by id.
-        unknown: Of an Experiment, arm, Model or metric that nobody declared; not kept.
+        unknown: Of an Experiment, arm, Model or metric that nobody declared; or counts that don't fit.
         orphans: Accepted outcomes whose unit has not been exposed yet; they wait.
         late: Of a closed window or a closed Experiment; counted, never applied.
         changed: For a declaration: whether it said anything new; for a tick: whether there is more to forget.

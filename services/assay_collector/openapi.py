@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from assay_collector import wire
+from assay_collector import profiles, wire
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -24,7 +24,7 @@ PSEUDONYM: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 @cache
 def openapi() -> Schema:
     """Return the OpenAPI 3.1 document."""
-    inputs: list[type[BaseModel]] = [wire.Outcome, wire.Exposure, wire.Experiment]
+    inputs: list[type[BaseModel]] = [wire.Outcome, wire.Exposure, wire.Experiment, profiles.Profile]
     _, defined = models_json_schema(
         [(each, "validation") for each in inputs], ref_template=PREFIX + "{model}"
     )
@@ -38,7 +38,9 @@ def openapi() -> Schema:
         "paths": _paths(),
         "components": {
             "schemas": {**defined["$defs"], **_answers()},
-            "securitySchemes": {role: _bearer(role) for role in ("operator", "gateway", "application")},
+            "securitySchemes": {
+                role: _bearer(role) for role in ("operator", "gateway", "application", "predictor")
+            },
         },
     }
 
@@ -68,6 +70,16 @@ def _paths() -> Schema:
         },
         "/v1/outcomes": {
             "post": _operation("application", "Report outcomes", "Counts", _body("Outcome", lines=True)),
+        },
+        "/v1/profiles": {
+            "post": _operation("predictor", "Add counts of a version's rows", "Counts", _body("Profile")),
+        },
+        "/v1/profiles/{namespace}/{model}/{version}": {
+            "parameters": [
+                *map(_named, ("namespace", "model", "version")),
+                *map(_moment, ("since", "until")),
+            ],
+            "get": _operation("operator", "Counts of a version, between two moments", "Profiles"),
         },
     }
 
@@ -102,6 +114,18 @@ def _query(name: str, default: int) -> Schema:
     return {"name": name, "in": "query", "schema": {"type": "number", "minimum": 0, "default": default}}
 
 
+def _named(name: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _moment(name: str) -> Schema:
+    return {
+        "name": name,
+        "in": "query",
+        "schema": {"type": "number", "minimum": 0, "description": "Unix time"},
+    }
+
+
 def _bearer(role: str) -> Schema:
     return {"type": "http", "scheme": "bearer", "description": f"the token of role {role}"}
 
@@ -114,6 +138,12 @@ def _map(schema: Schema) -> Schema:
     return {"type": "object", "additionalProperties": schema}
 
 
+def _sums(text: Schema) -> Schema:
+    columns = _map({"type": "array", "items": COUNT})
+    times = {"from": MOMENT, "until": MOMENT}
+    return _object(profile=text, rows=COUNT, features=columns, predictions=columns, **times)
+
+
 def _answers() -> Schema:
     number: Schema = {"type": "number"}
     cell = _object(n=COUNT, sum=number, sumsq=number, m2=number)
@@ -124,6 +154,7 @@ def _answers() -> Schema:
         "Changed": _object(changed={"type": "boolean"}),
         "Changes": _object(revision=COUNT, experiments={"type": "array", "items": text}),
         "Counts": _object(accepted=COUNT, duplicates=COUNT, unknown=COUNT, orphans=COUNT, late=COUNT),
+        "Profiles": _object(windowSeconds=number, profiles={"type": "array", "items": _sums(text)}),
         "Problem": _object(title=text, status=COUNT, detail=text, errors={"type": "array", "items": error}),
         "Summary": _object(
             revision=COUNT,

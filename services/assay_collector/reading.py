@@ -45,9 +45,9 @@ def exposures(body: bytes) -> Exposures:
 def declared(uid: str, body: bytes) -> Declared:
     """Read the operator's word on an Experiment; raises as `outcomes` does."""
     try:
-        said = _EXPERIMENT.validate_python(_json(body, "the body"))
+        said = _EXPERIMENT.validate_python(parsed(body, "the body"))
     except ValidationError as error:
-        raise _refused(error) from error
+        raise refused(error) from error
     started = None if said.started_at is None else wire.microseconds(said.started_at)
     metrics = tuple(_metric(metric) for metric in said.metrics)
     plan = Plan(said.namespace, said.model, said.name, said.arms, metrics, started)
@@ -100,7 +100,7 @@ def _records(body: bytes) -> Sequence[Any]:
     except orjson.JSONDecodeError:
         lines = [line for line in body.split(b"\n") if line.strip()]
         _few(len(lines))
-        return [_json(line, f"record {number}") for number, line in enumerate(lines)]
+        return [parsed(line, f"record {number}") for number, line in enumerate(lines)]
     records = whole if isinstance(whole, list) else [whole]
     _few(len(records))
     return records
@@ -112,7 +112,12 @@ def _few(records: int) -> None:
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
-def _json(text: bytes, what: str) -> Any:
+def parsed(text: bytes, what: str) -> Any:
+    """Return what JSON says.
+
+    Raises:
+        Problem: 400; `what` it should have been.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -123,10 +128,10 @@ def _validated(adapter: TypeAdapter[list[T]], records: Sequence[Any]) -> list[T]
     try:
         return adapter.validate_python(records)
     except ValidationError as error:
-        raise _refused(error) from error
+        raise refused(error) from error
 
 
-def _refused(error: ValidationError) -> Problem:
+def refused(error: ValidationError) -> Problem:
     """Name records and fields, never values: a unit's id may be anybody's e-mail address."""
     errors = [
         _explained(each["loc"], each["msg"]) for each in error.errors(include_input=False, include_url=False)

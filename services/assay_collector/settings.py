@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         SecretStr("sqlite:////var/lib/assay/collector.db"), description="sqlite:///<path> or postgresql://..."
     )
-    tokens_dir: Path = Field(description="folder with the files operator, gateway and application")
+    tokens_dir: Path = Field(description="folder with the files operator, gateway, application and predictor")
     unit_key_file: Path = Field(description="file with the key of the pseudonyms, the gateway's as well")
     listen_host: str = "0.0.0.0"
     listen_port: int = Field(
@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     retention_seconds: float = Field(
         604_800, ge=0, description="how long a closed Experiment keeps its units"
     )
+    profile_retention_seconds: float = Field(
+        1_209_600, gt=0, description="how long counts of predictors' profiles are kept"
+    )
     unit_rate_per_hour: int = Field(
         0, ge=0, description="a unit that asks more often is a bot; 0 turns this off"
     )
@@ -54,4 +57,5 @@ class Settings(BaseSettings):
             hourly=self.unit_rate_per_hour,
             grace=int(self.grace_seconds * MILLION),
             retention=int(self.retention_seconds * MILLION),
+            counts=int(self.profile_retention_seconds * MILLION),
         )

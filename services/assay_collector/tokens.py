@@ -6,6 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from assay_collector.problem import Problem
+from assay_drift.badge import holder
 
 Stamp = tuple[int, int, int]
 
@@ -16,6 +17,9 @@ class Role(StrEnum):
     OPERATOR = "operator"
     GATEWAY = "gateway"
     APPLICATION = "application"
+
+
+PREDICTOR = "predictor"  # its file is a key: every namespace has a token of its own, made with it
 
 
 class SecretFile:
@@ -46,6 +50,7 @@ class Tokens:
     def __init__(self, folder: Path) -> None:
         """Look in `folder` for a file per role."""
         self._files = {role: SecretFile(folder / role) for role in Role}
+        self._key = SecretFile(folder / PREDICTOR)
 
     def check(self, authorization: str, *allowed: Role) -> None:
         """Let one of the allowed roles pass.
@@ -53,14 +58,23 @@ class Tokens:
         Raises:
             Problem: 401 for a token that nobody has, 403 for another role's.
         """
-        scheme, _, token = authorization.partition(" ")
-        role = self._role(token.strip().encode()) if scheme.lower() == "bearer" else None
+        role = self._role(_bearer(authorization).encode())
         if role is None:
-            detail = "no valid bearer token in Authorization"
-            raise Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+            raise _unauthorized()
         if role not in allowed:
             detail = f"this needs the token of role {' or '.join(allowed)}, not that of {role}"
             raise Problem(HTTPStatus.FORBIDDEN, detail)
+
+    def namespace(self, authorization: str) -> str:
+        """Return the namespace whose predictors have this token.
+
+        Raises:
+            Problem: 401 for a token that is nobody's.
+        """
+        found = holder(self._key.read(), _bearer(authorization))
+        if found is None:
+            raise _unauthorized()
+        return found
 
     def _role(self, token: bytes) -> Role | None:
         found = None
@@ -69,3 +83,13 @@ class Tokens:
             if known and hmac.compare_digest(known, token):
                 found = role
         return found
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized() -> Problem:
+    detail = "no valid bearer token in Authorization"
+    return Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})

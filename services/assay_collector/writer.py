@@ -17,7 +17,7 @@ from http import HTTPStatus
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from assay_collector.batch import Answer, Batch, Exposures, Outcomes, Tick
+from assay_collector.batch import Answer, Batch, Counted, Exposures, Outcomes, Tick
 from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import Committed, transact
 from assay_collector.problem import Problem, unavailable
@@ -136,7 +136,7 @@ class Writer:
         for uid, number in done.mismatches.items():
             self._telemetry.mismatches.labels(uid).inc(number)
         for job, answer in zip(group, done.answers, strict=True):
-            if isinstance(job.batch, Exposures | Outcomes):
+            if isinstance(job.batch, Exposures | Outcomes | Counted):
                 age = max(0.0, self._clock() - job.batch.newest() / MILLION)
                 self._telemetry.counted(_kind(job.batch), answer, age)
 
@@ -154,8 +154,9 @@ def _size(job: Job) -> int:
     return len(job.batch.rows) if isinstance(job.batch, Exposures | Outcomes) else 1
 
 
-def _kind(batch: Exposures | Outcomes) -> str:
-    return "exposure" if isinstance(batch, Exposures) else "outcome"
+def _kind(batch: Exposures | Outcomes | Counted) -> str:
+    kinds: dict[type, str] = {Exposures: "exposure", Outcomes: "outcome", Counted: "profile"}
+    return kinds[type(batch)]
 
 
 def _down(error: Exception) -> bool:

@@ -8,9 +8,16 @@ import hmac
 
 
 def badge(key: bytes, namespace: str) -> str:
-    """Return the token of a namespace: HMAC-SHA256 under the key.
+    """Return the token of a namespace: its name, and HMAC-SHA256 of it under the key.
 
-    >>> badge(b"key", "team-a") == badge(b"key", "team-b")
-    False
+    >>> badge(b"key", "team-a").partition(".")[0]
+    'team-a'
     """
-    return hmac.digest(key, f"assay profiles of {namespace}".encode(), "sha256").hex()
+    return f"{namespace}.{hmac.digest(key, f'assay profiles of {namespace}'.encode(), 'sha256').hex()}"
+
+
+def holder(key: bytes, token: str) -> str | None:
+    """Return the namespace that a token was made for; None if it is no token of ours, or there is no key."""
+    namespace = token.partition(".")[0]
+    genuine = bool(key) and hmac.compare_digest(badge(key, namespace).encode(), token.encode())
+    return namespace if genuine else None

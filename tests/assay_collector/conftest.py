@@ -35,7 +35,7 @@ from assay_collector.store.engine import migrated, opened
 from assay_collector.store.summary import summary
 
 KEY = b"a key for tests"
-ROLES = ("operator", "gateway", "application")
+ROLES = ("operator", "gateway", "application", "predictor")
 READY_SECONDS = 90
 SECOND = 1_000_000
 

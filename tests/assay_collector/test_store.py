@@ -20,7 +20,7 @@ def test_the_migrations_make_what_the_schema_says(ledger: Any) -> None:
 def test_migrating_again_changes_nothing(ledger: Any) -> None:
     migrated(ledger.engine)
     with ledger.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0002"
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0003"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,8 @@ def test_another_database_is_refused_by_name() -> None:
 
 def test_a_database_of_the_first_release_is_brought_up_to_date(ledger: Any) -> None:
     with ledger.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE cursors")
+        for table in ("cursors", "profiles", "counts", "senders"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     migrated(ledger.engine)
     ledger(Tick(sweep=True))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay_drift.badge import badge
+from assay_drift.badge import badge, holder
 from assay_drift.profile import KNOWN, NULL, OTHER, UNSEEN, Profile, read
 from assay_drift.reference import Answers, Rows, categories, numeric, presence, profile
 from assay_drift.tally import Tally
@@ -183,5 +183,15 @@ def test_texts_are_counted_by_their_nulls_only() -> None:
     assert b"words" not in made().to_bytes()
 
 
-def test_a_badge_is_good_for_one_namespace() -> None:
-    assert len({badge(key, name) for key in (b"one", b"two") for name in ("team-a", "team-b")}) == 4
+def test_a_badge_is_good_for_one_namespace_and_one_installation() -> None:
+    token = badge(b"key", "team-a")
+    assert holder(b"key", token) == "team-a"
+    for key, other in (
+        (b"other", token),
+        (b"key", token.replace("team-a", "team-b")),
+        (b"key", "team-a"),
+        (b"key", ""),
+        (b"key", "ü.ü"),
+        (b"", badge(b"", "team-a")),
+    ):
+        assert holder(key, other) is None

@@ -31,12 +31,14 @@ class Policy:
         hourly: A unit that asks more often than this an hour is a bot and excluded; 0 excludes nobody.
         grace: Microseconds for which an outcome waits for the exposure of its unit.
         retention: Microseconds for which ids of exposures are known, and closed Experiments keep units.
+        counts: Microseconds for which counts of profiles are kept.
     """
 
     patience: Patience = PATIENCE
     hourly: int = 0
     grace: int = DAY
     retention: int = 7 * DAY
+    counts: int = 14 * DAY
 
 
 class Book:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from assay_collector.ledger.book import Policy
 from assay_collector.store import schema
+from assay_collector.store.profiles import forget
 from assay_collector.store.rows import Row, Rows, rows_of
 
 STEP = 2_000  # rows in one transaction
@@ -23,6 +24,7 @@ def sweep(connection: Connection, policy: Policy, now: int, step: int = STEP) ->
         _orphans(connection, rows, now - policy.grace, step)
         | _ids(connection, rows, now - policy.retention, step)
         | _finished(connection, rows, now - policy.retention, step)
+        | forget(connection, now - policy.counts, step)
     )
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from assay_collector.batch import Answer, Batch, Declared, Exposures, Outcomes, Tick
+from assay_collector.batch import Answer, Batch, Counted, Declared, Exposures, Outcomes, Tick
 from assay_collector.ledger.book import Book, Policy
 from assay_collector.ledger.closing import close
+from assay_collector.ledger.counting import count
 from assay_collector.ledger.exposing import expose
 from assay_collector.ledger.recording import record
 from assay_collector.ledger.sweeping import sweep
@@ -41,6 +42,9 @@ def transact(connection: Connection, policy: Policy, now: int, batches: Sequence
             answer.changed = declare(connection, batch.uid, batch.plan, batch.progress, now)
             done.changed |= answer.changed
     _events(connection, policy, now, batches, done)
+    for index, batch in enumerate(batches):
+        if isinstance(batch, Counted):
+            done.answers[index] = count(connection, policy, now, batch)
     for batch, answer in zip(batches, done.answers, strict=True):
         if isinstance(batch, Tick):
             done.changed |= close(connection, policy, now)

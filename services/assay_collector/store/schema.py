@@ -145,3 +145,34 @@ clock = Table(
     Column("id", Integer, primary_key=True),
     Column("revision", BigInteger, nullable=False),
 )
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    UniqueConstraint("namespace", "model", "version", "digest", name="profiles_by_version"),
+)
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("profile", Integer, primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # begin of the window
+    Column("rows", BigInteger, nullable=False),
+    Column("columns", LargeBinary, nullable=False),  # JSON, compressed
+    Index("counts_by_time", "at"),
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("profile", Integer, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("senders_by_time", "at"),
+)
