@@ -41,7 +41,7 @@ class Refused(Exception):  # noqa: N818  it reads as a sentence: the API server 
 
 
 class Leaving(Refused):
-    """The namespace is being deleted: nothing new is made there, and nothing has to be."""
+    """The namespace is being deleted, or gone: nothing new is made there, and nothing has to be."""
 
 
 class Cluster(Protocol):

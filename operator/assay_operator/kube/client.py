@@ -18,7 +18,7 @@ from assay_operator.kube import Body, Kind, Leaving, Refused
 MAX_CONNECTIONS = 16
 _NOT_FOUND, _CONFLICT, _SERVER_FAULT, _BUSY = 404, 409, 500, 429
 
-_GOING = "because it is being terminated"  # the API server has no better mark for it
+_GOING = ("because it is being terminated", 'namespaces "')  # the API server has no better mark for it
 
 _requests = Counter("assay_api_requests", "Requests to the API server.", ["verb", "code"])
 T = TypeVar("T")
@@ -112,7 +112,7 @@ async def _said(verb: str, call: Awaitable[T]) -> T:
 
 
 def _refusal(status: int, message: str) -> Refused:
-    return (Leaving if _GOING in message else Refused)(status, message)
+    return (Leaving if any(mark in message for mark in _GOING) else Refused)(status, message)
 
 
 def _message(error: ApiException) -> str:

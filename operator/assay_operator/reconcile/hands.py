@@ -7,9 +7,11 @@ from typing import Any
 
 from assay_api import Experiment, Model, ModelVersion, Ref
 from assay_operator.decide.difference import says
-from assay_operator.kube import Body, Cluster, Kind
+from assay_operator.kube import Body, Cluster, Kind, Refused
 from assay_operator.kube.store import Key, Store
 from assay_operator.manifests.status import events, status
+
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,18 @@ class Hands:
         await self.cluster.delete(kind, ref)
 
     async def report(self, thing: Model | ModelVersion | Experiment, news: Any) -> bool:
-        """Write a status unless it says so already: a write wakes every watcher. Tell of new conditions."""
+        """Write a status unless it says so already: a write wakes every watcher. Tell of new conditions.
+
+        What has been deleted since it was seen has no status any more; the news of that is on its way.
+        """
         if news == thing.status:
             return False
-        self.store.put(await self.cluster.apply_status(status(thing, news)))
+        try:
+            self.store.put(await self.cluster.apply_status(status(thing, news)))
+        except Refused as refused:
+            if refused.status != NOT_FOUND:
+                raise
+            return False
         for event in events(thing, thing.status.conditions, news.conditions, self.now()):
             await self.cluster.create(event)
         return True
