@@ -21,6 +21,11 @@ LAYER_FITS = "in a layer the ramp must not exceed the candidates' part of layer.
 PROMISE = "an Experiment needs a primary metric or a guardrail, or it could never decide"
 ENDS = "maxDuration must not be shorter than minDuration"
 NOT_OURS = "headers that start with x-assay- or x-envoy- are the gateway's own"
+SHADOW_IS_ONE = "mode Shadow has a control and one candidate, and no layer"
+SHADOW_COUNTS_NOBODY = (
+    "mode Shadow counts no units: no primary, no guardrails, no minUnitsPerArm, and secondary metrics of "
+    "Prometheus or SQL only"
+)
 FIXED = "{0} cannot change while the Experiment runs; make a new Experiment"
 
 
@@ -102,6 +107,10 @@ class Decision(Resource):
     max_units: Annotated[
         int, Field(ge=0, le=1_000_000_000_000, description="Inconclusive after so many units; 0: no bound.")
     ] = 0
+    approval: Annotated[
+        Literal["Automatic", "Manual"],
+        Field(description="Manual: a winner waits for the annotation assay.dev/approve."),
+    ] = "Automatic"
     on_inconclusive: Annotated[
         Literal["KeepControl", "Promote"], Field(description="Who serves on when time is up.")
     ] = "KeepControl"
@@ -121,6 +130,16 @@ _ARM_NAMES = {
     "!has(self.layer) || self.ramp.all(s, s.percent * 100"
     " <= self.layer.share * (100 - self.arms[0].weight))": LAYER_FITS,
     "has(self.metrics.primary) || size(self.metrics.guardrails) > 0": PROMISE,
+}
+_WITHOUT_SPLIT = {RAMP_FITS, PROMISE}  # what a shadow need not heed
+_EXPERIMENT_RULES = {
+    f"self.mode == 'Shadow' || ({rule})" if words in _WITHOUT_SPLIT else rule: words
+    for rule, words in _ARM_NAMES.items()
+} | {
+    "self.mode != 'Shadow' || (size(self.arms) == 2 && !has(self.layer))": SHADOW_IS_ONE,
+    "self.mode != 'Shadow' || (!has(self.metrics.primary) && size(self.metrics.guardrails) == 0"
+    " && self.metrics.secondary.all(m, has(m.prometheus) || has(m.sql))"
+    " && self.ramp.all(s, s.minUnitsPerArm == 0))": SHADOW_COUNTS_NOBODY,
 }
 _VERSIONS = {
     "self.mode == 'AA' ? self.arms.all(a, a.version == self.arms[0].version)"
@@ -162,16 +181,17 @@ class ExperimentTemplate(Resource):
 class ExperimentSpec(Resource):
     """What to compare, how fast to widen it, and when to believe the difference."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_ARM_NAMES | _VERSIONS))
+    model_config = ConfigDict(json_schema_extra=rules(_EXPERIMENT_RULES | _VERSIONS))
 
     model_ref: ModelRef
     hypothesis: Annotated[
         str | None, Field(max_length=2000, description="What is expected, in a sentence.")
     ] = None
     mode: Annotated[
-        Literal["AB", "AA"],
+        Literal["AB", "AA", "Shadow"],
         Field(
-            description="AB: candidates against the control. AA: one version in every arm, to test the test."
+            description="AB: candidates against the control. AA: one version in every arm, to test the test. "
+            "Shadow: the candidate is shown copies of requests, and nobody sees its answers."
         ),
     ] = "AB"
     unit: Unit = Unit()
@@ -186,7 +206,7 @@ class ExperimentSpec(Resource):
         ),
     ]
     ramp: Ramp = DEFAULT_RAMP
-    metrics: Metrics
+    metrics: Metrics = Metrics()
     decision: Decision = Decision()
     suspend: Annotated[
         bool,
@@ -212,11 +232,25 @@ class ExperimentSpec(Resource):
     def _same_rules_as_the_api_server(self) -> Self:
         different = len({arm.version for arm in self.arms})
         versions = different == 1 if self.mode == "AA" else different == len(self.arms)
-        _check((*_shape(self), (versions, VERSIONS_DIFFER)))
+        _check((*_shape(self, shadow=self.mode == "Shadow"), (versions, VERSIONS_DIFFER)))
+        if self.mode == "Shadow":
+            _check(_shadow(self))
         return self
 
 
-def _shape(spec: ExperimentTemplate | ExperimentSpec) -> tuple[tuple[bool, str], ...]:
+def _shadow(spec: ExperimentSpec) -> tuple[tuple[bool, str], ...]:
+    metrics = spec.metrics
+    asked = all(metric.query for metric in metrics.secondary)
+    uncounted = not any(step.min_units_per_arm for step in spec.ramp)
+    return (
+        (len(spec.arms) == 2 and spec.layer is None, SHADOW_IS_ONE),  # noqa: PLR2004
+        (not metrics.primary and not metrics.guardrails and asked and uncounted, SHADOW_COUNTS_NOBODY),
+    )
+
+
+def _shape(
+    spec: ExperimentTemplate | ExperimentSpec, *, shadow: bool = False
+) -> tuple[tuple[bool, str], ...]:
     arms, metrics = spec.arms, spec.metrics
     percents = [step.percent for step in spec.ramp]
     most = (spec.layer.share if spec.layer else ALL) * (ALL - arms[0].weight)
@@ -225,9 +259,9 @@ def _shape(spec: ExperimentTemplate | ExperimentSpec) -> tuple[tuple[bool, str],
         (len({arm.name for arm in arms}) == len(arms), NAMES_DIFFER),
         (not {arm.name for arm in arms} & set(RESERVED), NAME_IS_TAKEN),
         (percents == sorted(percents), RAMP_ASCENDS),
-        (max(percents) <= ALL - arms[0].weight, RAMP_FITS),
+        (shadow or max(percents) <= ALL - arms[0].weight, RAMP_FITS),
         (spec.layer is None or max(percents) * ALL <= most, LAYER_FITS),
-        (bool(metrics.primary or metrics.guardrails), PROMISE),
+        (shadow or bool(metrics.primary or metrics.guardrails), PROMISE),
     )
 
 

@@ -81,6 +81,14 @@ class Checks(Observed):
         str, Field(max_length=256, description="Assignment: does every exposure stand where it should?")
     ] = ""
     freshness: Annotated[str, Field(max_length=256, description="Age of the newest data.")] = ""
+    sources: Annotated[
+        str, Field(max_length=1024, description="Metrics whose source gives no numbers, and why.")
+    ] = ""
+    crossover_units: Annotated[int, Field(ge=0, description="Seen in two arms; excluded.")] = 0
+    bot_units: Annotated[int, Field(ge=0, description="Asked too often; excluded.")] = 0
+    duplicate_exposures: Annotated[int, Field(ge=0, description="Came again; counted once.")] = 0
+    orphan_outcomes: Annotated[int, Field(ge=0, description="Of units in no arm.")] = 0
+    late_outcomes: Annotated[int, Field(ge=0, description="After their window or the end.")] = 0
 
 
 class Verdict(Observed):

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from assay_api.metric_source import SOURCE, PrometheusQuery, Source, SqlQuery
 from assay_api.resource import Duration, Name, Resource, rules
 
 ONE_SIZE = "say exactly one of absolute or relative"
@@ -11,6 +12,10 @@ GATEWAY_COUNTS_UNITS = "a Gateway metric is a Proportion of units; type must be 
 SLOW_IS_SEEN_BY_THE_GATEWAY = "slowerThan needs source Gateway"
 WINDOW_IS_FOR_EVENTS = "window, missing and aggregate need source Events"
 CAP_IS_FOR_MEANS = "cap needs type Mean"
+CAP_NEEDS_VALUES = "cap needs source Events; another source caps in its query"
+PROMETHEUS_ASKS = "source Prometheus needs prometheus, and no other source may have it"
+SQL_ASKS = "source SQL needs sql, and no other source may have it"
+MEANS_NEED_SQUARES = "a Mean of Prometheus needs prometheus.sumOfSquares"
 NOTHING_IS_MISSING = "a Gateway metric counts every exposed unit; missing must be Zero"
 BAD_IS_COUNTED = "a Gateway metric counts bad units; direction must be Decrease"
 
@@ -43,6 +48,10 @@ _METRIC_RULES = {
     "self.source != 'Gateway' || self.direction == 'Decrease'": BAD_IS_COUNTED,
     "self.source != 'Gateway' || self.missing == 'Zero'": NOTHING_IS_MISSING,
     "self.type == 'Mean' || !has(self.cap)": CAP_IS_FOR_MEANS,
+    "self.source == 'Events' || !has(self.cap)": CAP_NEEDS_VALUES,
+    "(self.source == 'Prometheus') == has(self.prometheus)": PROMETHEUS_ASKS,
+    "(self.source == 'SQL') == has(self.sql)": SQL_ASKS,
+    "self.type != 'Mean' || !has(self.prometheus) || has(self.prometheus.sumOfSquares)": MEANS_NEED_SQUARES,
 }
 
 
@@ -56,12 +65,9 @@ class Metric(Resource):
         Literal["Proportion", "Mean"],
         Field(description="Proportion: 0 or 1 for a unit. Mean: any number for a unit."),
     ] = "Proportion"
-    source: Annotated[
-        Literal["Events", "Gateway"],
-        Field(
-            description="Events: outcomes sent to the collector. Gateway: answers, as the gateway saw them."
-        ),
-    ] = "Events"
+    source: Annotated[Source, SOURCE] = "Events"
+    prometheus: Annotated[PrometheusQuery | None, Field(description="What to ask, of Prometheus.")] = None
+    sql: Annotated[SqlQuery | None, Field(description="What to ask, of a database.")] = None
     direction: Annotated[Literal["Increase", "Decrease"], Field(description="Which way is better.")] = (
         "Increase"
     )
@@ -99,16 +105,31 @@ class Metric(Resource):
         float | None, Field(gt=0, description="Standard deviation expected of a Mean; plans the sample size.")
     ] = None
 
+    @property
+    def query(self) -> PrometheusQuery | SqlQuery | None:
+        """What to ask, if somebody else than the collector counts."""
+        return self.prometheus or self.sql
+
+    @property
+    def counts_every_unit(self) -> bool:
+        """Whether each unit that was enrolled is in the counts, so that the declared split is theirs too."""
+        return self.query is None and self.missing == "Zero"
+
     @model_validator(mode="after")
     def _same_rules_as_the_api_server(self) -> Self:
-        gateway = self.source == "Gateway"
+        gateway, means = self.source == "Gateway", self.type == "Mean"
+        squares = self.prometheus is None or self.prometheus.sum_of_squares is not None
         for holds, message in (
             (not gateway or self.type == "Proportion", GATEWAY_COUNTS_UNITS),
             (gateway or self.slower_than is None, SLOW_IS_SEEN_BY_THE_GATEWAY),
-            (not gateway or self.window is None, WINDOW_IS_FOR_EVENTS),
+            (self.source == "Events" or self.window is None, WINDOW_IS_FOR_EVENTS),
             (not gateway or self.direction == "Decrease", BAD_IS_COUNTED),
             (not gateway or self.missing == "Zero", NOTHING_IS_MISSING),
-            (self.type == "Mean" or self.cap is None, CAP_IS_FOR_MEANS),
+            (means or self.cap is None, CAP_IS_FOR_MEANS),
+            (self.source == "Events" or self.cap is None, CAP_NEEDS_VALUES),
+            ((self.source == "Prometheus") == (self.prometheus is not None), PROMETHEUS_ASKS),
+            ((self.source == "SQL") == (self.sql is not None), SQL_ASKS),
+            (not means or squares, MEANS_NEED_SQUARES),
         ):
             if not holds:
                 raise ValueError(message)
@@ -129,12 +150,7 @@ class Guardrail(Metric):
     direction: Annotated[Literal["Increase", "Decrease"], Field(description="Which way is better.")] = (
         "Decrease"
     )
-    source: Annotated[
-        Literal["Events", "Gateway"],
-        Field(
-            description="Events: outcomes sent to the collector. Gateway: answers, as the gateway saw them."
-        ),
-    ] = "Gateway"
+    source: Annotated[Source, SOURCE] = "Gateway"
     margin: Annotated[Size, Field(description="How much worse is still bearable.")]
 
 

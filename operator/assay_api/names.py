@@ -10,6 +10,7 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT = "app.kubernetes.io/component"
 OPERATOR = "assay-operator"
 ABORT = f"{GROUP}/abort"  # an annotation: who wants an Experiment to end, and why
+APPROVE = f"{GROUP}/approve"  # an annotation: who lets the winner of an Experiment be promoted
 FINALIZER = f"{GROUP}/finalizer"
 DIGEST = f"{GROUP}/digest"
 SETTLED = "assay.settled"  # a count of our own beside the user's metrics, whose names have no dot

@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import kopf
 
 from assay_api import Ref
@@ -17,15 +20,21 @@ from assay_operator.handlers.web import application, server
 from assay_operator.kube import Cluster, Refused
 from assay_operator.kube.client import connected
 from assay_operator.kube.store import Store
+from assay_operator.reconcile.badges import Badges
 from assay_operator.reconcile.experiment import ExperimentReconciler
 from assay_operator.reconcile.family import Gatherer
 from assay_operator.reconcile.hands import Hands
 from assay_operator.reconcile.model import ModelReconciler
+from assay_operator.reconcile.observe import Eyes
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.reconcile.version import VersionReconciler
 from assay_operator.settings import Settings, kopf_settings
-from assay_operator.telemetry import Outcomes, metrics
+from assay_operator.telemetry import NoAnswer, metrics
 from assay_operator.telemetry.collector import collector
+from assay_operator.telemetry.polls import Polls
+from assay_operator.telemetry.prometheus import TIMEOUT as PROMETHEUS_TIMEOUT
+from assay_operator.telemetry.prometheus import Prometheus
+from assay_operator.telemetry.sql import Sql
 from assay_operator.xds import AdsServer, Gateways
 
 START_ATTEMPTS = 30
@@ -39,16 +48,13 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def reconciler(
-    settings: Settings, cluster: Cluster, store: Store, outcomes: Outcomes, gateways: Gateways
-) -> ModelReconciler:
+def reconciler(settings: Settings, hands: Hands, eyes: Eyes, gateways: Gateways) -> ModelReconciler:
     """Wire the reconcilers."""
-    hands = Hands(cluster, store, now)
     return ModelReconciler(
         hands=hands,
-        gather=Gatherer(store, settings.own_namespace),
-        versions=VersionReconciler(hands, settings.platform),
-        experiments=ExperimentReconciler(hands, outcomes),
+        gather=Gatherer(hands.store, settings.own_namespace),
+        versions=VersionReconciler(hands, settings.platform, Badges(settings.predictor_key)),
+        experiments=ExperimentReconciler(hands, eyes),
         gateways=gateways,
     )
 
@@ -65,8 +71,10 @@ async def serve(settings: Settings) -> None:
     async with (
         connected(settings.watched) as cluster,
         collector(settings.collector_url, settings.tokens_dir) as outcomes,
+        counted(settings, cluster, lambda ref: queue.add(ref)) as sources,  # noqa: PLW0108  is yet to be
     ):
-        reconcile = reconciler(settings, cluster, store, outcomes, ads)
+        eyes = Eyes(outcomes, sources)
+        reconcile = reconciler(settings, Hands(cluster, store, now), eyes, ads)
 
         queue: WorkQueue[Ref] = WorkQueue(lambda ref: _timed(reconcile, triggers, ref))
         triggers = Triggers(cluster, store, queue, ads)
@@ -97,6 +105,25 @@ async def serve(settings: Settings) -> None:
             for task in others:
                 task.cancel()
         await ads.stop()
+
+
+@asynccontextmanager
+async def counted(settings: Settings, cluster: Cluster, wake: Callable[[Ref], None]) -> AsyncIterator[Polls]:
+    """Reach those who count what the collector does not."""
+
+    async def secret(ref: Ref, key: str) -> str:
+        try:
+            return await cluster.secret(ref, key)
+        except Refused as refused:
+            raise NoAnswer(
+                f"Secret {ref.name}: {refused}; the chart's sources.sql.secrets allows it"
+            ) from refused
+
+    async with httpx.AsyncClient(timeout=httpx.Timeout(PROMETHEUS_TIMEOUT, connect=2)) as client:
+        asked = Prometheus(client, settings.prometheus_url.rstrip("/"))
+        polls = Polls({"Prometheus": asked, "SQL": Sql(secret, settings.sql_drivers)}, wake)
+        yield polls
+        await polls.close()
 
 
 async def _timed(reconcile: ModelReconciler, triggers: Triggers, ref: Ref) -> float | None:

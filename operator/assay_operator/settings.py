@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     own_namespace: str = "default"
     collector_url: str = "http://assay-collector:8080"
     tokens_dir: Path = Path("/etc/assay/tokens")
+    prometheus_url: str = ""  # where metrics with source Prometheus are asked
+    sql_drivers: tuple[str, ...] = ("postgresql",)  # databases that metrics with source SQL may name
     gateway_port: int = 8080
     gateway_tls_port: int = 0  # none
     predictor_image: str = "assay-predictor:latest"
@@ -41,6 +43,11 @@ class Settings(BaseSettings):
         """Namespaces to look at: our own has the gateways; none means all."""
         return tuple(dict.fromkeys((*self.namespaces, self.own_namespace))) if self.namespaces else ()
 
+    def predictor_key(self) -> bytes:
+        """Return the key of predictors' tokens, which may be rotated in place; empty if there is none."""
+        path = self.tokens_dir / "predictor"
+        return path.read_bytes().strip() if path.exists() else b""
+
     @property
     def platform(self) -> Platform:
         """What every Model has in common."""
@@ -52,6 +59,7 @@ class Settings(BaseSettings):
             store=store,
             gateway_port=self.gateway_port,
             trainer_memory=self.trainer_memory,
+            collector_url=self.collector_url,
         )
 
 

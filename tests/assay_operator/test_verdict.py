@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assay_api import ExperimentSpec
 from assay_operator.decide.analysis import plan, readings, reported
-from assay_operator.decide.observed import ArmSeen, Observed, Trust
+from assay_operator.decide.observed import ArmSeen, Findings, Gap, Observed, Trust
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
 
@@ -70,6 +70,12 @@ def seen(
     return replace(usual, **more)
 
 
+def trusted(**more: Any) -> Trust:
+    """Numbers that are fine but for what is said."""
+    return replace(seen().trust, **more)
+
+
+MANUAL = spec(decision={"minDuration": "1h", "maxDuration": "1d", "approval": "Manual"})
 HOUR = START + timedelta(minutes=30)
 TENTH = START + timedelta(minutes=5)
 
@@ -128,7 +134,7 @@ TENTH = START + timedelta(minutes=5)
             id="an arm without its version",
         ),
         pytest.param(
-            seen(trust=Trust(audit_mismatches=1, data_age=1.0)),
+            seen(trust=Trust(findings=Findings(audit_mismatches=1), data_age=1.0)),
             "Invalidate",
             "AuditFailed",
             id="one exposure out of place",
@@ -192,6 +198,92 @@ TENTH = START + timedelta(minutes=5)
             "NotProgrammed",
             id="gateways that are behind hold a win",
         ),
+        pytest.param(
+            seen(right=(0.8, 0.9), trust=trusted(findings=Findings(crossover_units=51))),
+            "Invalidate",
+            "UnitsCross",
+            id="units that are seen in both arms",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), trust=trusted(findings=Findings(crossover_units=50))),
+            "Promote",
+            "CandidateWins",
+            id="a few of them are left out",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), trust=trusted(findings=Findings(bot_units=1001))),
+            "Hold",
+            "BotUnits",
+            id="one unit in ten is no person",
+        ),
+        pytest.param(
+            seen(errors=(0.0, 0.2), trust=trusted(findings=Findings(bot_units=1001))),
+            "RollBack",
+            "GuardrailBreached",
+            id="harm does not wait for doubts about bots",
+        ),
+        pytest.param(
+            seen(
+                right=(0.8, 0.9),
+                trust=trusted(
+                    findings=Findings(duplicate_exposures=9999, orphan_outcomes=9999, late_outcomes=9)
+                ),
+            ),
+            "Promote",
+            "CandidateWins",
+            id="what is counted once or nowhere speaks against nobody",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), trust=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),))),
+            "Hold",
+            "MetricUnavailable",
+            id="a source that fails is no failure of the candidate, and no win",
+        ),
+        pytest.param(
+            seen(right=(0.9, 0.8), trust=trusted(gaps=(Gap("errors", "NoData", "nothing came"),))),
+            "Hold",
+            "NoData",
+            id="a source without data holds",
+        ),
+        pytest.param(
+            seen(
+                now=START + timedelta(days=2),
+                trust=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),)),
+            ),
+            "Conclude",
+            "NoDataInTime",
+            id="a source that fails until the end",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), trust=trusted(gaps=(Gap("else", "MetricUnavailable", "502"),))),
+            "Promote",
+            "CandidateWins",
+            id="a metric that is only reported holds nothing",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), spec=MANUAL),
+            "Hold",
+            "WaitingForApproval",
+            id="a person has the last word",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), spec=MANUAL, approved="ada"),
+            "Promote",
+            "CandidateWins",
+            id="and has said it",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), errors=(0.0, 0.2), spec=MANUAL),
+            "RollBack",
+            "GuardrailBreached",
+            id="harm waits for no approval",
+        ),
+        pytest.param(
+            seen(right=(0.8, 0.9), spec=MANUAL, now=START + timedelta(days=2)),
+            "Conclude",
+            "NotApproved",
+            id="nobody said it in time",
+        ),
     ],
 )
 def test_what_is_seen_decides(observed: Observed, kind: str, reason: str) -> None:
@@ -213,6 +305,40 @@ def test_inconclusive_promotes_only_if_the_user_said_so_and_data_came() -> None:
     assert decide(seen(spec=asked, now=late)).winner == "churn-2"
     assert decide(seen(spec=asked, now=late, units=0, trust=Trust())).winner is None
     assert decide(seen(now=late)).winner is None
+
+
+def test_what_nobody_approved_is_not_promoted_as_inconclusive_either() -> None:
+    decision = {"minDuration": "1h", "maxDuration": "1d", "onInconclusive": "Promote", "approval": "Manual"}
+    late, asked = START + timedelta(days=2), spec(decision=decision)
+    assert decide(seen(spec=asked, now=late)).winner is None
+    assert decide(seen(spec=asked, now=late, approved="ada")).winner == "churn-2"
+
+
+QUERY = {"count": "x", "sum": "y"}
+SHADOW = {
+    "mode": "Shadow",
+    "ramp": [{"percent": 10, "minDuration": "10m"}, {"percent": 99}],
+    "metrics": {"secondary": [{"name": "slow", "source": "Prometheus", "prometheus": QUERY}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "reason"),
+    [
+        pytest.param({"units": 0, "trust": Trust()}, "Hold", "Running", id="it needs no unit and no data"),
+        pytest.param(
+            {"step": 0, "step_started_at": START}, "Advance", "StepDone", id="more requests step by step"
+        ),
+        pytest.param({"aborted": "enough"}, "Abort", "Aborted", id="somebody has seen enough"),
+        pytest.param({"down": {"boosted": 31.0}}, "RollBack", "CandidateDown", id="it went down"),
+        pytest.param({"lost": "gone"}, "Invalidate", "VersionLost", id="its version is gone"),
+        pytest.param({"now": START + timedelta(days=2)}, "Conclude", "ShadowOver", id="it was shown enough"),
+    ],
+)
+def test_a_shadow_decides_nothing_but_its_end(change: dict[str, Any], kind: str, reason: str) -> None:
+    asked = spec(**SHADOW)
+    outcome = decide(seen(spec=asked, right=(0.2, 0.9), errors=(0, 0.9), **change))
+    assert (outcome.kind, outcome.reason, outcome.winner) == (kind, reason, None)
 
 
 def test_a_safe_rollout_is_promoted_by_its_guardrails_alone() -> None:

@@ -46,7 +46,7 @@ def plan(spec: ExperimentSpec, timeout: float = 30.0) -> Plan:
 
 
 def _rule(metric: Metric, alpha: float, units: float | None) -> Rule:
-    rate = metric.baseline if metric.type == "Proportion" and metric.missing == "Zero" else None
+    rate = metric.baseline if metric.type == "Proportion" and metric.counts_every_unit else None
     return primary_rule(
         metric.type, alpha=alpha, planned_units=units, base_rate=rate, direction=metric.direction
     )
@@ -70,7 +70,7 @@ def _guard_rate(guardrail: Guardrail) -> float | None:
     """Where only units with an outcome count, their split is not the declared one: no rule may rely on it."""
     if guardrail.type != "Proportion":
         return None
-    return 0.5 if guardrail.missing == "Ignore" else guardrail.baseline
+    return guardrail.baseline if guardrail.counts_every_unit else 0.5
 
 
 def _units(spec: ExperimentSpec, primary: Primary) -> int | None:

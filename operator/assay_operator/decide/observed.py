@@ -1,9 +1,9 @@
 """Everything a decision about an Experiment may look at, gathered beforehand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from assay_api import ExperimentSpec
 from assay_api.duration import seconds
@@ -37,13 +37,46 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What the collector found strange.
+
+    Attributes:
+        audit_mismatches: Exposures under another arm than the hash says.
+        crossover_units: Units seen in two arms, and excluded.
+        bot_units: Units that asked too often, and were excluded.
+        duplicate_exposures: Exposures that came again, and were counted once.
+        orphan_outcomes: Outcomes of units that were in no arm; most are of who is not enrolled.
+        late_outcomes: Outcomes after their window or after the end, which count nowhere.
+    """
+
+    audit_mismatches: int = 0
+    crossover_units: int = 0
+    bot_units: int = 0
+    duplicate_exposures: int = 0
+    orphan_outcomes: int = 0
+    late_outcomes: int = 0
+
+
+NOTHING_STRANGE = Findings()
+
+
+class Gap(NamedTuple):
+    """A metric whose source gave no numbers; `reason` is one of a hold."""
+
+    metric: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Trust:
     """What speaks for or against the numbers."""
 
     srm: Srm | None = None
-    audit_mismatches: int = 0
+    findings: Findings = NOTHING_STRANGE
     data_age: float | None = None  # seconds; None: nothing has ever come
     fault: str = ""  # why the collector could not be asked
+    gaps: tuple[Gap, ...] = ()  # metrics of other sources that nobody answers for
 
 
 @dataclass(frozen=True)
@@ -58,6 +91,7 @@ class Observed:
     arms: tuple[ArmSeen, ...]
     readings: tuple[Reading, ...] = ()
     trust: Trust = Trust()
+    approved: str = ""  # by whom
     aborted: str = ""  # who or what asks for the end
     lost: str = ""  # what an arm has lost that it cannot do without
     down: Mapping[str, float] = field(default_factory=dict)  # seconds without a ready pod, by candidate
@@ -104,14 +138,16 @@ class Observed:
                 arm.name: {
                     "version": arm.version,
                     "units": arm.units,
-                    "metrics": {name: [m.n, m.total, m.squares] for name, m in arm.moments.items()},
+                    "metrics": {name: list(m) for name, m in arm.moments.items()},
                 }
                 for arm in self.arms
             },
             "trust": {
                 "srmLogEvidence": round(self.trust.srm.log_e, 6) if self.trust.srm else None,
-                "auditMismatches": self.trust.audit_mismatches,
+                **asdict(self.trust.findings),
                 "dataAgeSeconds": self.trust.data_age,
+                "fault": self.trust.fault,
+                "gaps": [gap._asdict() for gap in self.trust.gaps],
             },
             "down": dict(self.down),
             "drifting": sorted(self.drifting),

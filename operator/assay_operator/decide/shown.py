@@ -40,6 +40,7 @@ PHASES = {
     "Conclude": "Inconclusive",
     "Abort": "Aborted",
 }
+ASKS = "WaitingForApproval"
 _BAD = {"RollBack", "Invalidate", "Abort"}
 
 
@@ -54,7 +55,7 @@ def pending(phase: str, reason: str, message: str) -> tuple[str, tuple[Claim, ..
 
 def running(reason: str, message: str) -> tuple[str, tuple[Claim, ...]]:
     """Return phase and conditions of one that runs and says what it waits for."""
-    return "Running", (
+    return ASKS if reason == ASKS else "Running", (
         Claim("Ready", "True", "Running", "units are split and measured"),
         Claim("Progressing", "True", reason, message),
         Claim("Degraded", "False", "Running", "nothing is wrong"),

@@ -3,68 +3,29 @@
 The first check that has something to say decides. Safety comes before evidence, doubt before verdicts.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
 from assay_api.duration import seconds, spelled
+from assay_api.names import APPROVE
 from assay_operator.decide.observed import Observed, Reading
+from assay_operator.decide.outcome import Check, Outcome
+from assay_operator.decide.trust import (
+    assignment_is_broken,
+    bots_are_many,
+    data_is_missing,
+    not_programmed,
+    ratio_is_broken,
+    source_is_silent,
+    units_cross,
+    version_is_lost,
+)
 from assay_operator.decide.waiting import waits_for
 from assay_stats import holm
 
-Kind = Literal["Hold", "Advance", "Promote", "RollBack", "Invalidate", "Conclude", "Abort"]
 DOWN_FOR = 30.0  # seconds without a ready pod that a candidate is allowed: a restart takes as long
-MISMATCHES_BORNE = 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What to do, why in one word, and the number and the bar in a sentence."""
-
-    kind: Kind
-    reason: str
-    message: str
-    winner: str | None = None  # version
-
-    @property
-    def final(self) -> bool:
-        """Whether the Experiment is over."""
-        return self.kind not in {"Hold", "Advance"}
-
-
-Check = Callable[[Observed], Outcome | None]
 
 
 def asked_to_stop(seen: Observed) -> Outcome | None:
     """A person, a deletion or a newer version ends it, whatever the numbers say."""
     return Outcome("Abort", "Aborted", seen.aborted) if seen.aborted else None
-
-
-def ratio_is_broken(seen: Observed) -> Outcome | None:
-    """Units are missing on one side: whatever made them go missing may make the difference."""
-    srm = seen.trust.srm
-    if srm is None or not srm.mismatch:
-        return None
-    units = ", ".join(f"{arm.name} {arm.units}" for arm in seen.arms)
-    return Outcome(
-        "Invalidate", "SampleRatioMismatch", f"units are not split as declared: {units} (p {srm.p_value:.2g})"
-    )
-
-
-def assignment_is_broken(seen: Observed) -> Outcome | None:
-    """An exposure under another arm than its hash says is a bug, not chance."""
-    if (wrong := seen.trust.audit_mismatches) <= MISMATCHES_BORNE:
-        return None
-    return Outcome(
-        "Invalidate",
-        "AuditFailed",
-        f"{wrong} exposures contradict the assignment, {MISMATCHES_BORNE} are allowed",
-    )
-
-
-def version_is_lost(seen: Observed) -> Outcome | None:
-    """An arm without its version cannot be what was tested."""
-    return Outcome("Invalidate", "VersionLost", seen.lost) if seen.lost else None
 
 
 def guardrail_is_breached(seen: Observed) -> Outcome | None:
@@ -111,35 +72,6 @@ def suspended(seen: Observed) -> Outcome | None:
     return Outcome("Hold", "Suspended", "spec.suspend is true") if seen.spec.suspend else None
 
 
-def data_is_missing(seen: Observed) -> Outcome | None:
-    """Missing data is never a verdict; but time runs out all the same, and then the control stays."""
-    trust, bar = seen.trust, seconds(seen.spec.decision.max_data_age)
-    if trust.fault:
-        problem = ("CollectorUnreachable", trust.fault)
-    elif trust.data_age is None or seen.total_units == 0:
-        problem = ("NoData", "no unit was seen yet")
-    elif trust.data_age > bar:
-        problem = ("StaleData", f"newest data is {spelled(trust.data_age)} old, {spelled(bar)} are allowed")
-    else:
-        return None
-    if seen.out_of_time:
-        return Outcome(
-            "Conclude",
-            "NoDataInTime",
-            f"{problem[1]}, and maxDuration {seen.spec.decision.max_duration} is over",
-        )
-    return Outcome("Hold", *problem)
-
-
-def not_programmed(seen: Observed) -> Outcome | None:
-    """What the gateways do not do yet cannot be judged."""
-    return (
-        None
-        if seen.programmed
-        else Outcome("Hold", "NotProgrammed", "waits until every gateway has the present table")
-    )
-
-
 def aa_found_a_difference(seen: Observed) -> Outcome | None:
     """The same version on both sides: any difference is a fault of the test, or alpha's share of bad luck."""
     if seen.spec.mode != "AA":
@@ -171,6 +103,16 @@ def candidate_is_worse(seen: Observed) -> Outcome | None:
             "RollBack", "PrimaryWorse", f"{worse[0].metric} of {worse[0].arm} is worse: {_numbers(worse[0])}"
         )
     return None
+
+
+def nobody_has_approved(seen: Observed) -> Outcome | None:
+    """Where a person has the last word, a win waits for it while there is time; harm does not wait."""
+    if seen.spec.decision.approval != "Manual" or seen.approved or not (win := _wins(seen)):
+        return None
+    if seen.out_of_time:
+        words = f"nobody approved it in time: {win.message}"
+        return Outcome("Conclude", "NotApproved", words)
+    return Outcome("Hold", "WaitingForApproval", f"{win.message}; annotate it with {APPROVE} to promote")
 
 
 def candidate_wins(seen: Observed) -> Outcome | None:
@@ -218,6 +160,15 @@ def time_is_over(seen: Observed) -> Outcome | None:
     return None
 
 
+def shadow_is_over(seen: Observed) -> Outcome | None:
+    """It was shown requests for as long as was wanted; what was measured of it is reported."""
+    if not seen.out_of_time:
+        return None
+    measured = [_numbers(r, f"{r.metric} of {r.arm} ") for r in seen.of("Secondary") if r.evidence]
+    words = "; ".join([f"shown requests for {spelled(seen.elapsed)}, and no caller saw an answer", *measured])
+    return Outcome("Conclude", "ShadowOver", words)
+
+
 def step_is_done(seen: Observed) -> Outcome | None:
     """Long enough, with units enough: let more of the world in."""
     if seen.last_step or not _step_is_served(seen):
@@ -235,6 +186,7 @@ CHECKS: tuple[Check, ...] = (
     asked_to_stop,
     ratio_is_broken,  # the numbers below would be about other units than declared
     assignment_is_broken,
+    units_cross,
     version_is_lost,
     guardrail_is_breached,  # harm before everything that could hold
     candidate_is_down,
@@ -242,20 +194,35 @@ CHECKS: tuple[Check, ...] = (
     world_drifts,
     suspended,
     data_is_missing,  # below, only fresh data speaks
+    source_is_silent,
+    bots_are_many,
     not_programmed,
     aa_found_a_difference,
     candidate_is_worse,
     ratio_is_unknown,
+    nobody_has_approved,
     candidate_wins,
     units_are_used_up,
     time_is_over,
     step_is_done,
 )
 
+SHADOW_CHECKS: tuple[Check, ...] = (  # nobody is split and nobody sees an answer: there is nothing to judge
+    asked_to_stop,
+    version_is_lost,
+    candidate_is_down,
+    candidate_drifts_alone,
+    suspended,
+    not_programmed,
+    shadow_is_over,
+    step_is_done,
+)
+
 
 def decide(seen: Observed) -> Outcome:
     """Return the first outcome that a check asks for, or a hold that says what it waits for."""
-    return next((outcome for check in CHECKS if (outcome := check(seen))), None) or still_running(seen)
+    checks = SHADOW_CHECKS if seen.spec.mode == "Shadow" else CHECKS
+    return next((outcome for check in checks if (outcome := check(seen))), None) or still_running(seen)
 
 
 def _step_is_served(seen: Observed) -> bool:
@@ -300,7 +267,8 @@ def _safe_rollout(seen: Observed) -> Outcome | None:
 
 
 def _inconclusive(seen: Observed, reason: str, message: str) -> Outcome:
-    promote = seen.spec.decision.on_inconclusive == "Promote" and seen.spec.mode == "AB"
+    may = seen.spec.decision.approval == "Automatic" or bool(seen.approved)
+    promote = may and seen.spec.decision.on_inconclusive == "Promote" and seen.spec.mode == "AB"
     return Outcome("Conclude", reason, message, seen.spec.candidates[0].version if promote else None)
 
 
@@ -308,10 +276,10 @@ def _version(seen: Observed, arm: str) -> str:
     return next(a.version for a in seen.arms if a.name == arm)
 
 
-def _numbers(reading: Reading) -> str:
+def _numbers(reading: Reading, of: str = "") -> str:
     evidence = reading.evidence
     assert evidence is not None
     return (
-        f"{evidence.estimate:+.4g}, confidence sequence {evidence.low:.4g} to {evidence.high:.4g}, "
+        f"{of}{evidence.estimate:+.4g}, confidence sequence {evidence.low:.4g} to {evidence.high:.4g}, "
         f"p {evidence.p_value:.2g}, {evidence.units} units"
     )

@@ -28,7 +28,9 @@ POD = Kind("v1", "Pod", "pods", ROLE)
 SERVICE = Kind("v1", "Service", "services", OF_MODEL)
 SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", OF_MODEL)
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", OF_MODEL)
-EVERY = (MODEL, VERSION, EXPERIMENT, DEPLOYMENT, JOB, POD, SERVICE, SLICE, CLAIM)
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", OF_MODEL)
+BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", OF_MODEL)
+EVERY = (MODEL, VERSION, EXPERIMENT, DEPLOYMENT, JOB, POD, SERVICE, SLICE, CLAIM, AUTOSCALER, BUDGET)
 
 
 class Refused(Exception):  # noqa: N818  it reads as a sentence: the API server refused
@@ -54,14 +56,20 @@ class Cluster(Protocol):
     async def listed(self, kind: Kind) -> tuple[list[Body], int]:
         """Return every object of a kind (that carries its label) and the list's resourceVersion."""
 
-    async def apply(self, manifest: Body) -> Body:
-        """Create the object, or make our fields of it look like `manifest`; return it."""
+    async def apply(self, manifest: Body, *, manager: str = "assay-operator") -> Body:
+        """Create the object, or make our fields of it look like `manifest`; return it.
+
+        Fields belong to the `manager` that applied them: what it leaves out next time goes away.
+        """
 
     async def apply_status(self, manifest: Body, *, manager: str = "assay-operator") -> Body:
         """Do the same to its `status` subresource."""
 
     async def create(self, manifest: Body) -> Body | None:
         """Create the object; None if there is one of that name."""
+
+    async def secret(self, ref: Ref, key: str) -> str:
+        """Return one value of a Secret; `Refused` with 404 if there is no such key."""
 
     async def delete(self, kind: Kind, ref: Ref) -> None:
         """Delete the object and, in the background, what it owns; gone already is fine."""

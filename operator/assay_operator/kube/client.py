@@ -1,5 +1,6 @@
 """`Cluster` through `kubernetes.aio`."""
 
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -45,9 +46,9 @@ class ApiCluster:
             oldest = version if oldest is None else min(oldest, version)
         return found, oldest or 0
 
-    async def apply(self, manifest: Body) -> Body:
+    async def apply(self, manifest: Body, *, manager: str = OPERATOR) -> Body:
         """See `Cluster.apply`."""
-        return await self._apply(manifest, OPERATOR)
+        return await self._apply(manifest, manager)
 
     async def apply_status(self, manifest: Body, *, manager: str = OPERATOR) -> Body:
         """See `Cluster.apply_status`."""
@@ -64,6 +65,15 @@ class ApiCluster:
             if refused.status == _CONFLICT:
                 return None
             raise
+
+    async def secret(self, ref: Ref, key: str) -> str:
+        """See `Cluster.secret`."""
+        resource = await self._resource("v1", "Secret")
+        found = await _said("get", self.api.get(resource, name=ref.name, namespace=ref.namespace))
+        value = (found.to_dict().get("data") or {}).get(key)
+        if value is None:
+            raise Refused(_NOT_FOUND, f"there is no key {key}")
+        return base64.b64decode(value).decode()
 
     async def delete(self, kind: Kind, ref: Ref) -> None:
         """See `Cluster.delete`."""

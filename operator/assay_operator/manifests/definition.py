@@ -21,9 +21,14 @@ def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool
         "table": encode(Interval(slots.arm, slots.start, slots.end) for slots in status.table),
         "epoch": status.epoch,
         "startedAt": status.started_at.isoformat() if status.started_at else None,
-        "metrics": [*(_metric(metric) for metric in experiment.spec.metrics.every), _settled(settle)],
+        "metrics": [*(_metric(metric) for metric in _counted(experiment)), _settled(settle)],
         "closed": closed,
     }
+
+
+def _counted(experiment: Experiment) -> list[Metric]:
+    """Return the metrics that the collector counts; the others have a source of their own."""
+    return [metric for metric in experiment.spec.metrics.every if metric.query is None]
 
 
 def _settled(window: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from assay_api import Experiment, ExperimentStatus, Slots, merged
@@ -14,16 +14,17 @@ from assay_assign import layer, table
 from assay_operator.decide.analysis import plan, reported
 from assay_operator.decide.layer import Holding
 from assay_operator.decide.observed import Observed
+from assay_operator.decide.outcome import Outcome
 from assay_operator.decide.shown import Claim, dated, material, over, pending, running
 from assay_operator.decide.start import Objection, Waiting, objection, whose_turn
-from assay_operator.decide.verdict import Outcome, decide
+from assay_operator.decide.verdict import decide
 from assay_operator.manifests.definition import definition
 from assay_operator.reconcile import gauges
 from assay_operator.reconcile.family import Family
 from assay_operator.reconcile.hands import Hands
 from assay_operator.reconcile.layer import Layers
-from assay_operator.reconcile.observe import UNKNOWN, observe
-from assay_operator.telemetry import NoAnswer, Outcomes, metrics
+from assay_operator.reconcile.observe import UNKNOWN, Eyes, observe
+from assay_operator.telemetry import NoAnswer, metrics
 
 SHOW_EVERY = 2.0  # seconds between two writes of numbers that grow by themselves
 LOOK_EVERY = 5.0  # seconds between two looks, if nobody calls
@@ -36,7 +37,7 @@ class ExperimentReconciler:
     """Holds the clients; all that lasts is in the status."""
 
     hands: Hands
-    outcomes: Outcomes
+    eyes: Eyes
     _shown: dict[str, float] = field(
         default_factory=dict
     )  # when numbers were last written; losing it is harmless
@@ -80,7 +81,7 @@ class ExperimentReconciler:
 
     async def _begin(self, experiment: Experiment, status: ExperimentStatus) -> Experiment:
         try:
-            await self.outcomes.define(experiment.metadata.uid, definition(experiment, status))
+            await self._define(experiment, status)
         except NoAnswer as nothing:  # no unit is sent before it can be counted
             return await self._show(
                 experiment, experiment.status, pending("Pending", "CollectorUnreachable", str(nothing))
@@ -102,23 +103,20 @@ class ExperimentReconciler:
     def _stepped(
         experiment: Experiment, status: ExperimentStatus, step: int, now: datetime
     ) -> ExperimentStatus:
-        within = layer.Span(status.slots.start, status.slots.end) if status.slots else layer.WHOLE
-        intervals = table(experiment.spec.weights, experiment.spec.ramp[step].percent, within)
         news = {
             "step": step,
             "step_started_at": now,
             "epoch": status.epoch + 1,
-            "table": tuple(Slots(arm=arm, start=start, end=end) for arm, start, end in intervals),
+            "table": _table(experiment, status, step),
         }
         return status.model_copy(update=news)
 
     async def _look(self, family: Family, experiment: Experiment) -> Experiment:
-        seen = await observe(self.outcomes, family, experiment, self.hands.now())
+        seen = await observe(self.eyes, family, experiment, self.hands.now())
         if seen.trust.fault == UNKNOWN:
             await self._remind(experiment)
         status = _measured(experiment, seen)
-        if seen.trust.srm:
-            gauges.ratio(experiment, seen.trust.srm.p_value)
+        gauges.trusted(experiment, seen.trust)
         outcome = decide(seen)
         if outcome.final:
             table_then = [slots.model_dump(by_alias=True) for slots in status.table]
@@ -131,7 +129,15 @@ class ExperimentReconciler:
     async def _remind(self, experiment: Experiment) -> None:
         """Tell the collector what it has forgotten; the next look sees what it counts from now on."""
         with contextlib.suppress(NoAnswer):
-            await self.outcomes.define(experiment.metadata.uid, definition(experiment, experiment.status))
+            await self._define(experiment, experiment.status)
+
+    async def _define(
+        self, experiment: Experiment, status: ExperimentStatus, *, closed: bool = False
+    ) -> None:
+        """Tell the collector what to count; of a shadow there is nothing."""
+        if experiment.spec.mode != "Shadow":
+            told = definition(experiment, status, closed=closed)
+            await self.eyes.outcomes.define(experiment.metadata.uid, told)
 
     async def _advance(
         self, experiment: Experiment, status: ExperimentStatus, outcome: Outcome
@@ -139,7 +145,7 @@ class ExperimentReconciler:
         """Tell the collector first: an exposure of an epoch that it does not know could not be checked."""
         wider = self._stepped(experiment, status, status.step + 1, self.hands.now())
         try:
-            await self.outcomes.define(experiment.metadata.uid, definition(experiment, wider))
+            await self._define(experiment, wider)
         except NoAnswer as nothing:
             return await self._show(experiment, status, running("CollectorUnreachable", str(nothing)))
         return await self._show(experiment, wider, running(outcome.reason, outcome.message))
@@ -168,12 +174,12 @@ class ExperimentReconciler:
 
     async def _close(self, experiment: Experiment) -> Experiment:
         """Tell the collector that what comes now is late; once, however often we are called."""
+        self.eyes.sources.forget(experiment.metadata.uid)
         done = find(experiment.status.conditions, "Closed")
         if (done and done.status == "True") or experiment.status.started_at is None:
             return experiment
         try:
-            told = definition(experiment, experiment.status, closed=True)
-            await self.outcomes.define(experiment.metadata.uid, told)
+            await self._define(experiment, experiment.status, closed=True)
             claim = Claim("Closed", "True", "Closed", "the collector counts no more")
         except NoAnswer as nothing:
             claim = Claim("Closed", "False", "CollectorUnreachable", str(nothing))
@@ -203,14 +209,28 @@ class ExperimentReconciler:
         return experiment.model_copy(update={"status": after})
 
 
+def _table(experiment: Experiment, status: ExperimentStatus, step: int) -> tuple[Slots, ...]:
+    """Return the slots of each arm at a step; a shadow enrols nobody."""
+    if experiment.spec.mode == "Shadow":
+        return ()
+    within = layer.Span(status.slots.start, status.slots.end) if status.slots else layer.WHOLE
+    intervals = table(experiment.spec.weights, experiment.spec.ramp[step].percent, within)
+    return tuple(Slots(arm=arm, start=start, end=end) for arm, start, end in intervals)
+
+
 def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     """Return the status with the newest numbers."""
     age, srm = seen.trust.data_age, seen.trust.srm
+    findings = asdict(seen.trust.findings)
+    mismatches = findings.pop("audit_mismatches")
+    gaps = "; ".join(f"{gap.metric}: {gap.reason}, {gap.message}" for gap in seen.trust.gaps)
     checks = Checks(
         srm=f"p {srm.p_value:.3g}" if srm else "no units yet",
         srm_log_evidence=round(srm.log_e, 9) if srm else 0.0,
-        audit=f"{seen.trust.audit_mismatches} mismatches",
-        freshness=seen.trust.fault or (f"{age:.0f} s" if age is not None else "no data yet"),
+        audit=f"{mismatches} mismatches",
+        freshness=(seen.trust.fault or (f"{age:.0f} s" if age is not None else "no data yet"))[:256],
+        sources=gaps[:1024],
+        **findings,
     )
     units = {arm.name: arm.units for arm in seen.arms}
     news = {
@@ -219,13 +239,9 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
         "checks": checks,
     }
     if seen.trust.fault:  # the last numbers stand
-        news = {"checks": checks.model_copy(update=_kept(experiment.status))}
+        known = experiment.status.checks or Checks()
+        news = {"checks": known.model_copy(update={"freshness": checks.freshness, "sources": gaps[:1024]})}
     return experiment.status.model_copy(update=news)
-
-
-def _kept(status: ExperimentStatus) -> dict[str, object]:
-    known = status.checks or Checks()
-    return {"srm": known.srm, "srm_log_evidence": known.srm_log_evidence, "audit": known.audit}
 
 
 def _arms(experiment: Experiment, status: ExperimentStatus, units: dict[str, int]) -> tuple[ArmStatus, ...]:

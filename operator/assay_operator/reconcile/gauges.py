@@ -1,12 +1,16 @@
 """Show an Experiment to Prometheus, and take it away when it is gone."""
 
+from dataclasses import asdict
+
 from assay_api import Experiment, ExperimentStatus
-from assay_operator.decide.shown import PHASES
+from assay_operator.decide.observed import Trust
+from assay_operator.decide.shown import ASKS, PHASES
 from assay_operator.telemetry import metrics
 
-_EVERY_PHASE = ("Queued", "Pending", "Running", *PHASES.values())
+_EVERY_PHASE = ("Queued", "Pending", "Running", ASKS, *PHASES.values())
 _READINGS = (metrics.effect, metrics.effect_low, metrics.effect_high, metrics.p_value)
-_ALL = (metrics.phase, metrics.share, metrics.units, metrics.srm_p_value, *_READINGS)
+_TRUST = (metrics.srm_p_value, metrics.data_age, metrics.findings)
+_ALL = (metrics.phase, metrics.share, metrics.units, *_TRUST, *_READINGS)
 
 
 def shown(experiment: Experiment, status: ExperimentStatus) -> None:
@@ -24,9 +28,16 @@ def shown(experiment: Experiment, status: ExperimentStatus) -> None:
                 gauge.labels(*who, line.arm, line.metric).set(value)
 
 
-def ratio(experiment: Experiment, p_value: float) -> None:
-    """Set the p-value of the declared split."""
-    metrics.srm_p_value.labels(*experiment.metadata.ref).set(p_value)
+def trusted(experiment: Experiment, trust: Trust) -> None:
+    """Set what speaks for or against the numbers."""
+    who = experiment.metadata.ref
+    if trust.srm:
+        metrics.srm_p_value.labels(*who).set(trust.srm.p_value)
+    if trust.data_age is not None:
+        metrics.data_age.labels(*who).set(trust.data_age)
+    if not trust.fault:
+        for check, count in asdict(trust.findings).items():
+            metrics.findings.labels(*who, check).set(count)
 
 
 def forget(namespace: str, name: str) -> None:

@@ -11,6 +11,7 @@ from assay_operator.decide.start import whose_turn
 from assay_operator.kube import EXPERIMENT, VERSION, Leaving
 from assay_operator.manifests.endpoint import endpoint_slice, service, url
 from assay_operator.manifests.offspring import experiment, model_version, source_digest
+from assay_operator.manifests.scaling import selector
 from assay_operator.reconcile.experiment import ExperimentReconciler, next_look
 from assay_operator.reconcile.family import Family, Gatherer
 from assay_operator.reconcile.hands import Hands
@@ -82,6 +83,7 @@ class ModelReconciler:
         """Take a step with every Experiment; those that ended make room for the next one."""
         for one in family.experiments:
             if one.metadata.deletion_timestamp:
+                self.experiments.eyes.sources.forget(one.metadata.uid)
                 continue
             family = family.having(await self.experiments(family, one, _ending(family, one)))
         return family
@@ -145,6 +147,8 @@ class ModelReconciler:
             "champion": line.champion,
             "candidate": line.wanted if line.wanted != line.champion else "",
             "endpoint": url(model),
+            "replicas": len(family.backends.get(line.champion, ())),
+            "selector": selector(line.champion) if line.champion else "",
             "source_digest": source_digest(model.spec.source),
             "source_generation": line.generation,
             "experiment": line.make_experiment or status.experiment,

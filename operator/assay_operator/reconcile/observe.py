@@ -1,25 +1,36 @@
 """Gather the numbers of a running Experiment into one frozen value."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from assay_api import Experiment
+from assay_api import Experiment, Ref
 from assay_api.condition import is_true
 from assay_api.model import Alert
-from assay_api.names import SETTLED
+from assay_api.names import APPROVE, SETTLED
 from assay_operator.decide.analysis import SRM_ALPHA, readings
-from assay_operator.decide.observed import ArmSeen, Observed, Trust
+from assay_operator.decide.observed import ArmSeen, Gap, Observed, Trust
 from assay_operator.reconcile.family import Family
-from assay_operator.telemetry import ArmSummary, NoAnswer, Outcomes, Summary
-from assay_stats import Srm, srm
+from assay_operator.telemetry import ArmSummary, NoAnswer, Outcomes, Question, Sample, Sources, Summary
+from assay_stats import Moments, Srm, srm
 
 UNKNOWN = "the collector does not know this Experiment"
 
 
-async def observe(outcomes: Outcomes, family: Family, experiment: Experiment, now: datetime) -> Observed:
+@dataclass(frozen=True)
+class Eyes:
+    """Whom to ask about the numbers."""
+
+    outcomes: Outcomes
+    sources: Sources
+
+
+async def observe(eyes: Eyes, family: Family, experiment: Experiment, now: datetime) -> Observed:
     """Ask the collector, look around, and return all that a decision may look at."""
-    summary, fault = await _asked(outcomes, experiment)
-    arms = _arms(experiment, summary)
     spec, status = experiment.spec, experiment.status
+    summary, fault = await _asked(eyes.outcomes, experiment)
+    samples = _samples(eyes.sources, experiment)
+    arms = _arms(experiment, summary, samples)
     assert status.started_at is not None
     assert status.step_started_at is not None
     assert status.plan is not None
@@ -31,7 +42,8 @@ async def observe(outcomes: Outcomes, family: Family, experiment: Experiment, no
         step_started_at=status.step_started_at,
         arms=arms,
         readings=() if fault else readings(spec, status.plan, arms, status.analysis),
-        trust=_trust(experiment, summary, fault, now),
+        trust=replace(_trust(experiment, summary, fault, now), gaps=_gaps(samples)),
+        approved=experiment.metadata.annotations.get(APPROVE, ""),
         lost=_lost(family, experiment),
         down=_down(family, experiment, now),
         drifting=_drifting(family, experiment),
@@ -41,32 +53,52 @@ async def observe(outcomes: Outcomes, family: Family, experiment: Experiment, no
 
 
 async def _asked(outcomes: Outcomes, experiment: Experiment) -> tuple[Summary, str]:
+    if experiment.spec.mode == "Shadow":  # no unit is in an arm
+        return Summary(), ""
     try:
         summary = await outcomes.summary(experiment.metadata.uid)
     except NoAnswer as nothing:
         return Summary(), str(nothing)
-    if (
-        summary is None
-    ):  # its database is new: it starts to count, and what it has lost is missing on both sides
+    if summary is None:  # its database is new: what it has lost is missing on both sides
         return Summary(), UNKNOWN
     return summary, ""
 
 
-def _arms(experiment: Experiment, summary: Summary) -> tuple[ArmSeen, ...]:
-    found = summary.arms
+def _samples(sources: Sources, experiment: Experiment) -> dict[str, Sample]:
+    """Return what is known of the metrics that the collector does not count."""
+    status, arms = experiment.status, tuple(arm.name for arm in experiment.spec.arms)
+    assert status.started_at is not None
+    model = Ref(experiment.metadata.namespace, experiment.spec.model_ref.name)
+    who = (model, experiment.metadata.name, experiment.metadata.uid)
+    return {
+        metric.name: sources.read(Question(*who, metric, arms, status.started_at))
+        for metric in experiment.spec.metrics.every
+        if metric.query
+    }
+
+
+def _gaps(samples: Mapping[str, Sample]) -> tuple[Gap, ...]:
+    return tuple(Gap(name, s.reason, s.message) for name, s in samples.items() if s.reason)
+
+
+def _arms(experiment: Experiment, summary: Summary, samples: Mapping[str, Sample]) -> tuple[ArmSeen, ...]:
+    nothing = ArmSummary(0, 0, {})
+    seen = [(arm, summary.arms.get(arm.name, nothing)) for arm in experiment.spec.arms]
     return tuple(
-        ArmSeen(arm.name, arm.version, found[arm.name].units, found[arm.name].moments)
-        if arm.name in found
-        else ArmSeen(arm.name, arm.version)
-        for arm in experiment.spec.arms
+        ArmSeen(arm.name, arm.version, found.units, {**found.moments, **_of(arm.name, samples)})
+        for arm, found in seen
     )
+
+
+def _of(arm: str, samples: Mapping[str, Sample]) -> dict[str, Moments]:
+    return {name: s.moments[arm] for name, s in samples.items() if arm in s.moments}
 
 
 def _trust(experiment: Experiment, summary: Summary, fault: str, now: datetime) -> Trust:
     newest = summary.last_ingest
     return Trust(
         srm=_srm(experiment, summary),
-        audit_mismatches=summary.audit_mismatches,
+        findings=summary.findings,
         data_age=max((now - newest).total_seconds(), 0.0) if newest else None,
         fault=fault,
     )

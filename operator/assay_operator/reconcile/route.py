@@ -1,10 +1,10 @@
-"""What the gateways are told of a Model: its champion, and the split of its Experiment."""
+"""What the gateways are told of a Model: its champion, and the split or the shadow of its Experiment."""
 
 from assay_api import Experiment, Model
 from assay_api.duration import seconds
 from assay_assign import Interval
 from assay_operator.decide.start import whose_turn
-from assay_operator.gateway import ArmRoute, Backend, ModelRoute, Split
+from assay_operator.gateway import ArmRoute, Backend, ModelRoute, Shadow, Split
 from assay_operator.reconcile.family import Family
 
 
@@ -17,6 +17,7 @@ def route(family: Family, model: Model, champion: str) -> ModelRoute | None:
         name=family.ref.name,
         champion=_champion(family, champion),
         split=_split(family),
+        shadow=_shadow(family),
         retry_executed=model.spec.serving.retry_executed,
         timeout_seconds=seconds(model.spec.serving.timeout),
     )
@@ -40,6 +41,15 @@ def _split(family: Family) -> Split | None:
         table=tuple(Interval(s.arm, s.start, s.end) for s in running.status.table),
         salt=running.status.salt if running.spec.layer else "",
     )
+
+
+def _shadow(family: Family) -> Shadow | None:
+    """Return whom requests are copied to, and how many of them: what the present step says."""
+    running = whose_turn(family.experiments)
+    if running is None or running.status.started_at is None or running.spec.mode != "Shadow":
+        return None
+    backend = _backend(family, running.spec.candidates[0].version)
+    return Shadow(backend, running.spec.ramp[running.status.step].percent)
 
 
 def _arms(family: Family, running: Experiment) -> tuple[ArmRoute, ...]:

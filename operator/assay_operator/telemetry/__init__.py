@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from assay_api import Metric, Ref
+from assay_operator.decide.observed import NOTHING_STRANGE, Findings
 from assay_stats import Moments
 
 
@@ -27,8 +29,7 @@ class Summary:
 
     arms: Mapping[str, ArmSummary] = field(default_factory=dict)
     last_ingest: datetime | None = None
-    audit_mismatches: int = 0
-    crossover_units: int = 0
+    findings: Findings = NOTHING_STRANGE
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,44 @@ class Outcomes(Protocol):
 
     async def changes(self, since: int, timeout: float) -> Changes:  # noqa: ASYNC109  the server's bound
         """Wait until an Experiment has news after revision `since`, at most `timeout` seconds."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One metric of a running Experiment that somebody else counts."""
+
+    ref: Ref  # of the Model: whom to wake with the answer
+    experiment: str
+    uid: str
+    metric: Metric
+    arms: tuple[str, ...]
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The newest answer: the sums of each arm, and why there is nothing newer, if so."""
+
+    moments: Mapping[str, Moments] = field(default_factory=dict)
+    reason: str = "NoData"  # of a hold; empty when all is well
+    message: str = "not asked yet"
+
+
+NOT_ASKED = Sample()
+
+
+class Source(Protocol):
+    """Somebody who counts. One call at a time for a question; it ends within `timeout` by itself."""
+
+    async def ask(self, question: Question, now: datetime) -> Mapping[str, Moments]:
+        """Return the sums of each arm since the start; none if there is no data. Raises `NoAnswer`."""
+
+
+class Sources(Protocol):
+    """Answers of those who count, as fresh as each metric wants them."""
+
+    def read(self, question: Question) -> Sample:
+        """Return the newest answer at once; who wants a newer one is woken when it comes."""
+
+    def forget(self, uid: str) -> None:
+        """Ask no more for an Experiment; idempotent."""

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from prometheus_client import Counter
 
+from assay_operator.decide.observed import Findings
 from assay_operator.telemetry import ArmSummary, Changes, NoAnswer, Summary
 from assay_stats import Moments
 
@@ -68,14 +69,34 @@ def _summary(answer: Mapping[str, Any]) -> Summary:
     return Summary(
         arms={name: _arm(arm) for name, arm in answer["arms"].items()},
         last_ingest=datetime.fromisoformat(newest) if newest else None,
-        audit_mismatches=checks["auditMismatches"],
-        crossover_units=checks["crossoverUnits"],
+        findings=Findings(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
     )
 
 
+_FINDINGS = {
+    "auditMismatches": "audit_mismatches",
+    "crossoverUnits": "crossover_units",
+    "botUnits": "bot_units",
+    "duplicateExposures": "duplicate_exposures",
+    "orphanOutcomes": "orphan_outcomes",
+    "lateOutcomes": "late_outcomes",
+}
+
+
 def _arm(arm: Mapping[str, Any]) -> ArmSummary:
-    moments = {name: Moments(m["n"], m["sum"], m["sumsq"]) for name, m in arm["metrics"].items()}
+    moments = {name: _moments(cell) for name, cell in arm["metrics"].items()}
     return ArmSummary(arm["units"], arm["exposures"], moments)
+
+
+def _moments(cell: Mapping[str, Any]) -> Moments:
+    """Take sums about the mean where the collector has them: plain ones cancel when the mean is large.
+
+    Of zeros and ones, which equal their squares, the plain sums are exact.
+    """
+    n, total, squares = cell["n"], cell["sum"], cell["sumsq"]
+    if n == 0 or total == squares or "m2" not in cell:
+        return Moments(n, total, squares)
+    return Moments(n, 0.0, cell["m2"], shift=total / n)
 
 
 @asynccontextmanager

@@ -14,6 +14,12 @@ effect_low = Gauge("assay_experiment_effect_low", "Lower end of the confidence s
 effect_high = Gauge("assay_experiment_effect_high", "Upper end of the confidence sequence.", READING)
 p_value = Gauge("assay_experiment_p_value", "Always-valid p-value.", READING)
 srm_p_value = Gauge("assay_experiment_srm_p_value", "Of the declared split; always valid.", EXPERIMENT)
+data_age = Gauge("assay_experiment_data_age_seconds", "Since the newest data of an Experiment.", EXPERIMENT)
+findings = Gauge(
+    "assay_experiment_findings",
+    "What the collector found strange: audit_mismatches, crossover_units, bot_units, ...",
+    [*EXPERIMENT, "check"],
+)
 verdicts = Counter("assay_experiment_verdicts", "Verdicts.", ["namespace", "model", "verdict", "reason"])
 champion = Gauge(
     "assay_model_champion_info", "1 for the version that serves.", ["namespace", "model", "version"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay_operator.telemetry import Changes, NoAnswer, Summary
+from assay_operator.telemetry import NOT_ASKED, Changes, NoAnswer, Question, Sample, Summary
 
 
 @dataclass
@@ -34,3 +34,17 @@ class NoOutcomes:
     def _answer(self) -> None:
         if self.fault:
             raise NoAnswer(self.fault)
+
+
+@dataclass
+class NoSources:
+    """`Sources` that answers what it was given, by metric; by default, that it was not asked yet."""
+
+    answers: dict[str, Sample] = field(default_factory=dict)
+
+    def read(self, question: Question) -> Sample:
+        """See `Sources.read`."""
+        return self.answers.get(question.metric.name, NOT_ASKED)
+
+    def forget(self, uid: str) -> None:
+        """See `Sources.forget`."""

@@ -16,10 +16,11 @@ from assay_operator.gateway import ModelRoute
 from assay_operator.kube import Body, Kind, Refused
 from assay_operator.kube.store import Store
 from assay_operator.main import reconciler
-from assay_operator.reconcile import hands
+from assay_operator.reconcile.hands import Hands
+from assay_operator.reconcile.observe import Eyes
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
-from assay_operator.telemetry.nop import NoOutcomes
+from assay_operator.telemetry.nop import NoOutcomes, NoSources
 from assay_operator.xds import Programmed
 from assay_operator.xds.nop import NoGateways
 from assay_stats import Moments
@@ -85,7 +86,7 @@ class Memory:
     async def listed(self, kind: Kind) -> tuple[list[Body], int]:
         return [b for (k, _), b in self.bodies.items() if k == kind.kind], self.version
 
-    async def apply(self, manifest: Body) -> Body:
+    async def apply(self, manifest: Body, *, manager: str = "") -> Body:
         if manifest["kind"] == self.refuses:
             raise Refused(403, "exceeded quota")
         return self._done(self._keep(manifest))
@@ -147,6 +148,7 @@ class World:
         self.fuse = Fuse()
         self.cluster = Memory(self.fuse)
         self.gateways, self.outcomes = Gateways(self.fuse), Collector(fuse=self.fuse)
+        self.sources = NoSources()
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
         self.restart()
 
@@ -154,13 +156,9 @@ class World:
         self.store = Store()
         for body in self.cluster.bodies.values():
             self.store.put(body)
-        made = reconciler(
-            Settings(own_namespace="system"), self.cluster, self.store, self.outcomes, self.gateways
-        )
-        now = hands.Hands(self.cluster, self.store, lambda: self.moment)
-        self.reconcile = made
-        for part in (made, made.versions, made.experiments):
-            object.__setattr__(part, "hands", now)
+        now = Hands(self.cluster, self.store, lambda: self.moment)
+        eyes = Eyes(self.outcomes, self.sources)
+        self.reconcile = reconciler(Settings(own_namespace="system"), now, eyes, self.gateways)
 
     async def settle(self, *refs: Ref) -> None:
         """Look until nothing changes any more."""

@@ -1,0 +1,49 @@
+"""Metrics that somebody else counts: a query, and how often to ask it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from assay_api.data import SecretKeyRef
+from assay_api.resource import Duration, Resource
+
+Source = Literal["Events", "Gateway", "Prometheus", "SQL"]
+SOURCE = Field(
+    description="Events: outcomes sent to the collector. Gateway: answers, as the gateway saw them. "
+    "Prometheus, SQL: sums for each arm, from a query."
+)
+Every = Annotated[Duration, Field(description="How often to ask; at least 5s apart.")]
+PromQL = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class PrometheusQuery(Resource):
+    """Instant queries, each with one series for each arm, told apart by the label `arm`.
+
+    `$uid`, `$experiment`, `$namespace`, `$model` and `$elapsed` (since the start, as `3600s`) are replaced.
+    """
+
+    count: Annotated[PromQL, Field(description="Units of each arm.")]
+    sum: Annotated[PromQL, Field(description="Sum of the units' values; an arm without a series has 0.")]
+    sum_of_squares: Annotated[PromQL | None, Field(description="Of the units' values; for a Mean.")] = None
+    every: Every = "30s"
+
+
+class SqlQuery(Resource):
+    """A query with a row for each arm.
+
+    `:uid`, `:experiment`, `:namespace`, `:model` and `:started_at` are parameters.
+    """
+
+    url_secret_ref: Annotated[
+        SecretKeyRef,
+        Field(description="Where the SQLAlchemy URL is, as postgresql+psycopg://user:password@host/name."),
+    ]
+    query: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=16384,
+            description="Returns the columns arm, n, sum and, for a Mean, sumsq.",
+        ),
+    ]
+    every: Every = "1m"

@@ -1,0 +1,101 @@
+"""A `Source` over Prometheus' HTTP API: instant queries, one series for each arm."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from string import Template
+from typing import Any
+
+import httpx
+
+from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry.sums import Sums, moments
+
+TIMEOUT = 10.0  # seconds
+LONGEST = 4 << 20  # bytes of an answer
+ARM = "arm"
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """Asks the server that the administrator has named; without one every answer says so."""
+
+    client: httpx.AsyncClient
+    url: str
+
+    async def ask(self, question: Question, now: datetime) -> Mapping[str, Any]:
+        """See `Source.ask`."""
+        if not self.url:
+            raise NoAnswer("no Prometheus is configured; the chart's sources.prometheus.url names it")
+        query = question.metric.prometheus
+        assert query is not None
+        texts = (query.count, query.sum, query.sum_of_squares)
+        asked = [self._vector(_filled(text, question, now), now) for text in texts if text]
+        counts, sums, *squares = await asyncio.gather(*asked)
+        rows = {
+            arm: Sums(counts[arm], sums.get(arm, 0.0), squares[0].get(arm, 0.0) if squares else None)
+            for arm in question.arms
+            if arm in counts
+        }
+        return moments(rows, question)
+
+    async def _vector(self, text: str, now: datetime) -> dict[str, float]:
+        """Return the value of each arm; those that are not a number are left out."""
+        body = {"query": text, "time": f"{now.timestamp():.3f}", "timeout": f"{TIMEOUT:g}s"}
+        try:
+            async with self.client.stream("POST", f"{self.url}/api/v1/query", data=body) as answer:
+                said = _parsed(answer.status_code, await _bounded(answer))
+        except httpx.TimeoutException as error:
+            raise NoAnswer(f"Prometheus did not answer within {TIMEOUT:g} s") from error
+        except httpx.HTTPError as error:
+            raise NoAnswer(f"Prometheus does not answer: {type(error).__name__} {error}".rstrip()) from error
+        return _series(said, text)
+
+
+async def _bounded(answer: httpx.Response) -> bytes:
+    body = b""
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > LONGEST:
+            raise NoAnswer(f"Prometheus answers with more than {LONGEST >> 20} MiB; aggregate by ({ARM})")
+    return body
+
+
+def _parsed(status: int, body: bytes) -> Any:
+    answer = httpx.Response(status, content=body)
+    try:
+        said = answer.json()
+        if answer.is_success and said["status"] == "success":
+            return said["data"]
+        raise NoAnswer(f"Prometheus says {status}: {str(said.get('error', ''))[:300]}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NoAnswer(f"Prometheus says {status}, and nothing that it should") from error
+
+
+def _series(said: Any, text: str) -> dict[str, float]:
+    if said.get("resultType") != "vector":
+        raise NoAnswer(f"{text[:120]!r} is a {said.get('resultType')}; an instant vector is needed")
+    found: dict[str, float] = {}
+    for series in said["result"]:
+        arm = series["metric"].get(ARM)
+        if arm is None:
+            raise NoAnswer(f"{text[:120]!r}: a series has no label {ARM}; aggregate by ({ARM})")
+        if arm in found:
+            raise NoAnswer(f"{text[:120]!r}: arm {arm} has two series; aggregate by ({ARM})")
+        if isfinite(value := float(series["value"][1])):
+            found[arm] = value
+    return found
+
+
+def _filled(text: str, question: Question, now: datetime) -> str:
+    """Replace the words that we know; a `$` of a regular expression stays."""
+    elapsed = max(round((now - question.started_at).total_seconds()), 1)
+    return Template(text).safe_substitute(
+        uid=question.uid,
+        experiment=question.experiment,
+        namespace=question.ref.namespace,
+        model=question.ref.name,
+        elapsed=f"{elapsed}s",
+    )

@@ -1,0 +1,133 @@
+"""A `Source` over any database that SQLAlchemy has a driver for: it makes the sums, and returns a row an arm.
+
+Queries run in threads, in a transaction that is never committed, and read-only where a database has such.
+The URL comes from a Secret and is read anew for each question; no message holds any of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, exc, make_url, text
+from sqlalchemy.pool import NullPool
+
+from assay_api import Ref
+from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry.sums import Sums, moments
+
+TIMEOUT = 30.0  # seconds
+CONNECT = 5  # seconds
+THREADS = 4  # queries at once; one that hangs keeps its thread, and never more than these
+MOST_ROWS = 100
+POSTGRESQL = "postgresql"
+
+Secret = Callable[[Ref, str], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Sql:
+    """Asks databases.
+
+    Attributes:
+        secret: Reads one key of a Secret; raises `NoAnswer`.
+        drivers: Names of the databases that may be asked, as SQLAlchemy's URLs begin. An embedded one, such
+            as duckdb or sqlite, reads files of this very process: only where authors of Experiments may.
+        timeout: Seconds.
+    """
+
+    secret: Secret
+    drivers: tuple[str, ...] = (POSTGRESQL,)
+    timeout: float = TIMEOUT
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "sql"))
+
+    async def ask(self, question: Question, now: datetime) -> Mapping[str, Any]:  # noqa: ARG002
+        """See `Source.ask`."""
+        query = question.metric.sql
+        assert query is not None
+        ref = Ref(question.ref.namespace, query.url_secret_ref.name)
+        url = self._url(await self.secret(ref, query.url_secret_ref.key))
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, _fetched, url, query.query, _parameters(question), self.timeout
+        )
+        try:
+            rows = await asyncio.wait_for(work, self.timeout)
+        except TimeoutError as error:
+            raise NoAnswer(f"the database did not answer within {self.timeout:g} s") from error
+        except exc.SQLAlchemyError as error:
+            raise NoAnswer(f"the database says: {_reason(error)}") from error
+        return moments({arm: sums for arm, sums in rows.items() if arm in question.arms}, question)
+
+    def _url(self, secret: str) -> URL:
+        """Parse; the parser's own complaint would repeat the password."""
+        try:
+            url = make_url(secret.strip())
+            name = url.get_backend_name()
+        except (exc.ArgumentError, ValueError):
+            raise NoAnswer("the Secret holds no SQLAlchemy URL") from None
+        if name not in self.drivers:
+            allowed = ", ".join(self.drivers)
+            raise NoAnswer(f"database {name} is not allowed here; sources.sql.drivers allows {allowed}")
+        return url
+
+
+def _parameters(question: Question) -> dict[str, Any]:
+    return {
+        "uid": question.uid,
+        "experiment": question.experiment,
+        "namespace": question.ref.namespace,
+        "model": question.ref.name,
+        "started_at": question.started_at,
+    }
+
+
+def _fetched(url: URL, query: str, parameters: dict[str, Any], timeout: float) -> dict[str, Sums]:
+    """Ask, in a thread. A connection for each question: they are a minute apart, and Secrets change."""
+    postgresql = url.get_backend_name() == POSTGRESQL
+    patience = {"connect_timeout": CONNECT} if postgresql else {}
+    try:
+        engine = create_engine(url, poolclass=NullPool, connect_args=patience, hide_parameters=True)
+    except (ImportError, exc.ArgumentError) as error:
+        raise NoAnswer(f"the operator's image has no driver for {url.drivername}") from error
+    with engine.connect() as connection:
+        if postgresql:
+            connection.execution_options(postgresql_readonly=True)
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(timeout * 1000)}")
+        return _rows(connection, query, parameters)
+
+
+def _rows(connection: Connection, query: str, parameters: dict[str, Any]) -> dict[str, Sums]:
+    statement = text(query)
+    wanted = {name: parameters[name] for name in statement.compile().params if name in parameters}
+    found = connection.execute(statement, wanted)
+    columns = {name.lower(): at for at, name in enumerate(found.keys())}
+    if absent := {"arm", "n", "sum"} - columns.keys():
+        raise NoAnswer(f"the query returns {', '.join(columns)}; it lacks {', '.join(sorted(absent))}")
+    rows = found.fetchmany(MOST_ROWS + 1)
+    if len(rows) > MOST_ROWS:
+        raise NoAnswer(f"the query returns more than {MOST_ROWS} rows; group by arm")
+    sums: dict[str, Sums] = {}
+    for row in rows:
+        arm = str(row[columns["arm"]])
+        if arm in sums:
+            raise NoAnswer(f"the query returns arm {arm[:63]} twice; group by arm")
+        sums[arm] = _sums(row, columns)
+    return sums
+
+
+def _sums(row: Any, columns: Mapping[str, int]) -> Sums:
+    """Read a row; sums over no rows are NULL in SQL."""
+    try:
+        squares = row[columns["sumsq"]] if "sumsq" in columns else None
+        n, total = float(row[columns["n"]] or 0), float(row[columns["sum"]] or 0)
+        return Sums(n, total, float(squares or 0) if "sumsq" in columns else None)
+    except (TypeError, ValueError) as error:
+        raise NoAnswer("n, sum and sumsq must be numbers") from error
+
+
+def _reason(error: exc.SQLAlchemyError) -> str:
+    """Return the first line of the database's own words; at most they name host and user."""
+    words = str(getattr(error, "orig", None) or type(error).__name__).strip()
+    return words.splitlines()[0][:200] if words else type(error).__name__
