@@ -2,11 +2,9 @@
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -67,54 +65,6 @@ class Ledger:
         found = self.read(lambda connection: summary(connection, uid))
         assert found is not None
         return dict(found)
-
-
-def postgres_user() -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
-
-
-@pytest.fixture(scope="session")
-def postgres_folder() -> Iterator[str]:
-    """A folder that the server's user may write to."""
-    if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
-        pytest.skip("needs a PostgreSQL server: initdb and pg_ctl on the PATH")
-    with tempfile.TemporaryDirectory(prefix="assay-pg-", dir="/tmp") as folder:
-        if os.getuid() == 0:
-            shutil.chown(folder, "postgres", "postgres")
-        yield folder
-
-
-@pytest.fixture(scope="session")
-def postgres_control(postgres_folder: str) -> Callable[..., None]:
-    """Run pg_ctl."""
-    options = f"-c listen_addresses= -c unix_socket_directories={postgres_folder}"
-    control = [
-        *postgres_user(),
-        "pg_ctl",
-        "-D",
-        f"{postgres_folder}/data",
-        "-w",
-        "-l",
-        f"{postgres_folder}/log",
-    ]
-
-    def run(*arguments: str) -> None:
-        subprocess.run(
-            [*control, "-o", options, *arguments], check=True, cwd=postgres_folder, stdout=subprocess.DEVNULL
-        )
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def postgres(postgres_folder: str, postgres_control: Callable[..., None]) -> Iterator[str]:
-    """The URL of a PostgreSQL server on a socket of its own, as strict with fsync as a real one."""
-    initdb = [*postgres_user(), "initdb", "-D", f"{postgres_folder}/data", "-U", "assay", "--auth=trust"]
-    subprocess.run([*initdb, "--no-sync"], check=True, cwd=postgres_folder, capture_output=True)
-    postgres_control("start")
-    yield f"postgresql://assay@/postgres?host={postgres_folder}"
-    postgres_control("-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
