@@ -83,7 +83,14 @@ def _resolved(schema: Schema, defs: dict[str, Schema]) -> Schema:
     return schema
 
 
-def crd(model: type[BaseModel], short: str, *columns: Schema) -> Schema:
+SCALE = {
+    "specReplicasPath": ".spec.serving.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
+
+
+def crd(model: type[BaseModel], short: str, *columns: Schema, scale: Schema | None = None) -> Schema:
     """Return the CustomResourceDefinition of `model`, which has `spec` and `status`."""
     kind = model.__name__
     plural = f"{kind.lower()}s"
@@ -91,7 +98,7 @@ def crd(model: type[BaseModel], short: str, *columns: Schema) -> Schema:
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": {"status": {}} | ({"scale": scale} if scale else {}),
         "additionalPrinterColumns": [
             *columns,
             {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
@@ -146,6 +153,7 @@ def render() -> dict[str, str]:
             _condition("Ready", "status"),
             _condition("Reason", "reason"),
             column("Endpoint", ".status.endpoint", priority=1),
+            scale=SCALE,
         ),
         "modelversions.yaml": crd(
             ModelVersion,

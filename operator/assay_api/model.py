@@ -8,17 +8,24 @@ from pydantic import ConfigDict, Field, model_validator
 from assay_api.condition import Condition
 from assay_api.experiment import ExperimentTemplate
 from assay_api.resource import Digest, Duration, Metadata, Observed, Resource, keyed_by, rules
+from assay_api.serving import Serving
 from assay_api.training import Gate, Task, Training
 
 ONE_SOURCE = "say exactly one of training, artifact or image"
 GATES_NEED_TRAINING = "gates are measured by training; with artifact or image leave them out"
 TEMPLATE = "strategy Experiment needs the experiment to make; say rollout.experiment, or strategy Replace"
+PICKLE_NEEDS_A_YES = (
+    "a joblib file runs code when it is opened; say allowPickle: true if you trust its author"
+)
 _EXACTLY_ONE = "[has(self.training), has(self.artifact), has(self.image)].filter(x, x).size() == 1"
-QUANTITY = "^[0-9]+(\\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$"
 
 
 class Artifact(Resource):
     """A folder that Assay's training wrote, or one like it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules({"self.format != 'Joblib' || self.allowPickle": PICKLE_NEEDS_A_YES})
+    )
 
     uri: Annotated[
         str,
@@ -27,6 +34,22 @@ class Artifact(Resource):
     digest: Annotated[
         Digest, Field(description="sha256 of its manifest.json; checked before a byte is read.")
     ]
+    format: Annotated[
+        Literal["Any", "ONNX", "Skops", "XGBoost", "Joblib"],
+        Field(description="What its manifest must say it is; another format is refused unopened."),
+    ] = "Any"
+    allow_pickle: Annotated[
+        bool,
+        Field(
+            description="May a joblib file be opened? It runs code of its author's choice in the pod."
+        ),
+    ] = False
+
+    @model_validator(mode="after")
+    def _same_rules_as_the_api_server(self) -> Self:
+        if self.format == "Joblib" and not self.allow_pickle:
+            raise ValueError(PICKLE_NEEDS_A_YES)
+        return self
 
 
 class Image(Resource):
@@ -35,38 +58,6 @@ class Image(Resource):
     image: Annotated[str, Field(min_length=1, max_length=512)]
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
     readiness_path: Annotated[str, Field(max_length=256, pattern="^/")] = "/readyz"
-
-
-Quantity = Annotated[str, Field(max_length=20, pattern=QUANTITY)]
-
-
-class Amounts(Resource):
-    """Amounts of CPU and memory."""
-
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
-
-
-class Resources(Resource):
-    """What a predictor asks for and may use."""
-
-    requests: Amounts = Amounts(cpu="250m", memory="256Mi")
-    limits: Amounts = Amounts(memory="1Gi")
-
-
-class Serving(Resource):
-    """How versions are served."""
-
-    replicas: Annotated[int, Field(ge=1, le=100)] = 1
-    resources: Resources = Resources()
-    timeout: Annotated[Duration, Field(description="The gateway gives up on an answer after this.")] = "30s"
-    retry_executed: Annotated[
-        bool,
-        Field(
-            description="May the champion answer again what a candidate has failed? "
-            "Say false if a prediction has side effects."
-        ),
-    ] = True
 
 
 class Rollout(Resource):
@@ -173,6 +164,10 @@ class ModelStatus(Observed):
     champion: Annotated[str, Field(max_length=63, description="The ModelVersion that serves.")] = ""
     candidate: Annotated[str, Field(max_length=63, description="The ModelVersion that wants to.")] = ""
     endpoint: Annotated[str, Field(max_length=256)] = ""
+    replicas: Annotated[int, Field(ge=0, description="Ready pods of the champion.")] = 0
+    selector: Annotated[
+        str, Field(max_length=256, description="Of the champion's pods, for autoscalers.")
+    ] = ""
     source_digest: Annotated[str, Field(max_length=71)] = ""
     source_generation: Annotated[int, Field(ge=0, description="Generation that brought this source.")] = 0
     experiment: Annotated[

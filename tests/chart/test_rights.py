@@ -25,6 +25,9 @@ def test_no_rule_has_a_wildcard_or_touches_secrets_or_roles(objects) -> None:
     for rule in rules:
         assert "*" not in itertools.chain(rule["apiGroups"], rule["resources"], rule["verbs"])
         assert not set(rule["verbs"]) & {"escalate", "bind", "impersonate"}
+        if rule["resources"] == ["secrets"] and rule.get("resourceNames") == ["assay-predictor"]:
+            assert set(rule["verbs"]) == {"create", "patch"}  # by name, and to write only
+            continue
         assert not set(rule["resources"]) & {
             "secrets",
             "roles",
@@ -71,19 +74,21 @@ def test_a_part_reads_only_the_tokens_that_it_needs(render) -> None:
     assert read == {
         ("assay-operator", "operator"),
         ("assay-operator", "webhook"),
+        ("assay-operator", "predictor"),
         ("assay-gateway", "gateway"),
         ("assay-gateway", "unit-key"),
         ("assay-collector", "operator"),
         ("assay-collector", "gateway"),
         ("assay-collector", "application"),
+        ("assay-collector", "predictor"),
         ("assay-collector", "unit-key"),
     }
 
 
 def test_tokens_are_long_random_and_different(render) -> None:
     secret = render().named("Secret", "assay-tokens")
-    assert set(secret["data"]) == {"operator", "gateway", "application", "webhook", "unit-key"}
-    assert len(set(secret["data"].values())) == 5
+    assert set(secret["data"]) == {"operator", "gateway", "application", "predictor", "webhook", "unit-key"}
+    assert len(set(secret["data"].values())) == 6
     assert min(len(value) for value in secret["data"].values()) >= 64  # 48 letters and digits in base64
 
 

@@ -36,3 +36,4 @@ class Platform:
     gateway_port: int = 8080
     trainer_cpu: str = "1"
     trainer_memory: str = "2Gi"
+    collector_url: str = ""

@@ -4,20 +4,24 @@ from assay_api import Model, ModelVersion
 from assay_api.names import MODEL, ROLE, VERSION_OF, predictor_name
 from assay_api.version import StoredArtifact
 from assay_operator.manifests import Manifest
+from assay_operator.manifests.capture import BADGE_MOUNT, badge_volume, captured
 from assay_operator.manifests.claim import volumes
-from assay_operator.manifests.meta import THREADS, child, env, owner, restricted_container, restricted_pod
+from assay_operator.manifests.meta import THREADS, child, env, restricted_container, restricted_pod
 from assay_operator.manifests.platform import Platform
+from assay_operator.manifests.scaling import of, spread
 
 PORT = 3000
 _DRAIN = 5  # seconds in which a leaving pod still answers, until every gateway knows
 _GRACE = 45
 
 
-def deployment(model: Model, version: ModelVersion, replicas: int, platform: Platform) -> Manifest:
-    """Return the Deployment, which replaces its pods one by one and never has fewer than it should."""
+def deployment(model: Model, version: ModelVersion, platform: Platform) -> Manifest:
+    """Return the Deployment, which replaces its pods one by one and never has fewer than it should.
+
+    How many there are is not said here, but by `scaling.size`, so that autoscalers may change it.
+    """
     labels = {MODEL: model.metadata.name, ROLE: "predictor", VERSION_OF: version.metadata.name}
     spec = {
-        "replicas": replicas,
         "selector": {"matchLabels": labels},
         "revisionHistoryLimit": 1,
         "progressDeadlineSeconds": 300,
@@ -25,7 +29,7 @@ def deployment(model: Model, version: ModelVersion, replicas: int, platform: Pla
         "template": {"metadata": {"labels": labels}, "spec": _pod(model, version, platform)},
     }
     return child(
-        "apps/v1", "Deployment", predictor_name(version.metadata.name), _of(model, version), {"spec": spec}
+        "apps/v1", "Deployment", predictor_name(version.metadata.name), of(model, version), {"spec": spec}
     )
 
 
@@ -35,7 +39,7 @@ def service(model: Model, version: ModelVersion) -> Manifest:
         "selector": {ROLE: "predictor", VERSION_OF: version.metadata.name},
         "ports": [{"name": "http", "port": 80, "targetPort": port(version), "protocol": "TCP"}],
     }
-    return child("v1", "Service", predictor_name(version.metadata.name), _of(model, version), {"spec": spec})
+    return child("v1", "Service", predictor_name(version.metadata.name), of(model, version), {"spec": spec})
 
 
 def port(version: ModelVersion) -> int:
@@ -44,25 +48,18 @@ def port(version: ModelVersion) -> int:
     return image.port if image else PORT
 
 
-def _of(model: Model, version: ModelVersion) -> Manifest:
-    return {
-        "namespace": model.metadata.namespace,
-        "model": model.metadata.name,
-        "component": "predictor",
-        "owner": owner("ModelVersion", version.metadata),
-        "labels": {VERSION_OF: version.metadata.name},
-    }
-
-
 def _pod(model: Model, version: ModelVersion, platform: Platform) -> Manifest:
     names, mounts = volumes(model.metadata.name, platform, read_only=True)
     container = _own_image(version) if version.spec.source.image else _artifact(model, version, platform)
     resources = model.spec.serving.resources.model_dump(mode="json", exclude_none=True)
+    if model.spec.serving.capture and not version.spec.source.image:
+        names, mounts = [*names, badge_volume()], [*mounts, BADGE_MOUNT]
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE,
         "securityContext": restricted_pod(),
+        "topologySpreadConstraints": spread(version),
         "containers": [
             container
             | {
@@ -97,6 +94,7 @@ def _artifact(model: Model, version: ModelVersion, platform: Platform) -> Manife
         "MODEL_URI": stored.uri,
         "PORT": str(PORT),
     } | dict.fromkeys(THREADS, "1")
+    values |= _opening(version) | captured(model.spec.serving.capture, platform)
     liveness = {"httpGet": {"path": "/livez", "port": PORT}, "periodSeconds": 10, "timeoutSeconds": 5}
     return {
         "image": platform.predictor_image,
@@ -104,6 +102,15 @@ def _artifact(model: Model, version: ModelVersion, platform: Platform) -> Manife
         "env": env(values),
         "livenessProbe": liveness,
     } | _probes("/readyz", PORT)
+
+
+def _opening(version: ModelVersion) -> dict[str, str]:
+    """Return what the Model says of a file that it brought along."""
+    given = version.spec.source.artifact
+    if given is None:
+        return {}
+    said = {} if given.format == "Any" else {"ASSAY_FORMAT": given.format.lower()}
+    return said | ({"ASSAY_ALLOW_PICKLE": "1"} if given.allow_pickle else {})
 
 
 def _own_image(version: ModelVersion) -> Manifest:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from assay_api import Experiment, Model, ModelVersion, Ref
+from assay_api.names import OPERATOR
 from assay_operator.decide.difference import says
 from assay_operator.kube import Body, Cluster, Kind, Refused
 from assay_operator.kube.store import Key, Store
@@ -22,10 +23,22 @@ class Hands:
     store: Store
     now: Callable[[], datetime]
 
-    async def ensure(self, manifest: Mapping[str, Any], live: Mapping[Key, Body]) -> None:
+    async def ensure(
+        self, manifest: Mapping[str, Any], live: Mapping[Key, Body], manager: str = OPERATOR
+    ) -> None:
         """Apply `manifest` unless the object, as last seen, says all of it."""
         if not says(live.get((manifest["kind"], manifest["metadata"]["name"])), manifest):
-            self.store.put(await self.cluster.apply(manifest))
+            self.store.put(await self.cluster.apply(manifest, manager=manager))
+
+    async def only(
+        self, kind: Kind, manifest: Mapping[str, Any], live: Mapping[Key, Body], *, when: bool
+    ) -> None:
+        """Ensure an object, or that there is none."""
+        metadata = manifest["metadata"]
+        if when:
+            await self.ensure(manifest, live)
+        elif (kind.kind, metadata["name"]) in live:
+            await self.remove(kind, Ref(metadata["namespace"], metadata["name"]))
 
     async def make(self, manifest: Mapping[str, Any]) -> bool:
         """Create an object that never changes; tell whether it is new."""

@@ -1,21 +1,26 @@
 """A ModelVersion: trained once, judged once, then served for as long as somebody needs it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assay_api import Condition, Model, ModelVersion, VersionStatus, merged
 from assay_api.condition import find
+from assay_api.serving import Serving
 from assay_operator.decide.shown import Claim, Flag, dated
 from assay_operator.decide.training import Progress, trained, untrained
-from assay_operator.kube import Refused
+from assay_operator.kube import AUTOSCALER, BUDGET, Refused
 from assay_operator.kube.seen import PodSeen
 from assay_operator.manifests.claim import claim
 from assay_operator.manifests.job import job
 from assay_operator.manifests.platform import Platform
 from assay_operator.manifests.predictor import deployment, service
+from assay_operator.manifests.scaling import autoscaler, budget, size, wanted
+from assay_operator.reconcile.badges import Badges
 from assay_operator.reconcile.family import Family
 from assay_operator.reconcile.hands import Hands
 from assay_operator.telemetry import metrics
+
+SIZER = "assay-size"  # applies the number of pods and nothing else
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class VersionReconciler:
 
     hands: Hands
     platform: Platform
+    badges: Badges = field(default_factory=Badges)
 
     async def __call__(self, family: Family, model: Model, version: ModelVersion, *, warm: bool) -> None:
         """Train it if it has to be, serve it while it is needed, and write down what came of both."""
@@ -86,11 +92,24 @@ class VersionReconciler:
         """Keep as many pods as are needed: none, once nobody asks for it any more."""
         if not warm and version.metadata.name not in family.deployments:
             return
-        replicas = model.spec.serving.replicas if warm else 0
+        serving, live = model.spec.serving, family.live
         if warm and self.platform.store.on_claims:
-            await self.hands.ensure(claim(model, self.platform), family.live)
-        await self.hands.ensure(deployment(model, version, replicas, self.platform), family.live)
-        await self.hands.ensure(service(model, version), family.live)
+            await self.hands.ensure(claim(model, self.platform), live)
+        if warm and serving.capture:
+            await self.badges.give(model.metadata.namespace, self.hands)
+        await self.hands.ensure(deployment(model, version, self.platform), live)
+        await self._sized(family, version, serving, warm=warm)
+        await self.hands.ensure(service(model, version), live)
+        await self.hands.only(AUTOSCALER, autoscaler(model, version), live, when=warm and serving.scales)
+        several = warm and max(serving.replicas, serving.max_replicas or 0) > 1
+        await self.hands.only(BUDGET, budget(model, version), live, when=several)
+
+    async def _sized(self, family: Family, version: ModelVersion, serving: Serving, *, warm: bool) -> None:
+        """Say how many pods there are, where that is not so yet; a new Deployment has one."""
+        known = family.deployments.get(version.metadata.name)
+        replicas = wanted(serving, known.wanted if known else None, warm=warm)
+        if replicas != (known.wanted if known else 1):
+            await self.hands.ensure(size(version, replicas), {}, SIZER)
 
     def _available(self, family: Family, version: ModelVersion, *, warm: bool) -> Condition | None:
         """Return the condition Available; a version that was never needed has none."""

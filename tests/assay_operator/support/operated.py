@@ -76,6 +76,8 @@ class Memory:
         key = (body["kind"], body["metadata"]["name"])
         known = self.bodies.get(key, {"metadata": {"uid": f"uid-{self.version}", "generation": 1}})
         self.bodies[key] = merged(known, body)
+        if body["kind"] == "Deployment":
+            self.bodies[key]["spec"].setdefault("replicas", 1)  # the API server's own default
         self.bodies[key]["metadata"] |= {
             "resourceVersion": str(self.version),
             "creationTimestamp": f"{self.version:09}",

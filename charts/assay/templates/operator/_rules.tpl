@@ -1,4 +1,4 @@
-{{/* What the operator may do where Models live. No wildcard, no Secret, no get and no update: it watches, and it applies. */}}
+{{/* What the operator may do where Models live. No wildcard, no Secret but one by name, no get and no update: it watches, and it applies. */}}
 {{- define "assay.operatorRules" -}}
 - apiGroups: [assay.dev]
   resources: [models]
@@ -24,6 +24,16 @@
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch, create, patch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [assay-predictor]                   # the token of a namespace's predictors: written, never read
+  verbs: [create, patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
