@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from assay_api.resource import Duration, Resource, rules
+from assay_api.data import FREE, Column, Columns, Data
+from assay_api.resource import Resource, rules
+from assay_api.tuning import Tuning
+from assay_api.worker import Worker
 
-Column = Annotated[str, Field(min_length=1, max_length=256)]
-Columns = Annotated[tuple[Column, ...], Field(max_length=500)]
 Task = Literal["Classification", "Regression"]
 Algorithm = Literal[
     "LogisticRegression", "LinearRegression", "HistGradientBoosting", "RandomForest",
@@ -16,70 +17,16 @@ Algorithm = Literal[
 MetricName = Literal[
     "rocAuc", "prAuc", "logLoss", "brier", "accuracy", "balancedAccuracy", "precision", "recall", "f1", "f2",
     "mcc", "calibrationError", "rmse", "mae", "mape", "r2", "medianAbsoluteError", "pinball10", "pinball90",
+    "coverage", "decidedAccuracy",
 ]  # fmt: skip
 GateName = Literal[MetricName, "latencyMs", "artifactBytes"]
-_FREE = {"x-kubernetes-preserve-unknown-fields": True}
-Scalar = Annotated[Any, Field(json_schema_extra=_FREE, description="Text, number or boolean.")]
-Params = Annotated[dict[str, Any], Field(json_schema_extra=_FREE)]
+Params = Annotated[dict[str, Any], Field(json_schema_extra=FREE)]
 
-TARGET_IS_NO_KEY = "target and key must be different columns"
-A_RANGE = "a range has either choices, or both low and high"
+TIMED = "split.testFrom goes with data.time only"
+A_BAND = "low must be below high"
 SLICED = "slice goes with min and max only"
 SURE = "confidence goes with notWorseThanChampionBy only"
 A_BAR = "a gate needs at least one of min, max or notWorseThanChampionBy"
-
-
-class ColumnRules(Resource):
-    """What must hold of one column; nulls break no rule but `maxNullFraction`."""
-
-    type: Literal["number", "integer", "boolean", "text"] | None = None
-    min: float | None = None
-    max: float | None = None
-    allowed: Annotated[tuple[Scalar, ...], Field(max_length=1000)] = ()
-    pattern: Annotated[str | None, Field(max_length=200, description="A regular expression.")] = None
-    unique: bool = False
-    max_null_fraction: Annotated[float, Field(ge=0, le=1)] = 1.0
-
-
-class Contract(Resource):
-    """What must hold of the data before anything is trained on it."""
-
-    columns: Annotated[dict[str, ColumnRules], Field(max_length=500)] = {}
-    min_rows: Annotated[int, Field(ge=0)] = 0
-    max_rows: Annotated[int | None, Field(ge=1)] = None
-
-
-class Data(Resource):
-    """Where the rows are, and which columns have a part of their own."""
-
-    model_config = ConfigDict(json_schema_extra=rules({"self.target != self.key": TARGET_IS_NO_KEY}))
-
-    uri: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2048,
-            description="An fsspec URL of csv or parquet files: file, http, https; globs.",
-        ),
-    ]
-    target: Annotated[Column, Field(description="The column to predict.")]
-    key: Annotated[Column, Field(description="The column that names a row; its hash decides the split.")]
-    format: Annotated[
-        Literal["CSV", "Parquet"] | None, Field(description="Default: by the file's ending.")
-    ] = None
-    positive: Annotated[
-        str | None,
-        Field(max_length=256, description="The label that counts as positive. Default: the last in order."),
-    ] = None
-    provenance: Annotated[
-        str | None, Field(max_length=1024, description="Where the data comes from, in words.")
-    ] = None
-
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        if self.target == self.key:
-            raise ValueError(TARGET_IS_NO_KEY)
-        return self
 
 
 class Split(Resource):
@@ -90,6 +37,18 @@ class Split(Resource):
     ] = 0.2
     folds: Annotated[int, Field(ge=2, le=20, description="Folds of the cross-validation.")] = 5
     sample: Annotated[float, Field(gt=0, le=1, description="Share of the rows that is used at all.")] = 1.0
+    max_rows: Annotated[
+        int | None, Field(ge=50, description="At most so many rows are used: those of the smallest hash.")
+    ] = None
+    group: Annotated[Column | None, Field(description="Rows of a group stay together.")] = None
+    test_from: Annotated[
+        str | None,
+        Field(
+            max_length=32,
+            pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?$",
+            description="Rows of this time and later are the test rows. Default: the newest share.",
+        ),
+    ] = None
     salt: Annotated[
         str | None,
         Field(min_length=1, max_length=64, description="Default: namespace and name of the Model."),
@@ -104,22 +63,16 @@ class Features(Resource):
     text: Columns = ()
     date: Columns = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns, in the order that clients see."""
+        return self.numeric + self.categorical + self.text + self.date
+
 
 class Chooser(Resource):
     """The metric that chooses between trials."""
 
     name: MetricName
-
-
-class SearchRange(Resource):
-    """Values to search: choices, or numbers from low to high, whole if both are."""
-
-    model_config = ConfigDict(json_schema_extra=rules({"has(self.low) == has(self.high)": A_RANGE}))
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: Annotated[tuple[Scalar, ...] | None, Field(max_length=100)] = None
 
 
 class Estimator(Resource):
@@ -145,30 +98,29 @@ class Threshold(Resource):
     at_least: Annotated[float, Field(gt=0, le=1)]
 
 
-class Tuning(Resource):
-    """The search for hyperparameters."""
+class Neutral(Resource):
+    """A band of probabilities of the positive class in which the model says that it does not know."""
 
-    sampler: Literal["TPE", "Random", "Grid"] = "TPE"
-    trials: Annotated[int, Field(ge=1, le=10_000)] = 10
-    timeout: Annotated[Duration | None, Field(description="No trial starts after this.")] = None
-    parallelism: Annotated[
-        int, Field(ge=1, le=64, description="Workers, as processes of the training pod.")
-    ] = 1
-    pruner: Annotated[
-        Literal["Median", "None"], Field(description="Gives up on trials that fall behind.")
-    ] = "Median"
-    patience: Annotated[
-        int | None, Field(ge=1, description="Trials without a better one before it stops.")
-    ] = None
-    space: Annotated[
-        dict[str, dict[str, SearchRange]], Field(max_length=10, description="Ranges to search, by algorithm.")
-    ] = {}
-    max_failed_trials: Annotated[int, Field(ge=0, le=10_000)] = 0
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    model_config = ConfigDict(json_schema_extra=rules({"self.low < self.high": A_BAND}))
+
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+
+
+class Reframing(Resource):
+    """A regression that is learned as a distribution over bins of the target, and answered as its mean."""
+
+    bins: Annotated[int, Field(ge=2, le=100, description="Of equal frequency in the training rows.")] = 10
 
 
 class Training(Resource):
     """How a version is made from data."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            {"!has(self.split) || !has(self.split.testFrom) || has(self.data.time)": TIMED}
+        )
+    )
 
     data: Data
     split: Split = Split()
@@ -190,6 +142,9 @@ class Training(Resource):
     )
     tuning: Tuning = Tuning()
     threshold: Threshold | None = None
+    neutral: Annotated[Neutral | None, Field(description="Two classes only.")] = None
+    reframing: Annotated[Reframing | None, Field(description="Regression only.")] = None
+    worker: Worker = Worker()
     format: Annotated[
         Literal["Auto", "ONNX", "Skops"],
         Field(description="What is served. Auto: ONNX if it answers as the original does, else skops."),

@@ -6,15 +6,17 @@ same when it serves. Importing this package imports no model library; `load` imp
 
 from assay_artifact.errors import ArtifactError
 from assay_artifact.loading import load
-from assay_artifact.manifest import MANIFEST, Feature, File, Manifest
+from assay_artifact.manifest import MANIFEST, Band, Bin, Feature, File, Manifest
 from assay_artifact.prediction import Prediction, Predictor
-from assay_artifact.store import Written, fetch, write
+from assay_artifact.store import Written, fetch, read_manifest, write
 from assay_artifact.table import BadValueError, Table, columns, from_columns
 
 __all__ = [
     "MANIFEST",
     "ArtifactError",
     "BadValueError",
+    "Band",
+    "Bin",
     "Feature",
     "File",
     "Manifest",
@@ -26,5 +28,6 @@ __all__ = [
     "fetch",
     "from_columns",
     "load",
+    "read_manifest",
     "write",
 ]

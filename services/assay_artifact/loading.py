@@ -8,6 +8,7 @@ from assay_artifact import archive
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
 from assay_artifact.prediction import Predictor
+from assay_artifact.reframing import ReframedPredictor
 
 
 def load(folder: Path, manifest: Manifest, *, allow_pickle: bool = False) -> Predictor:
@@ -35,13 +36,13 @@ def load(folder: Path, manifest: Manifest, *, allow_pickle: bool = False) -> Pre
     except ImportError as error:
         raise ArtifactError("ReaderMissing", f"this image can't read {reader}: {error}") from error
     try:
-        predictor: Predictor = read(path, manifest)
+        predictor: Predictor = read(path, manifest.of_model)
     except ArtifactError:
         raise
     except Exception as error:  # a file from outside may break its reader in any way
         problem = f"{path.name} is no readable {reader} file: {type(error).__name__}: {error}"
         raise ArtifactError("Unreadable", problem[:1000]) from error
-    return predictor
+    return predictor if manifest.bins is None else ReframedPredictor(predictor, manifest)
 
 
 def _verified(folder: Path, manifest: Manifest, name: str) -> Path:

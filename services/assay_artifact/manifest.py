@@ -61,13 +61,29 @@ class File(Part):
     bytes: int = Field(ge=0)
 
 
+class Band(Part):
+    """Probabilities of the positive class, `low` included, at which a version does not answer."""
+
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+
+
+class Bin(Part):
+    """A part of the target's range in a reframed regression: its ends (None: open) and its mean."""
+
+    low: float | None = None
+    high: float | None = None
+    mean: float
+
+
 class Manifest(Part):
     """One model version, ready to be loaded.
 
     `features` are in the order of the training data. `classes` are in the order of the columns of the
     probabilities. `threshold` is the least probability at which a binary model says `positive`.
     `plan` is a file with the same model as plain arrays, which is read instead of `file`, as that is quicker.
-    `neutral` is the answer that stands for "no opinion": a class, or a distribution over the classes.
+    `neutral` is the band of probabilities of `positive` in which the version has no opinion.
+    `bins` makes a regression of a model that says how likely each bin of the target is.
     `trusted_types` are names of skops types that the author of the version vouches for.
     """
 
@@ -84,7 +100,8 @@ class Manifest(Part):
     classes: tuple[Label, ...] | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
     positive: Label | None = None
-    neutral: Label | dict[str, float] | None = None
+    neutral: Band | None = None
+    bins: tuple[Bin, ...] | None = None
     packages: dict[str, str] = {}
     python: str = ""
     seed: int | None = None
@@ -100,9 +117,21 @@ class Manifest(Part):
             raise ValueError("a Classification has classes, a Regression has none")
         if self.threshold is not None and (len(self.classes or ()) != BINARY or self.positive is None):
             raise ValueError("a threshold needs two classes, and `positive` to name one of them")
+        if self.neutral is not None and self.positive is None:
+            raise ValueError("a neutral band needs `positive`")
+        if self.bins is not None and (self.task != "Regression" or len(self.bins) < BINARY):
+            raise ValueError("bins are for regressions, two at least")
         if self.positive is not None and self.positive not in (self.classes or ()):
             raise ValueError(f"positive {self.positive!r} is none of the classes {self.classes}")
         return self
+
+    @property
+    def of_model(self) -> "Manifest":
+        """Return what the model in the file is: a reframed regression is a classification over bins."""
+        if self.bins is None:
+            return self
+        classes = tuple(range(len(self.bins)))
+        return self.model_copy(update={"task": "Classification", "classes": classes, "bins": None})
 
     def to_bytes(self) -> bytes:
         """Return the exact content of the file: equal manifests have equal bytes."""

@@ -16,11 +16,13 @@ class Prediction(NamedTuple):
         labels: One class for each row; None for a regression.
         probabilities: (rows, classes), in the order of the manifest's classes; None where the model has none.
         values: One number for each row; None for a classification.
+        distribution: (rows, bins) of a reframed regression: how likely each bin is.
     """
 
     labels: NDArray[Any] | None
     probabilities: Floats | None
     values: Floats | None
+    distribution: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -88,6 +88,21 @@ def fetch(uri: str, digest: str, into: Path) -> Manifest:
     return manifest
 
 
+def read_manifest(uri: str, digest: str) -> Manifest:
+    """Return what an artifact says about itself, without its files.
+
+    Raises:
+        ArtifactError: ArtifactMissing, StoreUnavailable, DigestMismatch, BadManifest, or TooLarge.
+    """
+    try:
+        fs, path = url_to_fs(uri)
+        return parse(_small(fs, f"{path}/{MANIFEST}"), digest)
+    except FileNotFoundError as error:
+        raise ArtifactError("ArtifactMissing", f"{uri}: no such file: {error.filename or error}") from None
+    except (OSError, ValueError, ImportError) as error:
+        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {error}") from error
+
+
 def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mapping[str, Content], Manifest]:
     """Add the plan of a pipeline, where it has one; a plan that is named but not there is of another copy."""
     if manifest.plan in files:
@@ -96,7 +111,7 @@ def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mappin
     if manifest.format != "skops" or manifest.file not in files:
         return files, manifest
     compiled = import_module("assay_artifact.plan.compilation").compiled
-    plan = compiled(files[manifest.file], manifest)
+    plan = compiled(files[manifest.file], manifest.of_model)
     if plan is None:
         return files, manifest
     return {**files, PLAN: plan}, manifest.model_copy(update={"plan": PLAN})

@@ -9,7 +9,7 @@ import pandas
 from assay_artifact import ArtifactError, Manifest, Predictor, fetch, load
 from assay_training.errors import JobError
 from assay_training.metrics import Floats, Predicted
-from assay_training.spec import Champion
+from assay_training.spec import Stored
 from assay_training.target import Target
 
 
@@ -25,7 +25,7 @@ class Opened(NamedTuple):
         return tuple(feature.name for feature in self.manifest.features)
 
 
-def opened(champion: Champion, into: Path) -> Opened:
+def opened(champion: Stored, into: Path) -> Opened:
     """Fetch and verify the champion.
 
     Raises:

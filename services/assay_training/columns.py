@@ -52,12 +52,10 @@ def inputs(frame: pandas.DataFrame, data: Data, wanted: Features | None) -> Inpu
         JobError: A column is of no kind that a model can use, or no feature is left.
     """
     listed = {} if wanted is None else _listed(wanted)
-    names = [str(name) for name in frame.columns if name not in (data.key, data.target)]
+    names = [str(name) for name in frame.columns if name not in data.apart]
     found = tuple(Feature(name=name, type=_type(frame[name], listed.get(name))) for name in names)
     if not found:
-        raise JobError(
-            "ColumnMissing", f"data.uri {data.uri} has no feature beside key and target: add columns"
-        )
+        raise JobError("ColumnMissing", f"{data.place} has no feature beside key and target: add columns")
     return Inputs(
         found, tuple(each.name for each in found if each.type == "category" and _is_wide(frame[each.name]))
     )
@@ -93,15 +91,17 @@ def _type(column: pandas.Series, listed: str | None) -> str:
         return listed
     if types.is_numeric_dtype(column):
         return "number"
-    if types.is_datetime64_any_dtype(column):
+    if types.is_datetime64_any_dtype(column) or _holds(column, "date", "datetime"):
         return "date"
     return _wording(column)
 
 
 def _is_boolean(column: pandas.Series) -> bool:
-    if column.dtype == object:
-        return bool(types.infer_dtype(column, skipna=True) == "boolean")
-    return bool(types.is_bool_dtype(column))
+    return bool(types.is_bool_dtype(column)) or _holds(column, "boolean")
+
+
+def _holds(column: pandas.Series, *kinds: str) -> bool:
+    return column.dtype == object and types.infer_dtype(column, skipna=True) in kinds
 
 
 def _is_wide(column: pandas.Series) -> bool:

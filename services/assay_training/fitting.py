@@ -57,6 +57,9 @@ def fitted(candidate: Candidate, recipe: Recipe, examples: Examples) -> Any:
 
 def ask(model: Any, frame: pandas.DataFrame, target: Target) -> Predicted:
     """The answers of a fitted pipeline, its classes in the order of the target's."""
+    if target.bins is not None:
+        shares = np.asarray(model.predict_proba(frame), dtype=np.float64)
+        return Predicted(None, None, target.bins.back(shares, model.classes_))
     if target.classes is None:
         return Predicted(None, None, np.asarray(model.predict(frame), dtype=np.float64))
     probabilities = np.asarray(model.predict_proba(frame), dtype=np.float64)

@@ -9,6 +9,7 @@ from typing import Any
 from assay_drift.profile import FILE as PROFILE
 from assay_training import (
     artifact,
+    before,
     bootstrap,
     champion,
     choice,
@@ -47,8 +48,9 @@ def train(job: Job, study: Path | None = None) -> Report:
         rival = (
             champion.opened(job.champion, scratch / "champion") if job.champion and _compares(job) else None
         )
-        prepared = prepare(job, rival.columns if rival else ())
-        return _trained(job, prepared, rival, (scratch, study or scratch / "study"))
+        past = before.known(job.before)
+        prepared = prepare(job, rival.columns if rival else (), past.contract)
+        return _trained(job, prepared, (rival, past), (scratch, study or scratch / "study"))
 
 
 def work(job: Job, study: Path) -> Report:
@@ -58,15 +60,18 @@ def work(job: Job, study: Path) -> Report:
         JobError: As `train`.
     """
     choice.check(job.training, job.task)
-    prepared = prepare(job)
+    prepared = prepare(job, pinned=before.known(job.before).contract)
     _search(job, prepared, _recipe(job, prepared), study).work(until_all_finished=False)
     return {"ok": True, "passed": True, "worker": True}
 
 
 def _trained(
-    job: Job, prepared: Prepared, rival: champion.Opened | None, places: tuple[Path, Path]
+    job: Job,
+    prepared: Prepared,
+    others: tuple[champion.Opened | None, before.Past],
+    places: tuple[Path, Path],
 ) -> Report:
-    scratch, study = places
+    (rival, past), (scratch, study) = others, places
     chooser = _chooser(job, prepared.target)
     recipe = _recipe(job, prepared)
     search = _search(job, prepared, recipe, study)
@@ -78,6 +83,7 @@ def _trained(
         answered._replace(values=prepared.test.target.values), ask(model, prepared.test.frame, answered)
     )
     known = _known(job, prepared, (best, model), judged, chooser)
+    known = known._replace(findings=(*past.findings, *known.findings))
     asked = slice(parity.HELD_OUT)
     draft = artifact.Fitted(
         model, prepared.inputs, prepared.test.frame[asked], judged.predicted.numbers[asked]
@@ -95,7 +101,12 @@ def _trained(
 
 def _recipe(job: Job, prepared: Prepared) -> Recipe:
     chosen = choice.algorithms(job, prepared.inputs)
-    return Recipe(job.task, prepared.inputs, {each.name: each for each in chosen}, job.training.tuning.seed)
+    return Recipe(
+        choice.learned(job.training, job.task),
+        prepared.inputs,
+        {each.name: each for each in chosen},
+        job.training.tuning.seed,
+    )
 
 
 def _compares(job: Job) -> bool:
@@ -125,12 +136,15 @@ def _search(job: Job, prepared: Prepared, recipe: Recipe, study: Path) -> Search
     return Search(tuple(recipe.algorithms.values()), job.training.tuning, chooser, judge, place)
 
 
+_HANDS = {"parallelism", "trials", "timeout", "patience", "storage", "max_failed_trials"}
+
+
 def _name(job: Job, prepared: Prepared) -> str:
     """Equal searches share a study; how many workers run it, or how long, makes no other search."""
-    tuning = job.training.tuning.model_dump(
-        mode="json", exclude={"parallelism", "trials", "timeout", "patience"}
+    tuning = job.training.tuning.model_dump(mode="json", exclude=_HANDS)
+    asked = job.training.model_dump(
+        mode="json", exclude={"tuning", "threshold", "format", "neutral", "worker"}
     )
-    asked = job.training.model_dump(mode="json", exclude={"tuning", "threshold", "format"})
     told = [job.task, job.salt, asked, tuning, prepared.table.digest]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

@@ -89,12 +89,18 @@ class Metric:
         kinds: The kinds of target that it fits.
         better: Which values are better.
         measure: The computation.
+        neutral: Whether it is about a band in which the model abstains.
     """
 
     name: str
     kinds: frozenset[str]
     better: Literal["higher", "lower"]
     measure: Measure
+    neutral: bool = False
+
+    def fits(self, target: Target) -> bool:
+        """Tell whether it says anything about this target."""
+        return target.kind in self.kinds and (target.neutral is not None or not self.neutral)
 
     @property
     def higher(self) -> bool:
@@ -127,6 +133,19 @@ def _calibration_error(seen: Context) -> float:
 def _log_loss(seen: Context) -> float:
     labels = np.arange(len(seen.target.classes or ()))
     return float(skm.log_loss(seen.truth, seen.predicted.probabilities, labels=labels))
+
+
+def _decided(seen: Context) -> NDArray[np.bool_]:
+    """Rows for which the model does not abstain."""
+    low, high = seen.target.neutral or (1.0, 0.0)
+    outside: NDArray[np.bool_] = (seen.score < low) | (seen.score >= high)
+    return outside
+
+
+def _decided_accuracy(seen: Context) -> float:
+    outside = _decided(seen)
+    assert seen.predicted.labels is not None
+    return float((seen.predicted.labels == seen.truth)[outside].mean()) if outside.any() else np.nan
 
 
 def _labelled(function: Callable[..., float]) -> Measure:
@@ -165,6 +184,8 @@ METRICS = {
         Metric("f2", CLASSES, "higher", _averaged(skm.fbeta_score, beta=2)),
         Metric("calibrationError", CLASSES, "lower", _calibration_error),
         Metric("mcc", CLASSES, "higher", _labelled(skm.matthews_corrcoef)),
+        Metric("coverage", BINARY, "higher", lambda seen: float(_decided(seen).mean()), neutral=True),
+        Metric("decidedAccuracy", BINARY, "higher", _decided_accuracy, neutral=True),
         Metric("rmse", NUMBERS, "lower", _valued(skm.root_mean_squared_error)),
         Metric("mae", NUMBERS, "lower", _valued(skm.mean_absolute_error)),
         Metric("mape", NUMBERS, "lower", _valued(skm.mean_absolute_percentage_error)),
@@ -185,7 +206,7 @@ def fitting(name: str, target: Target, field: str) -> Metric:
     Raises:
         JobError: There is none, or it doesn't fit.
     """
-    fits = sorted(metric.name for metric in METRICS.values() if target.kind in metric.kinds)
+    fits = sorted(metric.name for metric in METRICS.values() if metric.fits(target))
     if name not in METRICS:
         raise JobError(
             "MetricUnfit", f"{field} names an unknown metric {name!r}; known here: {', '.join(fits)}"
@@ -200,5 +221,5 @@ def fitting(name: str, target: Target, field: str) -> Metric:
 
 def measured(context: Context, names: Iterable[str] = METRICS) -> dict[str, float]:
     """All metrics among `names` that fit the target, by name."""
-    fits = [METRICS[name] for name in names if context.target.kind in METRICS[name].kinds]
+    fits = [METRICS[name] for name in names if METRICS[name].fits(context.target)]
     return {metric.name: metric.measure(context) for metric in fits}

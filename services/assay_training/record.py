@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas
 
-from assay_artifact import Manifest, Written
+from assay_artifact import Band, Bin, Manifest, Written
 from assay_training import artifact
 from assay_training.findings import Finding, Fit, suspects
 from assay_training.gates import Verdict
@@ -49,7 +49,17 @@ def manifest(job: Job, prepared: Prepared, answered: Target) -> Manifest:
         packages=artifact.packages(),
         python=platform.python_version(),
         seed=job.training.tuning.seed,
+        neutral=Band(low=answered.neutral[0], high=answered.neutral[1]) if answered.neutral else None,
+        bins=_bins(answered),
     )
+
+
+def _bins(answered: Target) -> tuple[Bin, ...] | None:
+    if answered.bins is None:
+        return None
+    edges = [None, *answered.bins.edges.tolist(), None]
+    ends = zip(edges[:-1], edges[1:], answered.bins.means.tolist(), strict=True)
+    return tuple(Bin(low=low, high=high, mean=mean) for low, high, mean in ends)
 
 
 def out_of_fold(job: Job, prepared: Prepared, trained: Trained) -> bytes:
@@ -77,6 +87,7 @@ def metadata(job: Job, prepared: Prepared, trained: Trained, verdicts: tuple[Ver
         "salt": job.salt,
         "data": data(prepared),
         "observed": prepared.observed,
+        **_contract(prepared),
         "bestParams": best(trained.best),
         "trials": trials(trained.best),
         "metrics": trained.metrics,
@@ -88,6 +99,14 @@ def metadata(job: Job, prepared: Prepared, trained: Trained, verdicts: tuple[Ver
     }
 
 
+def _contract(prepared: Prepared) -> dict[str, Any]:
+    """What later versions are held against."""
+    if prepared.contract is None:
+        return {}
+    told = prepared.contract.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {"contract": told}
+
+
 def data(prepared: Prepared) -> dict[str, Any]:
     """The rows in numbers."""
     return {
@@ -96,6 +115,7 @@ def data(prepared: Prepared) -> dict[str, Any]:
         "columns": len(prepared.inputs.features),
         "train": int(prepared.parts.train.sum()),
         "test": int(prepared.parts.test.sum()),
+        **({} if prepared.parts.cutoff is None else {"testFrom": prepared.parts.cutoff}),
         **_balance(prepared.target),
     }
 

@@ -24,14 +24,19 @@ class Rows(NamedTuple):
     frame: pandas.DataFrame
     data: Data
     task: Task
+    sampled: bool = False
 
 
 def has_rows(rows: Rows) -> None:
     """Too few rows teach nothing and test nothing."""
     if rows.frame.empty:
-        raise JobError("DataEmpty", f"data.uri {rows.data.uri} has a header but no rows")
+        raise JobError("DataEmpty", f"{rows.data.place} has a header but no rows")
     if len(rows.frame) < FEWEST_ROWS:
-        raise JobError("TooFewRows", f"data has {len(rows.frame)} rows, at least {FEWEST_ROWS} are needed")
+        raise JobError(
+            "TooFewRows",
+            f"data has {len(rows.frame)} rows{' after split.sample' if rows.sampled else ''}, at least "
+            f"{FEWEST_ROWS} are needed",
+        )
 
 
 def key_is_unique(rows: Rows) -> None:
@@ -74,7 +79,7 @@ def target_varies(rows: Rows) -> None:
 
 def columns_hold_values(rows: Rows) -> None:
     """A column that is always null would fail in a far place, or worse, not."""
-    names = [name for name in rows.frame.columns if name not in (rows.data.key, rows.data.target)]
+    names = [name for name in rows.frame.columns if name not in rows.data.apart]
     if empty := [str(name) for name in names if rows.frame[name].isna().all()]:
         raise JobError(
             "ColumnAllNull",
@@ -92,9 +97,8 @@ CLAIMS: tuple[Callable[[Rows], None], ...] = (
 )
 
 
-def check(frame: pandas.DataFrame, data: Data, task: Task) -> None:
+def check(rows: Rows) -> None:
     """Raise the first claim that does not hold."""
-    rows = Rows(frame, data, task)
     for claim in CLAIMS:
         claim(rows)
 

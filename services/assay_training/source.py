@@ -1,76 +1,74 @@
-"""The only room that reads data: csv and parquet from wherever fsspec reaches.
+"""The only room that reads data: files from wherever fsspec reaches, or a query of a database.
 
-Remote files come once into a scratch folder; local ones are read where they are. Only the wanted columns are
-read.
+Only the wanted columns are read, and only the wanted rows are held.
 """
 
 import gzip
-import hashlib
-import tempfile
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import fsspec
 import pandas
 import pyarrow
 
+from assay_training import files
 from assay_training.errors import JobError
+from assay_training.sample import Wish
 from assay_training.spec import Data
 
-_SUFFIXES = {".csv": "CSV", ".tsv": "CSV", ".parquet": "Parquet", ".pq": "Parquet"}
-_COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
 _DENIED = {401, 403}
 _BROKEN = (pandas.errors.ParserError, pyarrow.ArrowException, UnicodeDecodeError, EOFError, gzip.BadGzipFile)
 
 
 class Table(NamedTuple):
-    """Rows with the fingerprint of the files that they came from."""
+    """Rows with the fingerprint of where they came from."""
 
     frame: pandas.DataFrame
-    digest: str  # sha256 over the digests of the files, in the order of their names
-    files: int
+    digest: str  # sha256 over the files, or over the rows of a query
+    total: int  # rows that are there, of which some may be held
 
 
-def read(data: Data, columns: Sequence[str] | None, also: Sequence[str] = ()) -> Table:
+def read(
+    data: Data, columns: Sequence[str] | None, also: Sequence[str] = (), rows: Wish | None = None
+) -> Table:
     """Read the rows of `data`.
 
     Args:
         data: Where they are.
         columns: The features that are wanted, read beside key and target; None reads every column.
         also: Columns that are read where they are there.
+        rows: Which rows are wanted; None for all.
 
     Raises:
         JobError: They are not there, may not be read, are broken, or lack a column.
     """
-    wanted = None if columns is None else list(dict.fromkeys([data.key, data.target, *columns]))
-    with _failures(data.uri), _local(data.uri) as paths:
-        frames = [_parse(path, data, wanted, also) for path in paths]
-        digest = hashlib.sha256(b"".join(_sha256(path) for path in paths)).hexdigest()
-    frame = frames[0] if len(frames) == 1 else pandas.concat(frames, ignore_index=True)
-    return Table(frame, f"sha256:{digest}", len(paths))
+    pick, rows = _picker(data, columns, also), rows or Wish(data.key, 1.0, None)
+    if data.sql:
+        from assay_training import database  # noqa: PLC0415  (SQLAlchemy is for those who query)
+
+        frame, total = database.queried(data, pick, rows, os.environ)
+        return Table(frame, f"sha256:{database.fingerprint(frame)}", total)
+    uri = str(data.uri)
+    with _failures(uri), files.local(uri) as paths:
+        frame, total = files.parsed(paths, data, pick, rows)
+        return Table(frame, f"sha256:{files.fingerprint(paths)}", total)
 
 
-@contextmanager
-def _local(uri: str) -> Iterator[list[Path]]:
-    """The files behind `uri`, sorted by name, as local paths for the length of the block."""
-    filesystem, root = fsspec.core.url_to_fs(uri)
-    found = sorted(filesystem.glob(root)) if any(char in root for char in "*?[") else [root]
-    if not found:
-        raise JobError(
-            "DataNotFound", f"data.uri {uri} matches no file: check the path, and that it is mounted"
-        )
-    if "file" in filesystem.protocol:
-        yield [Path(path) for path in found]
-        return
-    with tempfile.TemporaryDirectory(prefix="assay-data-") as scratch:
-        paths = [
-            Path(scratch) / f"{number:05}-{PurePosixPath(name).name}" for number, name in enumerate(found)
-        ]
-        for remote, path in zip(found, paths, strict=True):
-            filesystem.get_file(remote, str(path))
-        yield paths
+def _picker(
+    data: Data, columns: Sequence[str] | None, also: Sequence[str]
+) -> Callable[[list[str]], list[str]]:
+    def pick(there: list[str]) -> list[str]:
+        own = [] if columns is None else [*data.apart, *columns]
+        wanted = there if columns is None else [*own, *(name for name in also if name in there)]
+        if missing := [name for name in dict.fromkeys([*data.apart, *own]) if name not in there]:
+            raise JobError(
+                "ColumnMissing",
+                f"{data.place} has no column {', '.join(map(repr, missing))}; it has {_some(there)}",
+            )
+        return list(dict.fromkeys(wanted))
+
+    return pick
 
 
 @contextmanager
@@ -86,9 +84,10 @@ def _failures(uri: str) -> Iterator[None]:
 
 def _explained(uri: str, error: BaseException) -> JobError:
     denied = isinstance(error, PermissionError) or getattr(error, "status", None) in _DENIED
+    nowhere = type(error).__name__ == "NoCredentialsError"  # of botocore, which is there for s3 only
     for matches, reason, advice in (
         (isinstance(error, FileNotFoundError), "DataNotFound", "check the path, and that it is mounted"),
-        (denied, "DataAccessDenied", "check its credentials and permissions"),
+        (denied or nowhere, "DataAccessDenied", "check its credentials (data.secretRef) and permissions"),
         (isinstance(error, pandas.errors.EmptyDataError), "DataEmpty", "it needs a header and rows"),
         (isinstance(error, _BROKEN), "DataUnreadable", "check data.format and the file"),
         (isinstance(error, ImportError | ValueError), "InvalidSpec", "check data.uri"),
@@ -99,12 +98,18 @@ def _explained(uri: str, error: BaseException) -> JobError:
 
 
 def _client_errors() -> tuple[type[BaseException], ...]:
-    """What the http file system raises; its library is there only where http is wanted."""
+    """What the remote file systems raise; their libraries are there only where they are wanted."""
+    found: list[type[BaseException]] = []
     try:
         from aiohttp import ClientError  # noqa: PLC0415  (half a second only for http)
+
+        found.append(ClientError)
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415  (the same for s3)
+
+        found.append(BotoCoreError)
     except ImportError:
-        return ()
-    return (ClientError,)
+        pass
+    return tuple(found)
 
 
 def _line(error: BaseException) -> str:
@@ -112,53 +117,6 @@ def _line(error: BaseException) -> str:
     return text[:300]
 
 
-def _form(path: Path, data: Data) -> str:
-    suffixes = [suffix for suffix in path.suffixes if suffix not in _COMPRESSED]
-    if form := data.format or _SUFFIXES.get(suffixes[-1] if suffixes else ""):
-        return form
-    raise JobError(
-        "InvalidSpec", f"data.uri {data.uri} has no known suffix: set data.format to CSV or Parquet"
-    )
-
-
-def _parse(path: Path, data: Data, columns: list[str] | None, also: Sequence[str]) -> pandas.DataFrame:
-    form = _form(path, data)
-    there = _header(path, form)
-    wanted = (
-        there
-        if columns is None
-        else list(dict.fromkeys([*columns, *(name for name in also if name in there)]))
-    )
-    missing = [name for name in dict.fromkeys([data.key, data.target, *wanted]) if name not in there]
-    if missing:
-        raise JobError(
-            "ColumnMissing",
-            f"data.uri {data.uri} has no column {', '.join(map(repr, missing))}; it has {_some(there)}",
-        )
-    if form == "Parquet":
-        return pandas.read_parquet(path, columns=wanted)
-    # Keys stay text: as numbers, "007" would become 7 and move when an "A7" joins it.
-    types: Any = {data.key: "string"}
-    return pandas.read_csv(path, usecols=wanted, dtype=types, sep=_separator(path), low_memory=False)[wanted]
-
-
-def _header(path: Path, form: str) -> list[str]:
-    if form == "Parquet":
-        from pyarrow import parquet  # noqa: PLC0415
-
-        return list(parquet.read_schema(path).names)
-    return list(pandas.read_csv(path, nrows=0, sep=_separator(path)).columns)
-
-
-def _separator(path: Path) -> str:
-    return "\t" if ".tsv" in path.suffixes else ","
-
-
 def _some(names: Sequence[str], most: int = 20) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _sha256(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

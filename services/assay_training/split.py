@@ -1,13 +1,16 @@
 """Who is in the sample, in the test rows, and in which fold: a salted hash of the key, and nothing else.
 
-So a row never changes sides when rows are added, removed or reordered, nor on another machine.
+So a row never changes sides when rows are added, removed or reordered, nor on another machine. Where
+the data has a time, the newest rows are the test rows instead.
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
+import pandas
 from numpy.typing import NDArray
 
 from assay_training.spec import Split
@@ -17,9 +20,10 @@ _SPAN = 2.0**64
 
 
 class Parts(NamedTuple):
-    """The place of each row: its fold, or TEST."""
+    """The place of each row: its fold, or TEST; and the time from which on rows are test rows, if any."""
 
     fold: NDArray[np.int64]
+    cutoff: float | None = None
 
     @property
     def test(self) -> NDArray[np.bool_]:
@@ -53,19 +57,29 @@ def uniform(keys: Iterable[str], salt: str, purpose: str) -> NDArray[np.float64]
     return np.minimum(raw / _SPAN, np.nextafter(1.0, 0.0))
 
 
-def sampled(keys: Iterable[str], share: float) -> NDArray[np.bool_]:
-    """True for the rows of the hash sample; its salt is its own, so that sample and side are independent."""
-    return uniform(keys, "sample", "sample") < share
-
-
-def parts(keys: list[str], split: Split, salt: str) -> Parts:
+def parts(keys: list[str], split: Split, salt: str, times: NDArray[np.float64] | None = None) -> Parts:
     """Part the rows into test rows and folds.
 
     Args:
-        keys: One a row.
+        keys: One a row; equal keys stay together.
         split: The share of test rows and the number of folds.
         salt: Equal salts part equally.
+        times: Seconds of each row; with them the newest rows are the test rows.
     """
-    test = uniform(keys, salt, "test") < split.test
+    cutoff = None
+    if times is None:
+        test = uniform(keys, salt, "test") < split.test
+    else:
+        latest = pandas.Series(times).groupby(np.asarray(keys, dtype=object)).transform("max").to_numpy()
+        cutoff = (
+            float(np.quantile(latest, 1 - split.test)) if split.test_from is None else since(split.test_from)
+        )
+        test = latest >= cutoff
     fold = (uniform(keys, salt, "fold") * split.folds).astype(np.int64)
-    return Parts(np.where(test, TEST, fold))
+    return Parts(np.where(test, TEST, fold), cutoff)
+
+
+def since(text: str) -> float:
+    """Seconds since 1970 of a date, UTC unless it says otherwise."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

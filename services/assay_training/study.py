@@ -14,6 +14,7 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import TrialState
 
+from assay_api.duration import seconds
 from assay_training.crossval import Report, Score, silent
 from assay_training.errors import JobError
 from assay_training.fitting import Candidate
@@ -115,7 +116,7 @@ class Search:
     def _over(self) -> bool:
         """Out of time, or no better candidate for long."""
         limit = self._tuning.timeout
-        if limit and self._ledger.age > limit.total_seconds():
+        if limit and self._ledger.age > seconds(limit):
             log.info("tuning.timeout is over")
             return True
         return self._tuning.patience is not None and self._stale() >= self._tuning.patience
@@ -171,4 +172,6 @@ def _sampler(tuning: Tuning, number: int) -> optuna.samplers.BaseSampler:
     if tuning.sampler == "TPE":
         startup = max(3, min(10, tuning.trials // 3))  # short studies must get beyond their random start too
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+    if tuning.sampler == "CMAES":
+        return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
     return optuna.samplers.RandomSampler(seed=seed)

@@ -23,10 +23,14 @@ class Target(NamedTuple):
     classes: tuple[Label, ...] | None
     positive: int | None  # position of the positive class, when there are two
     threshold: float | None = None  # least probability of the positive class; None: the likelier class
+    neutral: tuple[float, float] | None = None  # between these probabilities of it the model abstains
+    bins: "Bins | None" = None  # of a reframed regression
 
     @property
     def answers(self) -> NDArray[Any]:
-        """What estimators are fitted to: the classes themselves, or the numbers."""
+        """What estimators are fitted to: the classes themselves, the numbers, or the bins that hold them."""
+        if self.bins is not None:
+            return self.bins.of(self.values)
         return self.values if self.classes is None else np.array(self.classes)[self.values]
 
     def at(self, rows: NDArray[Any]) -> "Target":
@@ -53,6 +57,39 @@ class Target(NamedTuple):
         if self.classes is None:
             return "Regression"
         return "Binary" if len(self.classes) == BINARY else "Multiclass"
+
+
+class Bins(NamedTuple):
+    """Bins of the target in a reframed regression: a number becomes its bin, a distribution becomes its mean.
+
+    Attributes:
+        edges: Between the bins, ascending; one fewer than bins.
+        means: Of the training rows in each bin.
+    """
+
+    edges: NDArray[np.float64]
+    means: NDArray[np.float64]
+
+    def of(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """The bin of each value."""
+        found: NDArray[np.int64] = np.searchsorted(self.edges, values, side="right").astype(np.int64)
+        return found
+
+    def back(self, probabilities: NDArray[np.float64], known: NDArray[Any]) -> NDArray[np.float64]:
+        """The mean of each distribution (rows, known bins)."""
+        values: NDArray[np.float64] = (probabilities * self.means[known]).sum(axis=1)
+        return values
+
+
+def binned(values: NDArray[np.float64], count: int) -> Bins:
+    """Bins of nearly equal frequency; fewer, where many values are equal."""
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, count + 1)[1:-1]))
+    edges = edges[(edges > values.min()) & (edges <= values.max())]
+    codes = np.searchsorted(edges, values, side="right")
+    kept = np.unique(codes)
+    edges = edges[kept[1:] - 1]
+    codes = np.searchsorted(edges, values, side="right")
+    return Bins(edges, np.bincount(codes, weights=values) / np.bincount(codes))
 
 
 def target(column: pandas.Series, task: Task, data: Data) -> Target:

@@ -108,7 +108,7 @@ def test_unreadable_files_are_refused(
         pytest.param(
             {"metric": {"name": "rmse"}}, {}, "MetricUnfit", "rocAuc", id="a metric of the other task"
         ),
-        pytest.param({"metric": {"name": "beauty"}}, {}, "MetricUnfit", "unknown", id="an unknown metric"),
+        pytest.param({"metric": {"name": "beauty"}}, {}, "InvalidSpec", "beauty", id="an unknown metric"),
         pytest.param(
             {},
             {"gates": [{"metric": "r2", "min": 0}]},
@@ -136,7 +136,11 @@ def test_unreadable_files_are_refused(
             {"features": {"numeric": ["churn"]}}, {}, "InvalidSpec", "data.target", id="the target as feature"
         ),
         pytest.param(
-            {}, {"gates": [{"metric": "recall"}]}, "InvalidSpec", "needs min", id="a gate without a rule"
+            {},
+            {"gates": [{"metric": "recall"}]},
+            "InvalidSpec",
+            "at least one of min",
+            id="a gate without a rule",
         ),
         pytest.param(
             {"tuning": {"timeout": "soon"}}, {}, "InvalidSpec", "'soon'", id="a duration that is none"

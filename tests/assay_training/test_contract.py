@@ -61,7 +61,7 @@ ROWS = pandas.DataFrame(
 def test_a_broken_rule_is_told_with_column_rule_value_and_count(
     column: str, rules: dict[str, Any], told: str
 ) -> None:
-    (found,) = violations(ROWS, Contract.model_validate({"columns": {column: rules}}))
+    (found,) = violations(ROWS, len(ROWS), Contract.model_validate({"columns": {column: rules}}))
     assert told in str(found)
 
 
@@ -80,13 +80,15 @@ def test_a_broken_rule_is_told_with_column_rule_value_and_count(
 )
 def test_rows_within_the_rules_pass(column: str, rules: dict[str, Any]) -> None:
     assert not list(
-        violations(ROWS, Contract.model_validate({"columns": {column: rules}, "minRows": 5, "maxRows": 5}))
+        violations(
+            ROWS, len(ROWS), Contract.model_validate({"columns": {column: rules}, "minRows": 5, "maxRows": 5})
+        )
     )
 
 
 def test_row_counts_are_held() -> None:
-    assert [found.rule for found in violations(ROWS, Contract(min_rows=6))] == ["minRows 6"]
-    assert [found.rule for found in violations(ROWS, Contract(max_rows=4))] == ["maxRows 4"]
+    assert [found.rule for found in violations(ROWS, len(ROWS), Contract(min_rows=6))] == ["minRows 6"]
+    assert [found.rule for found in violations(ROWS, len(ROWS), Contract(max_rows=4))] == ["maxRows 4"]
 
 
 def test_a_job_tells_all_violations_and_trains_nothing(job: Make, file: Path) -> None:

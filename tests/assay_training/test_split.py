@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_training.spec import Split
-from assay_training.split import parts, sampled, uniform
+from assay_training.split import parts, since, uniform
 
 KEYS = st.lists(st.text(max_size=20), unique=True, min_size=1, max_size=60)
 
@@ -41,7 +41,7 @@ def test_folds_are_of_equal_size_but_for_chance() -> None:
 
 def test_the_sample_says_nothing_about_the_side() -> None:
     keys = [str(number) for number in range(20_000)]
-    inside = sampled(keys, 0.5)
+    inside = uniform(keys, "sample", "sample") < 0.5
     test = parts(keys, Split(), "s").test
     assert abs(test[inside].mean() - test[~inside].mean()) < 0.025
 
@@ -49,3 +49,29 @@ def test_the_sample_says_nothing_about_the_side() -> None:
 def test_another_salt_parts_otherwise() -> None:
     keys = [str(number) for number in range(1000)]
     assert abs(np.corrcoef(uniform(keys, "a", "test"), uniform(keys, "b", "test"))[0, 1]) < 0.15
+
+
+def days(*numbers: float) -> np.ndarray:
+    return np.array(numbers) * 86_400.0
+
+
+def test_with_times_the_newest_share_is_the_test() -> None:
+    times = days(*range(100))
+    placed = parts([str(number) for number in range(100)], Split(test=0.2), "s", times)
+    assert placed.test.tolist() == [False] * 80 + [True] * 20
+    assert placed.cutoff == pytest.approx(79.2 * 86_400)
+
+
+def test_a_given_date_moves_no_row_when_newer_ones_come() -> None:
+    split = Split(test_from="1970-01-08")
+    few, more = (
+        parts([str(number) for number in range(count)], split, "s", days(*range(count))) for count in (10, 20)
+    )
+    assert few.test.tolist() == [False] * 7 + [True] * 3
+    assert more.fold[:10].tolist() == few.fold.tolist()
+    assert since("1970-01-08T02:00:00+02:00") == 7 * 86_400
+
+
+def test_a_group_is_where_its_newest_row_is() -> None:
+    placed = parts(["a", "a", "b", "b"], Split(test_from="1970-01-03"), "s", days(0, 5, 0, 1))
+    assert placed.test.tolist() == [True, True, False, False]
