@@ -71,12 +71,17 @@ class Metric:
         return value if self.cap is None else min(value, self.cap)
 
     def combined(self, old: Mark | None, new: Mark) -> Mark:
-        """Return the mark after one more outcome; the order of arrival does not matter."""
+        """Return the mark after one more outcome; the order of arrival does not matter.
+
+        It is the very `old` if the outcome changes nothing.
+        """
         return new if old is None else _COMBINE[self.aggregate](old, new)
 
 
 def _any(old: Mark, new: Mark) -> Mark:
-    return max(old, new, key=lambda mark: (bool(mark.value), -mark.at))
+    if bool(old.value) is not bool(new.value):
+        return old if old.value else new
+    return new if new.at < old.at else old
 
 
 def _sum(old: Mark, new: Mark) -> Mark:
@@ -84,15 +89,15 @@ def _sum(old: Mark, new: Mark) -> Mark:
 
 
 def _first(old: Mark, new: Mark) -> Mark:
-    return min(old, new, key=lambda mark: (mark.at, mark.value))
+    return new if (new.at, new.value) < (old.at, old.value) else old
 
 
 def _last(old: Mark, new: Mark) -> Mark:
-    return max(old, new, key=lambda mark: (mark.at, mark.value))
+    return new if (new.at, new.value) > (old.at, old.value) else old
 
 
 def _max(old: Mark, new: Mark) -> Mark:
-    return max(old, new)
+    return new if new > old else old
 
 
 _COMBINE: Mapping[Aggregate, Callable[[Mark, Mark], Mark]] = {

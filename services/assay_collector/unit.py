@@ -116,10 +116,12 @@ def is_bot(unit: Unit, at: int, hourly: int) -> bool:
 
 
 def observed(unit: Unit, position: int, metric: Metric, mark: Mark) -> Unit:
-    """Return the unit after an outcome that its metric admits."""
-    marks = list(unit.marks)
-    marks[position] = metric.combined(marks[position], mark)
-    return Unit(unit.arm, unit.first_at, unit.epoch, unit.exposures, unit.excluded, tuple(marks))
+    """Return the unit after an outcome that its metric admits; the same object if that changes nothing."""
+    marks = unit.marks
+    new = metric.combined(marks[position], mark)
+    if new is marks[position]:
+        return unit
+    return Unit(*unit[:5], (*marks[:position], new, *marks[position + 1 :]))
 
 
 def derived(

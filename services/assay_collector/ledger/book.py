@@ -92,7 +92,7 @@ class Book:
         for name, unit in changed:
             self._difference(experiment, stored[name], unit)
         settled: dict[bool, list[Row]] = {True: [], False: []}
-        for name, unit in changed:
+        for name, unit in sorted(changed):  # as they lie on disk: neighbours share a page
             before = stored[name]
             same = before is not None and before.first_at == unit.first_at
             settled[same].append(unit_row(experiment.id, name, unit))

@@ -6,6 +6,7 @@ columns come from the schema, values are always bound.
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table
@@ -52,6 +53,7 @@ class SqliteRows:
     def add_new(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """Insert all at once; only if some are not new, go back and look at each."""
         statement, cursor = _insert(table) + " ON CONFLICT DO NOTHING", self._cursor
+        rows = sorted(rows, key=itemgetter(*range(len(_key(table)))))  # neighbours share a page
         cursor.execute("SAVEPOINT add_new")
         if cursor.executemany(statement, rows).rowcount != len(rows):
             cursor.execute("ROLLBACK TO add_new")
