@@ -1,0 +1,175 @@
+"""Metrics of real databases: PostgreSQL as a warehouse that many use, DuckDB as one in a file."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+from assay_api import Metric, Ref
+from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry.sql import Sql
+from assay_stats import Moments
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+VALUES = {"control": [1.5, 0.0, 4.0], "boosted": [2.0, 2.5]}
+MEAN = """
+SELECT e.arm, count(*) AS n, sum(e.value) AS sum, sum(e.value * e.value) AS sumsq
+FROM spent AS e WHERE e.experiment = :uid AND e.moment >= :started_at GROUP BY e.arm
+"""
+SECRET = "s3cret-word"
+
+
+def source(url: str, **more: Any) -> Sql:
+    async def secret(ref: Ref, key: str) -> str:
+        assert (ref, key) == (Ref("team", "warehouse"), "dsn")
+        return f"{url}\n"
+
+    return Sql(secret, ("postgresql", "duckdb"), **more)
+
+
+def question(query: str = MEAN, kind: str = "Mean") -> Question:
+    asked = {"urlSecretRef": {"name": "warehouse", "key": "dsn"}, "query": query}
+    metric = Metric.model_validate({"name": "spent", "type": kind, "source": "SQL", "sql": asked})
+    return Question(Ref("team", "churn"), "churn-2-g2", "uid-1", metric, ("control", "boosted"), START)
+
+
+async def ask(url: str, *asked: Any, **more: Any) -> Any:
+    return await source(url, **more).ask(question(*asked), datetime.now(UTC))
+
+
+@pytest.fixture(params=["postgresql", "duckdb"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database with what each unit has spent; some before the start, some elsewhere."""
+    if request.param == "duckdb":
+        url = f"duckdb:///{tmp_path}/warehouse.duckdb"
+    else:
+        url = str(request.getfixturevalue("postgres")).replace("postgresql:", "postgresql+psycopg:")
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS spent")
+        connection.exec_driver_sql(
+            "CREATE TABLE spent (experiment text, arm text, moment timestamptz, value float8)"
+        )
+        rows = [("uid-1", arm, START, value) for arm, values in VALUES.items() for value in values]
+        rows += [("uid-2", "control", START, 99.0), ("uid-1", "control", START.replace(year=2025), 99.0)]
+        insert = sqlalchemy.text("INSERT INTO spent VALUES (:a, :b, :c, :d)")
+        connection.execute(insert, [dict(zip("abcd", row, strict=True)) for row in rows])
+    engine.dispose()
+    return url
+
+
+async def test_the_sums_of_each_arm_come_back(warehouse: str) -> None:
+    assert await ask(warehouse) == {arm: Moments.of(values) for arm, values in VALUES.items()}
+
+
+async def test_an_average_of_a_proportion_needs_no_squares(warehouse: str) -> None:
+    events = "SELECT arm, count(*) AS n, sum(CASE WHEN value > 1 THEN 1 ELSE 0 END) AS sum FROM spent"
+    found = await ask(
+        warehouse, f"{events} WHERE experiment = :uid AND moment >= :started_at GROUP BY arm", "Proportion"
+    )
+    assert found == {"control": Moments(3, 2, 2), "boosted": Moments(2, 2, 2)}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(f"{MEAN} HAVING count(*) > 1000", id="no row"),
+        pytest.param("SELECT 'other' AS arm, 1 AS n, 1 AS sum, 1 AS sumsq", id="no arm of ours"),
+        pytest.param("SELECT 'control' AS ARM, 0 AS N, NULL AS SUM, NULL AS SUMSQ", id="sums over no row"),
+    ],
+)
+async def test_nothing_is_no_data_and_no_failure(warehouse: str, query: str) -> None:
+    assert await ask(warehouse, query) == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        pytest.param("SELEC 1", "the database says: .*SELEC", id="no SQL"),
+        pytest.param("SELECT 1 AS one", "it lacks arm, n, sum", id="other columns"),
+        pytest.param(
+            "SELECT 'control' AS arm, 1 AS n, 1 AS sum", "sum of squares", id="a Mean without squares"
+        ),
+        pytest.param("SELECT 'control' AS arm, 'x' AS n, 1 AS sum", "must be numbers", id="no number"),
+        pytest.param(
+            "SELECT 'control' AS arm, -1 AS n, 1 AS sum, 1 AS sumsq", "not a count", id="less than none"
+        ),
+        pytest.param("SELECT arm, 1 AS n, 1 AS sum, 1 AS sumsq FROM spent", "twice", id="not grouped"),
+        pytest.param(
+            "SELECT i AS arm, 1 AS n, 1 AS sum FROM generate_series(1, 200) AS g(i)",
+            "100 rows",
+            id="too many",
+        ),
+        pytest.param(f"{MEAN} HAVING :unheard > 1", "unheard", id="an unknown parameter"),
+    ],
+)
+async def test_a_query_that_says_nothing_of_arms_is_told_why(warehouse: str, query: str, words: str) -> None:
+    with pytest.raises(NoAnswer, match=words):
+        await ask(warehouse, query)
+
+
+async def test_a_query_can_change_nothing(warehouse: str) -> None:
+    """PostgreSQL refuses; what DuckDB does is never committed."""
+    dirty = "DELETE FROM spent RETURNING arm, 1 AS n, value AS sum, value AS sumsq"
+    with pytest.raises(NoAnswer):
+        await ask(warehouse, dirty)
+    assert await ask(warehouse) == {arm: Moments.of(values) for arm, values in VALUES.items()}
+
+
+async def test_a_slow_query_is_given_up_and_ended_by_the_database(postgres: str) -> None:
+    url = postgres.replace("postgresql:", "postgresql+psycopg:")
+    begin = time.monotonic()
+    with pytest.raises(NoAnswer, match=r"did not answer within 0\.3 s|statement timeout"):
+        await ask(url, "SELECT 'control' AS arm, 1 AS n, 1 AS sum, 1 AS sumsq, pg_sleep(60)", timeout=0.3)
+    assert time.monotonic() - begin < 20
+    busy = "SELECT 'control' AS arm, count(*) AS n, count(*) AS sum FROM pg_stat_activity"
+    busy += " WHERE query LIKE '%pg_slee%60)'"
+    async with asyncio.timeout(20):
+        while await ask(url, busy, "Proportion"):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_slow_query_stops_nobody_else(postgres: str) -> None:
+    """The loop goes on, and other questions have threads of their own."""
+    slow = source(postgres.replace("postgresql:", "postgresql+psycopg:"))
+    query = "SELECT 'control' AS arm, 1 AS n, 1 AS sum, 1 AS sumsq, pg_sleep({})"
+    tasks = [asyncio.create_task(slow.ask(question(query.format(1)), START)) for _ in range(3)]
+    begin = time.monotonic()
+    assert await slow.ask(question(query.format(0)), START) == {"control": Moments(1, 1, 1)}
+    assert time.monotonic() - begin < 0.9 or not tasks[0].done()
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param(
+            f"postgresql+psycopg://a:{SECRET}@127.0.0.1:1/x", "the database says", id="nobody there"
+        ),
+        pytest.param(f"postgresql://a:{SECRET}@127.0.0.1/x", "no driver for postgresql", id="no such driver"),
+        pytest.param(f"no-url {SECRET}", "no SQLAlchemy URL", id="no URL"),
+        pytest.param("", "no SQLAlchemy URL", id="nothing"),
+        pytest.param(f"sqlite:////etc/{SECRET}", "sqlite is not allowed", id="a file of the operator"),
+        pytest.param(f"mystery://a:{SECRET}@host/x", "mystery is not allowed", id="no such database"),
+    ],
+)
+async def test_a_url_that_cannot_be_used_is_not_repeated(url: str, words: str) -> None:
+    with pytest.raises(NoAnswer, match=words) as caught:
+        await ask(url)
+    assert SECRET not in str(caught.value)
+
+
+async def test_embedded_databases_are_refused_unless_they_are_allowed() -> None:
+    """They read files of the operator: its tokens, say."""
+    with pytest.raises(
+        NoAnswer, match=r"duckdb is not allowed here; sources\.sql\.drivers allows postgresql"
+    ):
+        await Sql(lambda *_: _said("duckdb:///:memory:")).ask(question(), START)
+
+
+async def _said(url: str) -> str:
+    return url
