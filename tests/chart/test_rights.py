@@ -116,3 +116,16 @@ def test_the_operator_may_watch_what_it_watches_and_report_on_what_is_ours(rende
         assert {(group, kind.plural, "list"), (group, kind.plural, "watch")} <= allowed
         if group == "assay.dev":
             assert (group, f"{kind.plural}/status", "patch") in allowed
+
+
+def test_secrets_of_databases_are_read_by_name_and_only_those(render) -> None:
+    wanted = {"sources": {"sql": {"secrets": ["warehouse"]}}}
+    for scope in ({}, {"scope": "namespaces", "namespaces": ["team-a"]}):
+        roles = render(scope | wanted).of_kind("Role", "ClusterRole")
+        reads = [
+            (rule["resourceNames"], rule["verbs"])
+            for role in roles
+            for rule in role["rules"]
+            if "secrets" in rule["resources"] and "get" in rule["verbs"]
+        ]
+        assert reads == [(["warehouse"], ["get"])]

@@ -34,6 +34,12 @@
   resources: [secrets]
   resourceNames: [assay-predictor]                   # the token of a namespace's predictors: written, never read
   verbs: [create, patch]
+{{- with .Values.sources.sql.secrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson . }}                      # databases that metrics are asked of
+  verbs: [get]
+{{- end }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
