@@ -19,6 +19,14 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
 UID: Schema = {"name": "uid", "in": "path", "required": True, "schema": {"type": "string"}}
 PSEUDONYM: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+CHECKS = {
+    "auditMismatches": "exposures whose arm is not the one that the unit's hash says; must stay 0",
+    "crossoverUnits": "units that were seen in two arms: excluded from every sum",
+    "botUnits": "units that asked more often than the installation allows: excluded from every sum",
+    "duplicateExposures": "exposures that came again, and counted once",
+    "orphanOutcomes": "outcomes that wait for the exposure of their unit, or have waited in vain",
+    "lateOutcomes": "outcomes after their window, or after the end of the Experiment: never applied",
+}
 
 
 @cache
@@ -131,6 +139,11 @@ def _bearer(role: str) -> Schema:
 
 
 def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+def _some(**properties: Schema) -> Schema:
+    """Return an object whose properties may be missing."""
     return {"type": "object", "properties": properties}
 
 
@@ -148,14 +161,14 @@ def _answers() -> Schema:
     number: Schema = {"type": "number"}
     cell = _object(n=COUNT, sum=number, sumsq=number, m2=number)
     arm = _object(units=COUNT, exposures=COUNT, metrics=_map(cell))
-    error = _object(record=COUNT, field={"type": "string"}, message={"type": "string"})
     text: Schema = {"type": "string"}
+    error = _some(record=COUNT, field=text, message=text)
     return {
         "Changed": _object(changed={"type": "boolean"}),
         "Changes": _object(revision=COUNT, experiments={"type": "array", "items": text}),
-        "Counts": _object(accepted=COUNT, duplicates=COUNT, unknown=COUNT, orphans=COUNT, late=COUNT),
+        "Counts": _some(accepted=COUNT, duplicates=COUNT, unknown=COUNT, orphans=COUNT, late=COUNT),
         "Profiles": _object(windowSeconds=number, profiles={"type": "array", "items": _sums(text)}),
-        "Problem": _object(title=text, status=COUNT, detail=text, errors={"type": "array", "items": error}),
+        "Problem": _some(title=text, status=COUNT, detail=text, errors={"type": "array", "items": error}),
         "Summary": _object(
             revision=COUNT,
             epoch=COUNT,
@@ -164,7 +177,7 @@ def _answers() -> Schema:
             lastExposureAt=MOMENT,
             lastIngestAt=MOMENT,
             arms=_map(arm),
-            checks=_map(COUNT),
+            checks=_object(**{name: COUNT | {"description": said} for name, said in CHECKS.items()}),
         ),
         "Unit": _object(
             unit=PSEUDONYM,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -65,6 +66,17 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory, make_local: Any) -> Iterato
         yield local
 
 
+def assert_described(fuzzed: Any, path: str, method: str, answer: Any) -> None:
+    """The document says of this operation that it may answer so, with a body like this."""
+    document = fuzzed.client("nobody").get("/openapi.json").json()
+    place = "/v1/experiments/{uid}" if "experiments" in path else path
+    status = str(answer.status_code)
+    responses = document["paths"][place][method]["responses"]
+    said = responses.get(status) or responses[f"{status[0]}XX"]
+    schema = said["content"][answer.headers["content-type"]]["schema"]
+    jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(ROLES)), bodies, st.sampled_from([None, "gzip", "br", "identity"]))
 def test_no_body_is_a_server_error(fuzzed: Any, path: str, body: bytes, encoding: str | None) -> None:
@@ -73,6 +85,7 @@ def test_no_body_is_a_server_error(fuzzed: Any, path: str, body: bytes, encoding
     method = "PUT" if "experiments" in path else "POST"
     answer = client.request(method, path, content=body, headers=headers)
     assert answer.status_code in (200, 400, 409, 413, 415, 422), answer.text
+    assert_described(fuzzed, path, method.lower(), answer)
     if answer.status_code != 200:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"]

@@ -61,3 +61,6 @@ def test_what_the_schema_takes_the_collector_takes(
             assert application.post("/v1/outcomes", json=record).is_success is valid("Outcome", record)
         summary = operator.get("/v1/experiments/e/summary").json()
         assert valid("Summary", summary)
+        described = document["components"]["schemas"]["Summary"]["properties"]["checks"]
+        assert described["properties"].keys() == summary["checks"].keys()
+        assert all(check["description"] for check in described["properties"].values())
