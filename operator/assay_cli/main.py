@@ -1,7 +1,7 @@
 """`assay`: what people do with Assay at a terminal, one module per sub-command.
 
-Each sub-command's module has `register(subparsers)`, which adds its parser and sets `run`, a function of
-the parsed arguments that returns the exit code.
+Each module has `register(subparsers)`, which adds the parser of its sub-command, or of two that belong
+together, and sets `run`, a function of the parsed arguments that returns the exit code.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-COMMANDS = ("plan", "simulate", "status", "watch", "approve", "abort", "report", "audit", "replay")
+COMMANDS = ("plan", "simulate", "watch", "approve", "report", "replay", "assign", "audit")
 
 
 def parser() -> argparse.ArgumentParser:

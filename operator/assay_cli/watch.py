@@ -50,8 +50,15 @@ def status(options: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def plainly() -> Iterator[None]:
+def plainly(
+    missing: str = "is Assay installed in this cluster?",
+    forbidden: str = "ask for the role view in this namespace",
+) -> Iterator[None]:
     """Turn what goes wrong with a cluster into a line for people.
+
+    Args:
+        missing: What a 404 means.
+        forbidden: What to do about a 403.
 
     Raises:
         OSError: What was wrong, and what to do.
@@ -63,8 +70,8 @@ def plainly() -> Iterator[None]:
     except ApiException as error:
         cure = {
             401: "log in anew",
-            403: "ask for the role view in this namespace",
-            404: "is Assay installed in this cluster?",
+            403: forbidden,
+            404: missing,
         }.get(error.status, "try again")
         raise OSError(f"the API server says {error.status} {error.reason}: {cure}") from error
     except aiohttp.ClientError as error:

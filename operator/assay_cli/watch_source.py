@@ -1,4 +1,4 @@
-"""Where `watch` and `status` look: Models, ModelVersions and Experiments, read from the API server."""
+"""Where commands look: Models, ModelVersions and Experiments of the API server."""
 
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -48,6 +48,26 @@ class Cluster:
             next((m for m in models if m.metadata.name == ref.name), None),
             tuple(v for v in versions if v.spec.model_ref.name == ref.name),
             tuple(e for e in experiments if e.spec.model_ref.name == ref.name),
+        )
+
+    async def experiment(self, ref: Ref) -> Experiment:
+        """Return the Experiment of that name; raises `ApiException` with 404 if there is none."""
+        api = client.CustomObjectsApi(self._api)
+        found: Any = await api.get_namespaced_custom_object(
+            GROUP, VERSION, ref.namespace, "experiments", ref.name
+        )
+        return Experiment.model_validate(found)
+
+    async def annotate(self, ref: Ref, key: str, value: str) -> None:
+        """Write an annotation of an Experiment."""
+        await client.CustomObjectsApi(self._api).patch_namespaced_custom_object(
+            GROUP,
+            VERSION,
+            ref.namespace,
+            "experiments",
+            ref.name,
+            {"metadata": {"annotations": {key: value}}},
+            _content_type="application/merge-patch+json",
         )
 
     async def _all(self, kind: type[Kind], plural: str, namespace: str) -> list[Kind]:

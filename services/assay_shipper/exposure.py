@@ -1,13 +1,12 @@
 """A line of Envoy's log becomes a record for the collector, or is counted and left. Pure."""
 
 import json
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from assay_assign import Interval, arm_at, decode, pseudonym, slot
+from assay_assign import UNENROLLED, pseudonym
+from assay_assign import assigned as expected
 
 NONE = "none"
-UNENROLLED = "unenrolled"
 RECORD_START = b'{"'
 
 
@@ -45,7 +44,7 @@ def parse(line: bytes, key: bytes) -> Line:
     sound = True
     if experiment and assigned != NONE:
         salt = raw.get("salt") or experiment
-        sound = unit != "" and assigned == _expected(salt, unit, raw.get("table") or "")
+        sound = unit != "" and assigned == expected(salt, unit, raw.get("table") or "")
     record = None
     if experiment and assigned not in (NONE, UNENROLLED):
         if not unit:
@@ -93,12 +92,3 @@ def _identity(raw: dict[str, Any], unit: str) -> str:
 
 def _seconds(raw: dict[str, Any]) -> float:
     return float(raw.get("ts") or 0)
-
-
-def _expected(salt: str, unit: str, table: str) -> str:
-    return arm_at(_table(table), slot(salt, unit)) or UNENROLLED
-
-
-@lru_cache(maxsize=256)
-def _table(text: str) -> tuple[Interval, ...]:
-    return decode(text)

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from assay_operator.decide.training import trained
+from assay_api.version import Finding
+from assay_operator.decide.training import fits, trained
 
 GATE = {"metric": "recall", "rule": "min 0.8", "value": 0.7, "passed": False, "message": "recall 0.7 < 0.8"}
 GOOD = {
@@ -16,8 +17,13 @@ GOOD = {
 
 
 def ended(report: Any, **more: Any) -> Any:
-    words = report if isinstance(report, str) else json.dumps(report)
-    return trained(**({"finished": True, "job_message": "", "last_words": words, "trouble": ""} | more))
+    words = (report if isinstance(report, str) else json.dumps(report),)
+    known = {"finished": True, "job_message": "", "last_words": words, "trouble": "", "told": {}}
+    return trained(**(known | more))
+
+
+WORKER = json.dumps({"ok": True, "passed": True, "worker": True})
+STUDY = {"stage": "Tuning", "wanted": 40, "finished": 12, "failed": 1, "best": 0.83, "metric": "rocAuc"}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,38 @@ def ended(report: Any, **more: Any) -> Any:
             "",
             id="a failed pod that may be tried again",
         ),
+        pytest.param(
+            ended("", last_words=(WORKER, json.dumps(GOOD)), finished=False),
+            "Ready",
+            "True",
+            "GatesPassed",
+            "",
+            id="of many pods the leader has the word",
+        ),
+        pytest.param(
+            ended("", last_words=(WORKER,), finished=False),
+            "Training",
+            "Unknown",
+            "Training",
+            "training",
+            id="a worker that has no more to do says nothing of the version",
+        ),
+        pytest.param(
+            ended("", finished=False, told=STUDY),
+            "Training",
+            "Unknown",
+            "Tuning",
+            "12 of 40 trials, best rocAuc 0.83, 1 failed",
+            id="a study that goes on",
+        ),
+        pytest.param(
+            ended("", finished=False, told={"stage": "Lying", "wanted": "many"}),
+            "Training",
+            "Unknown",
+            "Training",
+            "training",
+            id="a pod that says what no trainer says",
+        ),
     ],
 )
 def test_what_a_training_comes_to(progress: Any, phase: str, ready: str, reason: str, words: str) -> None:
@@ -101,3 +139,15 @@ def test_what_a_training_comes_to(progress: Any, phase: str, ready: str, reason:
 def test_data_is_valid_invalid_or_unknown() -> None:
     bad = {"ok": False, "reason": "KeyNotUnique", "message": "m"}
     assert [ended(GOOD).data_valid, ended(bad).data_valid, ended("").data_valid] == ["True", "False", None]
+
+
+def test_the_counts_of_a_study_are_kept_while_it_goes_on() -> None:
+    facts = ended("", finished=False, told=STUDY).facts
+    assert facts is not None
+    assert facts.trials == {"finished": 12, "pruned": 0, "failed": 1}
+
+
+def test_the_fit_of_a_version_is_two_conditions() -> None:
+    found = fits((Finding(reason="Overfitting", message="0.99 and 0.6"), Finding(reason="Other", message="")))
+    assert found["Overfitting"] == ("True", "Found", "0.99 and 0.6")
+    assert found["Underfitting"][0] == "False"

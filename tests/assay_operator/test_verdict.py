@@ -1,5 +1,6 @@
 """The ordered checks, one story each: what is seen, what is decided, and what is said."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay_api import ExperimentSpec
+from assay_api import Experiment, ExperimentSpec, ExperimentStatus
+from assay_api.names import SETTLED
 from assay_operator.decide.analysis import plan, readings, reported
 from assay_operator.decide.observed import ArmSeen, Findings, Gap, Observed, Trust
+from assay_operator.decide.replay import replay
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
 
@@ -38,6 +41,7 @@ def spec(**change: Any) -> ExperimentSpec:
 
 def arm(name: str, version: str, units: int, right: float, errors: float) -> ArmSeen:
     moments = {
+        SETTLED: Moments.proportion(units, 0),
         "right": Moments.proportion(units, round(units * right)),
         "errors": Moments.proportion(units, round(units * errors)),
     }
@@ -397,3 +401,39 @@ def test_the_same_is_decided_whenever_it_is_asked(
     later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, lines)]
     assert all((b.log_evidence or 0) >= (a.log_evidence or 0) for a, b in zip(lines, later, strict=True))
     assert observed.record()["arms"]["control"]["units"] == units
+    assert replay(recorded(observed)) == replace(first, message=replay(recorded(observed)).message)
+
+
+def recorded(observed: Observed) -> Experiment:
+    """The Experiment as Kubernetes would have it after this decision: JSON, rounded as the status is."""
+    outcome, fixed = decide(observed), plan(observed.spec)
+    table = [{"arm": a.name, "from": 0, "to": a.weight} for a in observed.spec.arms]
+    verdict = {"verdict": "Conclude", "reason": outcome.reason, "message": "", "at": observed.now.isoformat()}
+    status = {
+        "startedAt": observed.started_at.isoformat(),
+        "stepStartedAt": observed.step_started_at.isoformat(),
+        "plan": fixed.model_dump(mode="json", by_alias=True),
+        "analysis": [reported(r).model_dump(mode="json", by_alias=True) for r in observed.readings],
+        "decision": verdict | {"evidence": observed.record() | {"table": table}},
+    }
+    spec = observed.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    metadata = {"name": "e", "namespace": "n", "uid": "u"}
+    return Experiment.model_validate(
+        json.loads(json.dumps({"metadata": metadata, "spec": spec, "status": status}))
+    )
+
+
+@pytest.mark.parametrize(
+    "trust", [Trust(data_age=1.0), Trust(fault="gone"), Trust(findings=Findings(3), data_age=1.0)]
+)
+def test_doubts_are_in_the_record_too(trust: Trust) -> None:
+    observed = seen(
+        right=(0.8, 0.9), trust=trust, programmed=False, approved="ada", now=START + timedelta(days=2)
+    )
+    assert replay(recorded(observed)) == decide(observed)
+
+
+def test_what_was_decided_without_numbers_cannot_be_computed_again() -> None:
+    aborted = recorded(seen()).model_copy(update={"status": ExperimentStatus()})
+    with pytest.raises(ValueError, match="not decided yet"):
+        replay(aborted)

@@ -63,6 +63,12 @@ def lineage(kin: Kin) -> Lineage:
     return replace(line, warm=_warm(kin, line, wanted))
 
 
+def predecessor(versions: tuple[ModelVersion, ...], version: ModelVersion) -> ModelVersion | None:
+    """Return the newest trained version before this one, whose contract it inherits."""
+    older = (v for v in reversed(versions) if v.spec.number < version.spec.number)
+    return next((v for v in older if v.spec.source.training and v.status.artifact), None)
+
+
 def made_from(versions: tuple[ModelVersion, ...], digest: str) -> ModelVersion | None:
     """Return the newest version that was made from this source."""
     return next((v for v in reversed(versions) if v.spec.source_digest == digest), None)

@@ -143,7 +143,7 @@ class Observed:
                 for arm in self.arms
             },
             "trust": {
-                "srmLogEvidence": round(self.trust.srm.log_e, 6) if self.trust.srm else None,
+                "srmLogEvidence": self.trust.srm.log_e if self.trust.srm else None,
                 **asdict(self.trust.findings),
                 "dataAgeSeconds": self.trust.data_age,
                 "fault": self.trust.fault,
@@ -153,4 +153,7 @@ class Observed:
             "drifting": sorted(self.drifting),
             "aborted": self.aborted,
             "lost": self.lost,
+            "alerted": self.alerted,
+            "approved": self.approved,
+            "programmed": self.programmed,
         }

@@ -27,6 +27,7 @@ class Report(Observed):
     gates: tuple[GateResult, ...] = ()
     trials: dict[str, int] = {}
     findings: tuple[Finding, ...] = ()
+    worker: bool = False  # it only ran trials for another pod, which has the word
 
 
 DATA_FAULTS = frozenset(
@@ -86,14 +87,29 @@ def _given(artifact: Artifact) -> VersionStatus:
     return VersionStatus(artifact=StoredArtifact(uri=artifact.uri, digest=artifact.digest))
 
 
-def trained(*, finished: bool, job_message: str, last_words: str, trouble: str) -> Progress:
+class Told(Observed):
+    """What a leading worker says of its study while it runs."""
+
+    stage: Literal["Reading", "Tuning", "Fitting"] = "Reading"
+    wanted: int = 0
+    finished: int = 0
+    pruned: int = 0
+    failed: int = 0
+    best: float | None = None
+    metric: str = ""
+
+
+def trained(
+    *, finished: bool, job_message: str, last_words: tuple[str, ...], trouble: str, told: dict[str, object]
+) -> Progress:
     """Return the progress of a training Job.
 
     Args:
         finished: Whether the Job has ended, for better or worse.
         job_message: What the Job's condition says of its failure.
-        last_words: The termination message of its pod.
-        trouble: What keeps its pod from running, if anything.
+        last_words: The termination messages of its pods.
+        trouble: What keeps a pod from running, if anything.
+        told: What the leading worker says of its study.
     """
     report = _report(last_words)
     if report and (finished or report.ok):
@@ -103,15 +119,51 @@ def trained(*, finished: bool, job_message: str, last_words: str, trouble: str) 
         return Progress(
             "Failed", "False", "TrainingFailed", f"training ended without a report: {why}", failed=True
         )
-    message = f"training, but its pod has a problem: {trouble}" if trouble else "training"
-    return Progress("Training", "Unknown", "Training", message)
+    if trouble:
+        return Progress("Training", "Unknown", "Training", f"training, but a pod has a problem: {trouble}")
+    return _under_way(told)
 
 
-def _report(last_words: str) -> Report | None:
+def _under_way(told: dict[str, object]) -> Progress:
     try:
-        return Report.model_validate(loads(last_words))
+        study = Told.model_validate(told)
+    except ValidationError:
+        study = Told()
+    if not told or study.stage == "Reading":
+        return Progress("Training", "Unknown", "Training", "training")
+    best = f", best {study.metric} {study.best:.6g}" if study.best is not None else ""
+    failed = f", {study.failed} failed" if study.failed else ""
+    message = f"{study.finished} of {study.wanted} trials{best}{failed}"
+    counts = {"finished": study.finished, "pruned": study.pruned, "failed": study.failed}
+    reason = "Tuning" if study.stage == "Tuning" else "Fitting"
+    return Progress("Training", "Unknown", reason, message, facts=VersionStatus(trials=counts))
+
+
+def _report(last_words: tuple[str, ...]) -> Report | None:
+    """The leader's report; a worker's own only if it failed."""
+    found = [report for words in last_words if (report := _parsed(words)) and not report.worker]
+    return next((report for report in found if report.ok), found[0] if found else None)
+
+
+def _parsed(words: str) -> Report | None:
+    try:
+        return Report.model_validate(loads(words))
     except (JSONDecodeError, ValidationError):
         return None
+
+
+FITS = ("Overfitting", "Underfitting")
+
+
+def fits(findings: tuple[Finding, ...]) -> dict[str, tuple[Literal["True", "False"], str, str]]:
+    """Return the conditions about the fit of a trained version: status, reason and message by type."""
+    found = {finding.reason: finding.message for finding in findings}
+    return {
+        kind: ("True", "Found", found[kind])
+        if kind in found
+        else ("False", "NotFound", "the gap of training and validation rows is as usual")
+        for kind in FITS
+    }
 
 
 def _told(report: Report) -> Progress:
