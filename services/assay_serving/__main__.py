@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from assay_artifact import ArtifactError
 from assay_serving import startup
-from assay_serving.app import PATHS, application
+from assay_serving.app import application
 from assay_serving.carrier import Carrier
 from assay_serving.runner import server
 from assay_serving.served import State
@@ -36,7 +36,7 @@ def main() -> int:
     courier = startup.courier(state.version)
     if courier:
         courier.start()
-    server(Carrier(ours, PATHS, mount), state, settings.host, settings.port, settings.drain_seconds).run()
+    server(Carrier(ours, mount), state, settings.host, settings.port, settings.drain_seconds).run()
     if courier:
         courier.stop()
     return 0

@@ -25,7 +25,6 @@ from assay_serving.served import State
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 GONE = 499
-PATHS = frozenset({"/predict", "/explain", "/openapi.json", "/schema", "/livez", "/readyz", "/metrics"})
 KINDS = formats.readable() | {bodies.JSON}
 
 
@@ -114,7 +113,9 @@ class Routes:
 
     async def metrics(self, _: Request) -> Response:
         """Return the page that Prometheus reads."""
-        return Response(self.state.served().metrics.page(), media_type=CONTENT_TYPE_LATEST)
+        metrics = self.state.served().metrics
+        metrics.in_flight.set(self.state.in_flight)
+        return Response(metrics.page(), media_type=CONTENT_TYPE_LATEST)
 
     def plain(self, handler: Handler) -> Handler:
         """Turn problems into answers."""
@@ -133,10 +134,14 @@ class Routes:
 
         async def measured(request: Request) -> Response:
             nonlocal series
-            start = time.perf_counter()
-            response = await _answered(template, handler, request)
             if series is None and self.state.version:
                 series = self.state.version.metrics.route(template)
+            start = time.perf_counter()
+            self.state.in_flight += 1
+            try:
+                response = await _answered(template, handler, request)
+            finally:
+                self.state.in_flight -= 1
             if series:
                 series.count(response.status_code, time.perf_counter() - start)
             return response

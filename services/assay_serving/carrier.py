@@ -1,7 +1,8 @@
-"""BentoML's app beside ours: imported while the first predictions are already answered.
+"""BentoML's app beside ours: imported when somebody asks for one of its own pages, and not before.
 
-To import BentoML takes twice as long as everything else together, and none of our own routes needs it. So
-they are answered as soon as the model is loaded; BentoML's routes wait for it, the first seconds only.
+To import BentoML takes twice as long as everything else together, and half of the memory, and none of our
+own routes needs it. So they are answered as soon as the model is loaded, by our app alone; `mount` puts it
+into BentoML's service, whose pages (`/`, `/docs.json`, `/schema.json`, `/healthz`) wait the first time.
 """
 
 import asyncio
@@ -15,13 +16,16 @@ from starlette.types import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
+PAGES = frozenset({"/", "/docs.json", "/healthz", "/schema.json"})
+FOLDER = "/static_content/"
+
 
 class Carrier:
-    """Answers our own paths without the way through BentoML's middleware, which costs more than they do."""
+    """Answers all but BentoML's own pages without its middleware, which costs more than we do."""
 
-    def __init__(self, ours: App, paths: frozenset[str], mount: Callable[[], App]) -> None:
-        """Take our app and its paths, and what imports BentoML and mounts our app in its own."""
-        self.ours, self.paths, self.mount = ours, paths, mount
+    def __init__(self, ours: App, mount: Callable[[], App]) -> None:
+        """Take our app, and what imports BentoML and mounts our app in its own."""
+        self.ours, self.mount = ours, mount
         self.mounted: asyncio.Task[App] | None = None
         self.stack = AsyncExitStack()
 
@@ -29,19 +33,25 @@ class Carrier:
         """Answer."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif self.mounted is None or scope["path"] in self.paths or scope["path"].startswith("/v2"):
-            await self.ours(scope, receive, send)
+        elif scope["type"] == "http" and (scope["path"] in PAGES or scope["path"].startswith(FOLDER)):
+            theirs = await self._theirs()
+            await theirs(scope, receive, send)
         else:
-            others = await asyncio.shield(self.mounted)
-            await others(scope, receive, send)
+            await self.ours(scope, receive, send)
+
+    async def _theirs(self) -> App:
+        """A page whose asker has left goes on being prepared for the next one."""
+        if self.mounted is None:
+            self.mounted = asyncio.create_task(self._mount())
+            self.mounted.add_done_callback(_told)
+        return await asyncio.shield(self.mounted)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.mounted = asyncio.create_task(self._mount())
-        self.mounted.add_done_callback(_told)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await asyncio.wait([self.mounted])
+        if self.mounted:
+            await asyncio.wait([self.mounted])
         await self.stack.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -54,4 +64,4 @@ class Carrier:
 
 def _told(mounted: asyncio.Task[App]) -> None:
     if not mounted.cancelled() and (error := mounted.exception()):
-        log.error("BentoML's own routes are not served", exc_info=error)
+        log.error("BentoML's own pages are not served", exc_info=error)

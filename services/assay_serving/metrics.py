@@ -1,7 +1,7 @@
 """Our metrics, on a registry of our own; labels are route templates, so that no client can make series."""
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 OWNER = ("namespace", "model", "version")
@@ -33,6 +33,9 @@ class Metrics:
             "assay_batch_rows", "Rows in one model call", OWNER, registry=self.registry, buckets=BATCHES
         )
         self.batch = batches.labels(*self.owner)
+        self.in_flight = Gauge(
+            "assay_requests_in_flight", "Requests that are being answered", OWNER, registry=self.registry
+        ).labels(*self.owner)
         self.captured = self._counter("assay_capture_rows", "Rows that were counted for drift")
         self.uncaptured = self._counter(
             "assay_capture_lost_rows", "Counted rows that never reached the collector"

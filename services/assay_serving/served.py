@@ -116,6 +116,7 @@ class State:
         """Start with nothing loaded."""
         self.version: Version | None = None
         self.draining = False
+        self.in_flight = 0
 
     @property
     def ready(self) -> bool:

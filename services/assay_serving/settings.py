@@ -21,6 +21,7 @@ class Settings:
         version: Name of the ModelVersion (ASSAY_VERSION); the manifest's when empty.
         namespace: Of both (ASSAY_NAMESPACE).
         allow_pickle: Whether a joblib file may be opened (ASSAY_ALLOW_PICKLE=1).
+        format: What the manifest must say the model is (ASSAY_FORMAT); anything when empty.
         drain_seconds: How long to answer on after SIGTERM (DRAIN_SECONDS).
         host: Address to listen on (HOST).
         port: Port to listen on (PORT).
@@ -41,6 +42,7 @@ class Settings:
     version: str = ""
     namespace: str = ""
     allow_pickle: bool = False
+    format: str = ""
     drain_seconds: float = 5.0
     host: str = "0.0.0.0"
     port: int = 3000
@@ -70,6 +72,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         version=environment.get("ASSAY_VERSION", ""),
         namespace=environment.get("ASSAY_NAMESPACE", ""),
         allow_pickle=environment.get("ASSAY_ALLOW_PICKLE") == "1",
+        format=environment.get("ASSAY_FORMAT", ""),
         host=environment.get("HOST", "0.0.0.0"),
         drain_seconds=_number(environment, "DRAIN_SECONDS", 5.0),
         timeout_seconds=_number(environment, "ASSAY_TIMEOUT_SECONDS", 30.0),

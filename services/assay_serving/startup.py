@@ -1,6 +1,8 @@
 """From the environment to a version that predicts, or to a reason why not."""
 
 import contextlib
+import ctypes
+import gc
 import json
 import logging
 import tempfile
@@ -29,12 +31,16 @@ def version(settings: Settings) -> Version:
     start = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="assay-model-"))
     manifest = fetch(settings.uri, settings.digest, folder)
+    if settings.format not in ("", manifest.format):
+        detail = f"the manifest says {manifest.format}, the Model asks for {settings.format}"
+        raise ArtifactError("FormatMismatch", detail)
     predictor = load(folder, manifest, allow_pickle=settings.allow_pickle)
     try:
         loaded = Version(predictor, settings, sample(folder, manifest))
     except Exception as error:  # a model may fail in any way on its first rows
         raise ArtifactError("WarmUpFailed", f"the first prediction failed: {error!r}"[:1000]) from error
     loaded.capture = counting(folder, loaded)
+    _tidied()
     log.info(
         "serving %s %s (%s) after %.2f s, %.0f us a call",
         loaded.model,
@@ -55,6 +61,14 @@ def sample(folder: Path, manifest: Manifest) -> Table | None:
     except (ValueError, KeyError, TypeError) as error:
         log.warning("%s can't be read, so nothing can be explained: %s", SAMPLE, error)
         return None
+
+
+def _tidied() -> None:
+    """Give back the memory that only loading needed, where the C library can; collect no more what stays."""
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def counting(folder: Path, version: Version) -> Capture | None:

@@ -106,9 +106,11 @@ def manifest(name: str, **changes: Any) -> Manifest:
     return Manifest(**{**fields, **changes})
 
 
-def written(folder: Path, name: str = "logistic", **changes: Any) -> Written:
+def written(
+    folder: Path, name: str = "logistic", more: dict[str, bytes] | None = None, **changes: Any
+) -> Written:
     model = skops.io.dumps(fitted(name))
     rows = raw(60, seed=9)
     sample = {"rows": rows.astype(object).where(rows.notna(), None).to_dict("list")}
-    files = {"model.skops": model, "sample.json": json.dumps(sample).encode()}
+    files = {"model.skops": model, "sample.json": json.dumps(sample).encode(), **(more or {})}
     return write(folder.as_uri(), files, manifest(name, **changes))

@@ -39,7 +39,7 @@ async def alive(carrier: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def carrier(mount: Callable[[], ASGIApp]) -> Carrier:
-    return Carrier(app("ours"), frozenset({"/predict"}), mount)
+    return Carrier(app("ours"), mount)
 
 
 async def test_our_paths_are_answered_while_the_other_app_is_imported() -> None:
@@ -58,6 +58,22 @@ async def test_our_paths_are_answered_while_the_other_app_is_imported() -> None:
         assert (await waiting).text == "theirs"
 
 
+async def test_nothing_is_imported_before_somebody_asks_for_it_and_then_once() -> None:
+    times: list[int] = []
+
+    def mount() -> ASGIApp:
+        times.append(1)
+        return app("theirs")
+
+    async with alive(carrier(mount)) as client:
+        for path in ("/predict", "/v2", "/livez", "/metrics", "/favicon.ico", "/static", "/healthz/x"):
+            assert (await client.get(path)).text == "ours"
+        assert times == []
+        for path in ("/", "/docs.json", "/healthz", "/static_content/index.css"):
+            assert (await client.get(path)).text == "theirs"
+        assert times == [1]
+
+
 async def test_our_paths_do_not_fall_with_the_other_app() -> None:
     def mount() -> ASGIApp:
         raise ImportError("it is broken")
@@ -69,5 +85,15 @@ async def test_our_paths_do_not_fall_with_the_other_app() -> None:
 
 
 async def test_a_stop_during_the_import_is_clean() -> None:
-    async with alive(carrier(lambda: app("theirs"))) as client:
-        assert (await client.get("/predict")).text == "ours"
+    begun, imported = threading.Event(), threading.Event()
+
+    def mount() -> ASGIApp:
+        begun.set()
+        assert imported.wait(10)
+        return app("theirs")
+
+    async with alive(carrier(mount)) as client:
+        waiting = asyncio.create_task(client.get("/docs.json"))
+        assert await asyncio.to_thread(begun.wait, 10)
+        waiting.cancel()
+        imported.set()
