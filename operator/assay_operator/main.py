@@ -35,6 +35,7 @@ from assay_operator.telemetry.polls import Polls
 from assay_operator.telemetry.prometheus import TIMEOUT as PROMETHEUS_TIMEOUT
 from assay_operator.telemetry.prometheus import Prometheus
 from assay_operator.telemetry.sql import Sql
+from assay_operator.telemetry.training import Workers
 from assay_operator.xds import AdsServer, Gateways
 
 START_ATTEMPTS = 30
@@ -53,7 +54,7 @@ def reconciler(settings: Settings, hands: Hands, eyes: Eyes, gateways: Gateways)
     return ModelReconciler(
         hands=hands,
         gather=Gatherer(hands.store, settings.own_namespace),
-        versions=VersionReconciler(hands, settings.platform, Badges(settings.predictor_key)),
+        versions=VersionReconciler(hands, settings.platform, Badges(settings.predictor_key), Workers()),
         experiments=ExperimentReconciler(hands, eyes),
         gateways=gateways,
     )

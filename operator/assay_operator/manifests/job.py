@@ -1,56 +1,51 @@
-"""The Job that trains a version."""
+"""The Job that trains a version: one pod, or as many as work on its study."""
 
 from json import dumps
+from urllib.parse import urlsplit
 
 from assay_api import Model, ModelVersion
+from assay_api.data import SecretKeyRef
 from assay_api.names import MODEL, ROLE, VERSION_OF, trainer_name
+from assay_api.training import Training
 from assay_api.version import StoredArtifact
+from assay_api.worker import Worker
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.claim import volumes
 from assay_operator.manifests.meta import THREADS, child, env, owner, restricted_container, restricted_pod
 from assay_operator.manifests.platform import Platform
 
 REFUSED = 1  # the exit code of a training that says why; another attempt would say the same
-_RETRIES = 2  # of pods that were killed
+PROGRESS_PORT = 9904  # where the leading worker tells how far it is
+SQL_URL, STUDY_URL = "ASSAY_SQL_URL", "ASSAY_STUDY_URL"
+_RETRIES = 2  # of pods that were killed, for each worker
+_DEFAULTS = {"cpu": "100m", "memory": "512Mi"}
 
 
-def job(model: Model, version: ModelVersion, champion: StoredArtifact | None, platform: Platform) -> Manifest:
-    """Return the Job; the pod's termination message brings its result back."""
-    labels = {MODEL: model.metadata.name, ROLE: "trainer", VERSION_OF: version.metadata.name}
-    names, mounts = volumes(model.metadata.name, platform, read_only=False)
-    container = {
-        "name": "trainer",
-        "image": platform.trainer_image,
-        "imagePullPolicy": platform.pull_policy,
-        "command": ["python", "-m", "assay_training"],
-        "env": env(
-            {"ASSAY_JOB": dumps(order(model, version, champion, platform), sort_keys=True)}
-            | _threads(platform)
-        ),
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "512Mi"},
-            "limits": {"memory": platform.trainer_memory},
-        },
-        "securityContext": restricted_container(),
-        "terminationMessagePolicy": "File",
-        "volumeMounts": mounts,
-    }
-    pod = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": restricted_pod(),
-        "containers": [container],
-        "volumes": names,
-    }
+def job(
+    model: Model,
+    version: ModelVersion,
+    others: dict[str, StoredArtifact],
+    platform: Platform,
+) -> Manifest:
+    """Return the Job; the termination message of its first pod brings its result back.
+
+    Args:
+        model: Whose version it is.
+        version: What to train.
+        others: Artifacts of other versions that it needs: `champion` and `before`.
+        platform: The administrator's choices.
+    """
+    training = version.spec.source.training
+    assert training is not None
     rule = {
         "action": "FailJob",
         "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [REFUSED]},
     }
     spec = {
-        "backoffLimit": _RETRIES,
+        "backoffLimit": _RETRIES * workers(training, platform),
         "podFailurePolicy": {"rules": [rule]},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
+        **_indexed(workers(training, platform)),
+        "template": _template(model, version, others, platform),
     }
     of = {
         "namespace": model.metadata.namespace,
@@ -62,16 +57,114 @@ def job(model: Model, version: ModelVersion, champion: StoredArtifact | None, pl
     return child("batch/v1", "Job", trainer_name(version.metadata.name), of, {"spec": spec})
 
 
+def workers(training: Training, platform: Platform) -> int:
+    """Return how many pods work on the study: one where they could not share it."""
+    root = platform.store.root
+    shared = training.tuning.storage is not None or urlsplit(root).scheme in ("", "file")
+    return training.tuning.parallelism if shared else 1
+
+
+def _indexed(count: int) -> Manifest:
+    """Pods with a number; the first leads."""
+    if count == 1:
+        return {}
+    return {"completionMode": "Indexed", "completions": count, "parallelism": count}
+
+
+def _template(
+    model: Model, version: ModelVersion, others: dict[str, StoredArtifact], platform: Platform
+) -> Manifest:
+    training = version.spec.source.training
+    assert training is not None
+    names, mounts = volumes(model.metadata.name, platform, read_only=False)
+    container = {
+        "name": "trainer",
+        "image": platform.trainer_image,
+        "imagePullPolicy": platform.pull_policy,
+        "command": ["python", "-m", "assay_training"],
+        "env": _environment(training, order(model, version, others, platform), platform),
+        **_credentials(training),
+        "ports": [{"name": "progress", "containerPort": PROGRESS_PORT}],
+        "resources": _resources(training.worker, platform),
+        "securityContext": restricted_container(),
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": restricted_pod(),
+        "containers": [container],
+        "volumes": names,
+        **_placed(training.worker),
+    }
+    labels = {MODEL: model.metadata.name, ROLE: "trainer", VERSION_OF: version.metadata.name}
+    return {"metadata": {"labels": labels}, "spec": pod}
+
+
+def _environment(training: Training, told: Manifest, platform: Platform) -> list[Manifest]:
+    """Secrets come by reference: the API server, the Job and its log never hold them."""
+    plain = {"ASSAY_JOB": dumps(told, sort_keys=True), "ASSAY_PROGRESS_PORT": str(PROGRESS_PORT)}
+    secret: dict[str, SecretKeyRef] = {}
+    if training.data.sql:
+        secret[SQL_URL] = training.data.sql.url_secret_ref
+    if training.tuning.storage:
+        secret[STUDY_URL] = training.tuning.storage.url_secret_ref
+    refs = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": ref.name, "key": ref.key}}}
+        for name, ref in sorted(secret.items())
+    ]
+    return [*env(plain | _threads(training.worker, platform)), *refs]
+
+
+def _credentials(training: Training) -> Manifest:
+    ref = training.data.secret_ref
+    return {"envFrom": [{"secretRef": {"name": ref.name}}]} if ref else {}
+
+
+def _resources(worker: Worker, platform: Platform) -> Manifest:
+    """What the spec says, over the administrator's defaults; a request may lift the default limit."""
+    asked = worker.resources
+    memory = asked.limits.get("memory") or asked.requests.get("memory") or platform.trainer_memory
+    least = {"memory": memory} if "memory" in asked.limits else {}
+    return {
+        "requests": _DEFAULTS | least | asked.requests,
+        "limits": {"memory": memory} | asked.limits,
+    }
+
+
+def _placed(worker: Worker) -> Manifest:
+    tolerations = [
+        one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in worker.tolerations
+    ]
+    said = {
+        "nodeSelector": worker.node_selector,
+        "tolerations": tolerations,
+        "serviceAccountName": worker.service_account_name,
+        "priorityClassName": worker.priority_class_name,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _threads(worker: Worker, platform: Platform) -> dict[str, str]:
+    """Threads of BLAS and OpenMP: whole cores of the CPU limit."""
+    limit = worker.resources.limits.get("cpu", platform.trainer_cpu)
+    cores = float(limit.removesuffix("m")) / (1000 if limit.endswith("m") else 1)
+    return dict.fromkeys(THREADS, str(max(1, int(cores))))
+
+
 def artifact_path(version: ModelVersion) -> str:
     """Return the folder of a version below the store's root."""
     return f"{version.metadata.namespace}/{version.spec.model_ref.name}/{version.metadata.name}"
 
 
 def order(
-    model: Model, version: ModelVersion, champion: StoredArtifact | None, platform: Platform
+    model: Model, version: ModelVersion, others: dict[str, StoredArtifact], platform: Platform
 ) -> Manifest:
     """Return what the training is told."""
     source = version.spec.source.model_dump(mode="json", by_alias=True, exclude_none=True)
+    stored = {name: {"uri": one.uri, "digest": one.digest} for name, one in others.items()}
     return {
         "model": model.metadata.name,
         "namespace": model.metadata.namespace,
@@ -82,9 +175,5 @@ def order(
         "task": source["task"],
         "training": source["training"],
         "gates": source["gates"],
-        "champion": {"uri": champion.uri, "digest": champion.digest} if champion else None,
+        **stored,
     }
-
-
-def _threads(platform: Platform) -> dict[str, str]:
-    return dict.fromkeys(THREADS, platform.trainer_cpu)

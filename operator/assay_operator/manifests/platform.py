@@ -36,4 +36,5 @@ class Platform:
     gateway_port: int = 8080
     trainer_cpu: str = "1"
     trainer_memory: str = "2Gi"
+    trainer_service_accounts: tuple[str, ...] = ()
     collector_url: str = ""

@@ -81,6 +81,8 @@ def _event(thing: Thing, condition: Condition, now: datetime) -> Manifest:
 
 _EXPECTED = {
     "Training",
+    "Tuning",
+    "Fitting",
     "Starting",
     "Pending",
     "Queued",

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from assay_api import Condition, Model, ModelVersion, VersionStatus, merged
 from assay_api.condition import find
 from assay_api.serving import Serving
+from assay_operator.decide.lineage import predecessor
 from assay_operator.decide.shown import Claim, Flag, dated
-from assay_operator.decide.training import Progress, trained, untrained
+from assay_operator.decide.training import Progress, fits, trained, untrained
 from assay_operator.kube import AUTOSCALER, BUDGET, Refused
 from assay_operator.kube.seen import PodSeen
 from assay_operator.manifests.claim import claim
-from assay_operator.manifests.job import job
+from assay_operator.manifests.job import PROGRESS_PORT, job
 from assay_operator.manifests.platform import Platform
 from assay_operator.manifests.predictor import deployment, service
 from assay_operator.manifests.scaling import autoscaler, budget, size, wanted
@@ -19,6 +20,7 @@ from assay_operator.reconcile.badges import Badges
 from assay_operator.reconcile.family import Family
 from assay_operator.reconcile.hands import Hands
 from assay_operator.telemetry import metrics
+from assay_operator.telemetry.training import NoTrainings, Trainings
 
 SIZER = "assay-size"  # applies the number of pods and nothing else
 
@@ -30,6 +32,7 @@ class VersionReconciler:
     hands: Hands
     platform: Platform
     badges: Badges = field(default_factory=Badges)
+    trainings: Trainings = field(default_factory=NoTrainings)
 
     async def __call__(self, family: Family, model: Model, version: ModelVersion, *, warm: bool) -> None:
         """Train it if it has to be, serve it while it is needed, and write down what came of both."""
@@ -47,6 +50,8 @@ class VersionReconciler:
         name = version.metadata.name
         seen, pods = family.jobs.get(name), family.trainers.get(name, ())
         if seen is None:
+            if refusal := self._not_allowed(version):
+                return Progress("Pending", "Unknown", "NotAllowed", refusal)
             try:
                 await self._begin(family, model, version)
             except Refused as refused:
@@ -54,17 +59,41 @@ class VersionReconciler:
         return trained(
             finished=bool(seen and seen.finished),
             job_message=seen.message if seen else "",
-            last_words=next((p.last_words for p in pods if p.last_words), ""),
+            last_words=tuple(p.last_words for p in pods if p.last_words),
             trouble=next((p.trouble for p in pods if p.trouble), ""),
+            told=await self._told(pods) if seen and not seen.finished else {},
         )
+
+    def _not_allowed(self, version: ModelVersion) -> str:
+        """Say why the administrator forbids it: an account may open more than its user may."""
+        training = version.spec.source.training
+        name = training.worker.service_account_name if training else None
+        if name is None or name in self.platform.trainer_service_accounts:
+            return ""
+        known = ", ".join(self.platform.trainer_service_accounts) or "none"
+        return (
+            f"training.worker.serviceAccountName {name} is not among those that the administrator allows "
+            f"({known}); the chart's operator.trainerServiceAccounts lists them"
+        )
+
+    async def _told(self, pods: tuple[PodSeen, ...]) -> dict[str, object]:
+        """Ask the worker that leads, which is the one that knows of a study."""
+        for pod in pods:
+            asked = pod.ready and not pod.leaving and pod.address
+            told = await self.trainings.progress(pod.address, PROGRESS_PORT) if asked else {}
+            if told:
+                return told
+        return {}
 
     async def _begin(self, family: Family, model: Model, version: ModelVersion) -> None:
         """A Job is applied once: its name is the version's, so there is never a second one."""
         if self.platform.store.on_claims:
             await self.hands.ensure(claim(model, self.platform), family.live)
         champion = family.version(model.status.champion)
-        stored = champion.status.artifact if champion else None
-        await self.hands.ensure(job(model, version, stored, self.platform), family.live)
+        before = predecessor(family.versions, version)
+        known = {"champion": champion, "before": before}
+        others = {name: v.status.artifact for name, v in known.items() if v and v.status.artifact}
+        await self.hands.ensure(job(model, version, others, self.platform), family.live)
 
     def _judged(self, family: Family, version: ModelVersion, progress: Progress) -> VersionStatus:
         """Return the status that says how far it is."""
@@ -72,6 +101,7 @@ class VersionReconciler:
         for gate in facts.gates:
             labels = (*family.ref, version.metadata.name, f"{gate.metric} {gate.rule}")
             metrics.gate.labels(*labels).set(gate.passed)
+        _count(family, version, facts)
         why = (progress.reason, progress.message)
         data = progress.data_valid
         checked = ("DataValid", "the data keeps its contract") if data == "True" else why
@@ -80,6 +110,7 @@ class VersionReconciler:
             self._condition(version, "Ready", progress.ready, *why),
             self._condition(version, "Progressing", _flag(said=progress.ready == "Unknown"), *why),
             self._condition(version, "Degraded", _flag(said=progress.ready == "False"), *why),
+            *self._fits(version, facts),
         )
         news = {
             "observed_generation": version.metadata.generation,
@@ -87,6 +118,13 @@ class VersionReconciler:
             "conditions": merged(version.status.conditions, *seen),
         }
         return facts.model_copy(update=news)
+
+    def _fits(self, version: ModelVersion, facts: VersionStatus) -> tuple[Condition, ...]:
+        """Say whether a trained version fits too closely, or hardly at all."""
+        if not version.spec.source.training or not facts.artifact:
+            return ()
+        told = fits(facts.findings)
+        return tuple(self._condition(version, kind, *said) for kind, said in told.items())
 
     async def _serve(self, family: Family, model: Model, version: ModelVersion, *, warm: bool) -> None:
         """Keep as many pods as are needed: none, once nobody asks for it any more."""
@@ -129,6 +167,13 @@ class VersionReconciler:
         self, version: ModelVersion, kind: str, status: Flag, reason: str, message: str
     ) -> Condition:
         return dated(Claim(kind, status, reason, message), version.metadata.generation, self.hands.now())
+
+
+def _count(family: Family, version: ModelVersion, facts: VersionStatus) -> None:
+    """Count the trials that are new since the last look."""
+    for state, count in facts.trials.items():
+        if (more := count - version.status.trials.get(state, 0)) > 0:
+            metrics.trials.labels(*family.ref, state).inc(more)
 
 
 def _flag(*, said: bool) -> Flag:

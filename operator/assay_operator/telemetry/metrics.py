@@ -27,6 +27,9 @@ champion = Gauge(
 gate = Gauge(
     "assay_model_version_gate", "1 if the version passed the gate.", ["namespace", "model", "version", "gate"]
 )
+trials = Counter(
+    "assay_training_trials", "Trials of studies, by how they ended.", ["namespace", "model", "state"]
+)
 drift_alarm = Gauge("assay_drift_alarm", "Drift alerts that fire for a Model.", ["namespace", "model"])
 reconciles = Histogram(
     "assay_reconcile_duration_seconds",

@@ -1,0 +1,107 @@
+"""The Job of a training: secrets by reference, workers as the spec wants them."""
+
+from typing import Any
+
+import pytest
+
+from assay_api import Model, ModelVersion
+from assay_api.version import StoredArtifact
+from assay_operator.decide.lineage import predecessor
+from assay_operator.manifests.job import job
+from assay_operator.manifests.platform import Platform, Store
+
+DATA = {"uri": "s3://lake/churn.csv", "target": "churn", "key": "id"}
+
+
+def meta(name: str) -> dict[str, Any]:
+    return {"name": name, "namespace": "team", "uid": f"uid-{name}"}
+
+
+def version(training: dict[str, Any], number: int = 2, **status: Any) -> ModelVersion:
+    source = {"task": "Classification", "training": {"data": DATA} | training}
+    spec = {"modelRef": {"name": "churn"}, "number": number, "source": source, "sourceDigest": "sha256:0"}
+    name = f"churn-{number}"
+    return ModelVersion.model_validate({"metadata": meta(name), "spec": spec, "status": status})
+
+
+def made(training: dict[str, Any], store: str = "", **others: StoredArtifact) -> dict[str, Any]:
+    spec = {"training": {"data": DATA} | training}
+    model = Model.model_validate({"metadata": meta("churn"), "spec": spec})
+    platform = Platform("predictor", "trainer", store=Store(store))
+    return dict(job(model, version(training), others, platform))["spec"]
+
+
+def container(spec: dict[str, Any]) -> dict[str, Any]:
+    (only,) = spec["template"]["spec"]["containers"]
+    return dict(only)
+
+
+@pytest.mark.parametrize(
+    ("training", "store", "workers"),
+    [
+        pytest.param({}, "", None, id="one worker is a plain Job"),
+        pytest.param({"tuning": {"parallelism": 3}}, "", 3, id="workers share the Model's volume"),
+        pytest.param({"tuning": {"parallelism": 3}}, "s3://bucket", None, id="nothing to share: one pod"),
+        pytest.param(
+            {"tuning": {"parallelism": 3, "storage": {"urlSecretRef": {"name": "pg"}}}},
+            "s3://bucket",
+            3,
+            id="workers share a database",
+        ),
+    ],
+)
+def test_workers_are_pods_where_they_can_share_the_study(
+    training: dict[str, Any], store: str, workers: int | None
+) -> None:
+    spec = made(training, store)
+    assert spec.get("completions") == spec.get("parallelism") == workers
+    assert spec.get("completionMode") == ("Indexed" if workers else None)
+
+
+def test_secrets_are_named_and_never_copied() -> None:
+    sql = {"uri": None, "sql": {"urlSecretRef": {"name": "warehouse", "key": "dsn"}, "query": "SELECT 1"}}
+    storage = {"storage": {"urlSecretRef": {"name": "pg"}}}
+    training = {"data": DATA | sql | {"secretRef": {"name": "lake"}}, "tuning": storage}
+    found = container(made({k: v for k, v in training.items() if k != "data"} | {"data": training["data"]}))
+    refs = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in found["env"] if "valueFrom" in one}
+    assert refs == {
+        "ASSAY_SQL_URL": {"name": "warehouse", "key": "dsn"},
+        "ASSAY_STUDY_URL": {"name": "pg", "key": "url"},
+    }
+    assert found["envFrom"] == [{"secretRef": {"name": "lake"}}]
+
+
+def test_workers_get_what_the_spec_asks_for_and_where() -> None:
+    worker = {
+        "resources": {"requests": {"memory": "4Gi"}, "limits": {"cpu": "2500m", "nvidia.com/gpu": "1"}},
+        "nodeSelector": {"pool": "gpu"},
+        "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "serviceAccountName": "lake-reader",
+    }
+    spec = made({"worker": worker})
+    pod, found = spec["template"]["spec"], container(spec)
+    assert found["resources"] == {
+        "requests": {"cpu": "100m", "memory": "4Gi"},
+        "limits": {"memory": "4Gi", "cpu": "2500m", "nvidia.com/gpu": "1"},
+    }
+    assert {"name": "OMP_NUM_THREADS", "value": "2"} in found["env"]
+    assert pod["nodeSelector"] == {"pool": "gpu"}
+    assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("lake-reader", False)
+
+
+def test_a_limit_below_the_default_request_is_one() -> None:
+    limits = container(made({"worker": {"resources": {"limits": {"memory": "256Mi"}}}}))["resources"]
+    assert limits["requests"]["memory"] == limits["limits"]["memory"] == "256Mi"
+
+
+def test_a_version_hears_of_the_one_before_it_that_was_trained() -> None:
+    stored = {"artifact": {"uri": "file:///a", "digest": "sha256:1"}}
+    family = (version({}, 1, **stored), version({}, 2), version({}, 3), version({}, 4, **stored))
+    assert predecessor(family, family[2]) == family[0]
+    assert predecessor(family, family[0]) is None
+    artifact = StoredArtifact(uri="file:///a", digest="sha256:1")
+    told = next(
+        one["value"] for one in container(made({}, before=artifact))["env"] if one["name"] == "ASSAY_JOB"
+    )
+    assert '"before": {"digest": "sha256:1", "uri": "file:///a"}' in told
