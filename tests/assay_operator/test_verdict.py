@@ -405,7 +405,7 @@ def test_the_same_is_decided_whenever_it_is_asked(
 
 
 def recorded(observed: Observed) -> Experiment:
-    """The Experiment as Kubernetes would have it after this decision: JSON, rounded as the status is."""
+    """The Experiment as Kubernetes would have it after this decision: JSON with sorted keys, rounded as the status is."""
     outcome, fixed = decide(observed), plan(observed.spec)
     table = [{"arm": a.name, "from": 0, "to": a.weight} for a in observed.spec.arms]
     verdict = {"verdict": "Conclude", "reason": outcome.reason, "message": "", "at": observed.now.isoformat()}
@@ -417,10 +417,8 @@ def recorded(observed: Observed) -> Experiment:
         "decision": verdict | {"evidence": observed.record() | {"table": table}},
     }
     spec = observed.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-    metadata = {"name": "e", "namespace": "n", "uid": "u"}
-    return Experiment.model_validate(
-        json.loads(json.dumps({"metadata": metadata, "spec": spec, "status": status}))
-    )
+    whole = {"metadata": {"name": "e", "namespace": "n", "uid": "u"}, "spec": spec, "status": status}
+    return Experiment.model_validate(json.loads(json.dumps(whole, sort_keys=True)))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def replay(experiment: Experiment) -> Outcome:
     if not decision.evidence or plan is None or experiment.status.step_started_at is None:
         raise ValueError(f"{decision.verdict} was made without numbers: {decision.message}")
     said = decision.evidence
-    arms = tuple(_arm(name, arm) for name, arm in said["arms"].items())
+    names = [arm.name for arm in experiment.spec.arms]  # the API server sorts the keys of a record
+    arms = tuple(_arm(name, said["arms"][name]) for name in names)
     return decide(
         Observed(
             spec=experiment.spec,
