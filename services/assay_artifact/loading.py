@@ -20,8 +20,8 @@ def load(folder: Path, manifest: Manifest, *, allow_pickle: bool = False) -> Pre
         allow_pickle: Whether a joblib file may be read, which runs code of the file's choice.
 
     Raises:
-        ArtifactError: PickleRefused, ArtifactMissing, DigestMismatch, UntrustedType, ZipBomb, BadManifest,
-            ReaderMissing, or Unreadable.
+        ArtifactError: PickleRefused, ArtifactMissing, DigestMismatch, UntrustedType, ZipBomb,
+            ExternalData, BadManifest, ReaderMissing, or Unreadable.
     """
     if manifest.format == "joblib" and not allow_pickle:
         raise ArtifactError(

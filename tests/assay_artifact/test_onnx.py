@@ -61,8 +61,46 @@ def test_weights_in_another_file_are_not_read(
         folder.mkdir(exist_ok=True)
         (folder / "secret.bin").write_bytes(bytes(16))
     monkeypatch.chdir(tmp_path / "work")
-    with pytest.raises(ArtifactError, match="Unreadable"):
+    with pytest.raises(ArtifactError, match=r"ExternalData: .*tensor 'w' is in another"):
         loaded(tmp_path, graph(outside(location)), churn.manifest("numbers"))
+
+
+def hidden(place: str) -> bytes:
+    """A graph that keeps its external tensor where few would look."""
+    tensor, model = outside("/etc/passwd"), helper.make_model(helper.make_graph([], "g", [], []))
+    if place == "a node's attribute":
+        model.graph.node.append(helper.make_node("Constant", [], ["w"], value=tensor))
+    elif place == "a branch":
+        branch = helper.make_graph([], "b", [], [], [tensor])
+        model.graph.node.append(helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch))
+    elif place == "a function":
+        node = helper.make_node("Constant", [], ["w"], value=tensor)
+        opset = [helper.make_opsetid("", 13)]
+        model.functions.append(helper.make_function("local", "F", [], ["w"], [node], opset))
+    elif place == "a sparse tensor":
+        indices = helper.make_tensor("i", TensorProto.INT64, [1], [0])
+        model.graph.sparse_initializer.append(helper.make_sparse_tensor(tensor, indices, [4]))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+@pytest.mark.parametrize("place", ["a node's attribute", "a branch", "a function", "a sparse tensor"])
+def test_a_path_is_found_wherever_it_is(churn: Any, tmp_path: Path, place: str) -> None:
+    with pytest.raises(ArtifactError, match="ExternalData"):
+        loaded(tmp_path, hidden(place), churn.manifest("numbers"))
+
+
+def test_the_words_of_a_path_are_no_path(churn: Any, tmp_path: Path) -> None:
+    """A text that looks like the entry is not one."""
+    pipeline = churn.fitted("numbers")
+    model = to_onnx(pipeline, np.zeros((1, 2), np.float32), options={id(pipeline): {"zipmap": False}})
+    model.doc_string = "\n\x08location"
+    assert (
+        loaded(tmp_path, model.SerializeToString(), churn.manifest("numbers"))
+        .predict({"age": [1.0], "spend": [2.0]})
+        .probabilities
+        is not None
+    )
 
 
 def test_inputs_that_are_not_the_features_are_refused_by_name(churn: Any, tmp_path: Path) -> None:

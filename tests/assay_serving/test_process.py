@@ -50,13 +50,13 @@ def unlisted(_: Path) -> bytes:
     return content
 
 
-def refused(uri: str, digest: str, folder: Path) -> dict[str, str]:
+def refused(uri: str, digest: str, folder: Path, **environment: str) -> dict[str, str]:
     """Return what the process leaves in its termination log."""
     log = folder / "termination-log"
     ours = {"MODEL_URI": uri, "MODEL_DIGEST": digest, "ASSAY_TERMINATION_LOG": str(log), "HOST": "127.0.0.1"}
     done = subprocess.run(
         [sys.executable, "-m", "assay_serving"],
-        env={**os.environ, **ours, "PORT": "1", "BENTOML_HOME": str(folder / "bentoml")},
+        env={**os.environ, **ours, "PORT": "1", "BENTOML_HOME": str(folder / "bentoml"), **environment},
         capture_output=True,
         timeout=400,
         check=False,
@@ -101,6 +101,15 @@ def test_a_file_outside_the_folder_is_not_read(churn: Any, tmp_path: Path) -> No
     fields["files"]["../../../etc/passwd"] = {"sha256": "0" * 64, "bytes": 1}
     path.write_text(json.dumps(fields))
     assert refused(there.uri, digest_of(path.read_bytes()), tmp_path)["reason"] == "BadManifest"
+
+
+def test_a_format_that_the_model_does_not_ask_for_is_refused(churn: Any, tmp_path: Path) -> None:
+    there = churn.written(tmp_path / "store")
+    report = refused(there.uri, there.digest, tmp_path, ASSAY_FORMAT="onnx")
+    assert report == {
+        "reason": "FormatMismatch",
+        "message": "the manifest says skops, the Model asks for onnx",
+    }
 
 
 def test_a_missing_artifact_is_named(tmp_path: Path) -> None:

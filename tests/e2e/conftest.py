@@ -13,10 +13,11 @@ import pytest
 SUPPORT = Path(__file__).parent / "support"
 sys.path[:0] = [str(SUPPORT), str(SUPPORT.parents[2] / "hack"), str(SUPPORT.parents[2] / "hack/demo")]
 
-from build import data, lake, raise_cluster, trained  # noqa: E402  found by the line above
+from build import OUT, data, lake, raise_cluster, trained  # noqa: E402  found by the line above
 from churndemo import bento  # noqa: E402
 from cluster import providers  # noqa: E402
 from cluster.settings import Cluster  # noqa: E402
+from hostile import hostile  # noqa: E402
 from people import Place  # noqa: E402
 from town import SYSTEM, Town  # noqa: E402
 
@@ -47,11 +48,16 @@ def town() -> Iterator[Town]:
         name: {"artifact": {"uri": f"http://lake.lake/{name}", "digest": digest}}
         for name, (_, digest) in (("plain", plain), ("boosted", boosted))
     }
+    bad = hostile(OUT)
+    town.hostile = {name: one.reason for name, one in bad.items()}
+    for name, one in bad.items():
+        town.sources[name] = {"artifact": {"uri": f"http://lake.lake/{name}", "digest": one.digest}}
     operator = town.get("deployment", "assay-operator", SYSTEM)
     assert operator is not None
     env = operator["spec"]["template"]["spec"]["containers"][0]["env"]
     trainer = next(e["value"] for e in env if e["name"] == "ASSAY_TRAINER_IMAGE")
-    town.apply(*lake({"plain": plain[0], "boosted": boosted[0]}, trainer))
+    folders = {"plain": plain[0], "boosted": boosted[0], **{name: one.folder for name, one in bad.items()}}
+    town.apply(*lake(folders, trainer))
     town.kubectl("rollout", "status", "-n", "lake", "deployment/lake", "--timeout=90s")
     town.sources["faulty"] = {"image": {"image": bento.bring(cluster)}}
     yield town

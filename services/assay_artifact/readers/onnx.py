@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from assay_artifact import graph
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
 from assay_artifact.prediction import Decision, Prediction, Predictor
@@ -49,15 +50,17 @@ class OnnxPredictor:
 
 
 def read(path: Path, manifest: Manifest) -> Predictor:
-    """Read the graph from memory, so that it can't name files beside it.
+    """Read the graph, once it is known to name no other file.
 
     Raises:
-        ArtifactError: The graph's inputs or outputs don't fit the manifest.
+        ArtifactError: ExternalData, or the graph's inputs or outputs don't fit the manifest (BadManifest).
     """
+    content = path.read_bytes()
+    graph.check(content, path.name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = int(environ.get("ASSAY_MODEL_THREADS", "1"))
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     output = session.get_outputs()[-1]
     if not output.type.startswith("tensor("):
         raise ArtifactError(

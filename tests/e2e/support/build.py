@@ -14,7 +14,7 @@ from cluster.settings import BIN, Cluster
 from assay_artifact import Manifest
 
 ROOT = Path(__file__).resolve().parents[3]
-OUT = ROOT / "out/e2e"
+OUT = ROOT / "out/e2e/profiled"
 LAKE = "lake"
 
 

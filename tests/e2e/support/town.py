@@ -50,6 +50,7 @@ class Town:
     cluster: Cluster
     forbidden: list[str] = field(default_factory=list)  # what the operator was refused, ever
     sources: dict[str, Json] = field(default_factory=dict)  # versions that need no training
+    hostile: dict[str, str] = field(default_factory=dict)  # those that must be refused, and the reason
     killed: dict[str, tuple[str, int]] = field(
         default_factory=dict
     )  # what a component was when it was killed
