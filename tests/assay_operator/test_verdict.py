@@ -405,7 +405,7 @@ def test_the_same_is_decided_whenever_it_is_asked(
 
 
 def recorded(observed: Observed) -> Experiment:
-    """The Experiment as Kubernetes would have it after this decision: JSON with sorted keys, rounded as the status is."""
+    """The Experiment as Kubernetes would have it: JSON with sorted keys, rounded as the status is."""
     outcome, fixed = decide(observed), plan(observed.spec)
     table = [{"arm": a.name, "from": 0, "to": a.weight} for a in observed.spec.arms]
     verdict = {"verdict": "Conclude", "reason": outcome.reason, "message": "", "at": observed.now.isoformat()}

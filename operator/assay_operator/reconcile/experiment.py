@@ -178,6 +178,8 @@ class ExperimentReconciler:
         done = find(experiment.status.conditions, "Closed")
         if (done and done.status == "True") or experiment.status.started_at is None:
             return experiment
+        if done is None and (verdict := find(experiment.status.conditions, "Ready")):
+            await self.hands.tell(experiment, (), (verdict,))  # should we have died before we told it
         try:
             await self._define(experiment, experiment.status, closed=True)
             claim = Claim("Closed", "True", "Closed", "the collector counts no more")

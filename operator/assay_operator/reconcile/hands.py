@@ -1,11 +1,11 @@
 """Apply: write what is not so yet, say what has changed, and remember the answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from assay_api import Experiment, Model, ModelVersion, Ref
+from assay_api import Condition, Experiment, Model, ModelVersion, Ref
 from assay_api.names import OPERATOR
 from assay_operator.decide.difference import says
 from assay_operator.kube import Body, Cluster, Kind, Refused
@@ -64,6 +64,12 @@ class Hands:
             if refused.status != NOT_FOUND:
                 raise
             return False
-        for event in events(thing, thing.status.conditions, news.conditions, self.now()):
-            await self.cluster.create(event)
+        await self.tell(thing, thing.status.conditions, news.conditions)
         return True
+
+    async def tell(
+        self, thing: Model | ModelVersion | Experiment, before: Iterable[Condition], now: Iterable[Condition]
+    ) -> None:
+        """Create an Event for every condition that is news; telling it again creates none."""
+        for event in events(thing, before, now, self.now()):
+            await self.cluster.create(event)

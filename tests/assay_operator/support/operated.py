@@ -67,6 +67,7 @@ class Memory:
     fuse: Fuse = field(default_factory=Fuse)
     bodies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     writes: Counter[str] = field(default_factory=Counter)
+    born: Counter[tuple[str, str]] = field(default_factory=Counter)
     version: int = 0
     refuses: str = ""
     events: dict[str, Body] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class Memory:
     def _keep(self, body: Body) -> Body:
         self.version += 1
         key = (body["kind"], body["metadata"]["name"])
-        known = self.bodies.get(key, {"metadata": {"uid": f"uid-{self.version}", "generation": 1}})
+        known = self.bodies.get(key) or self._new(key)
         self.bodies[key] = merged(known, body)
         if body["kind"] == "Deployment":
             self.bodies[key]["spec"].setdefault("replicas", 1)  # the API server's own default
@@ -84,6 +85,11 @@ class Memory:
         }
         self.writes[body["kind"]] += 1
         return self.bodies[key]
+
+    def _new(self, key: tuple[str, str]) -> dict[str, Any]:
+        """A name that comes again is another object."""
+        self.born[key] += 1
+        return {"metadata": {"uid": f"uid-{'-'.join(key).lower()}-{self.born[key]}", "generation": 1}}
 
     async def listed(self, kind: Kind) -> tuple[list[Body], int]:
         return [b for (k, _), b in self.bodies.items() if k == kind.kind], self.version
@@ -156,11 +162,15 @@ class World:
 
     def restart(self) -> None:
         self.store = Store()
-        for body in self.cluster.bodies.values():
-            self.store.put(body)
+        self.watch()
         now = Hands(self.cluster, self.store, lambda: self.moment)
         eyes = Eyes(self.outcomes, self.sources)
         self.reconcile = reconciler(Settings(own_namespace="system"), now, eyes, self.gateways)
+
+    def watch(self) -> None:
+        """Let the watches bring what the operator did not hear the answer of."""
+        for body in self.cluster.bodies.values():
+            self.store.put(body)
 
     async def settle(self, *refs: Ref) -> None:
         """Look until nothing changes any more."""
