@@ -1,6 +1,6 @@
 """The services to compare with, as people write them; each runs in an environment of its own.
 
-`python peers.py fastapi|bentoml|kserve PORT MODEL.joblib`
+`python peers.py fastapi|bentoml|kserve|mlserver PORT DATA.npz logistic|forest`
 """
 # ruff: noqa: PLC0415  (each peer has an environment of its own)
 
@@ -8,6 +8,22 @@ import sys
 from typing import Any
 
 FEATURES = [f"f{i}" for i in range(20)]
+
+
+def fitted(data: Any, name: str) -> Any:
+    """Return the pipeline, fitted with this environment's scikit-learn."""
+    import numpy as np
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    estimators = {
+        "logistic": LogisticRegression(max_iter=500),
+        "forest": RandomForestClassifier(100, max_depth=10, random_state=0),
+    }
+    rows = np.load(data)
+    return make_pipeline(StandardScaler(), estimators[name]).fit(rows["x"], rows["y"])
 
 
 def fastapi(model: Any, port: int) -> None:
@@ -74,8 +90,28 @@ def kserve(model: Any, port: int) -> None:
     ModelServer(http_port=port, enable_grpc=False, workers=1).start([Peer()])
 
 
-if __name__ == "__main__":
+def mlserver(model: Any, port: int) -> None:
+    """MLServer's scikit-learn runtime, as its documentation sets it up, in this process."""
+    import json
+    import os
+    import tempfile
+    from pathlib import Path
+
     import joblib
 
-    name, port, path = sys.argv[1:]
-    {"fastapi": fastapi, "bentoml": bentoml, "kserve": kserve}[name](joblib.load(path), int(port))
+    folder = Path(tempfile.mkdtemp(prefix="mlserver-"))
+    joblib.dump(model, folder / "model.joblib")
+    ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
+    settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, **ports}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    named = {"name": "peer", "implementation": "mlserver_sklearn.SKLearnModel"}
+    told = {**named, "parameters": {"uri": "./model.joblib"}}
+    (folder / "model-settings.json").write_text(json.dumps(told))
+    program = str(Path(sys.executable).with_name("mlserver"))
+    os.execv(program, [program, "start", str(folder)])
+
+
+if __name__ == "__main__":
+    peer, port, data, name = sys.argv[1:]
+    servers = {"fastapi": fastapi, "bentoml": bentoml, "kserve": kserve, "mlserver": mlserver}
+    servers[peer](fitted(data, name), int(port))
