@@ -6,13 +6,19 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from assay_api.condition import Condition
+from assay_api.data import Data
 from assay_api.experiment import ExperimentTemplate
 from assay_api.resource import Digest, Duration, Metadata, Observed, Resource, keyed_by, rules
 from assay_api.serving import Serving
 from assay_api.training import Gate, Task, Training
+from assay_api.worker import Worker
 
 ONE_SOURCE = "say exactly one of training, artifact or image"
-GATES_NEED_TRAINING = "gates are measured by training; with artifact or image leave them out"
+GATES_NEED_ROWS = "gates are measured by training, or on the rows of evaluation, which goes with artifact"
+_ROWS = (
+    "has(self.training) ? !has(self.evaluation) : "
+    "has(self.evaluation) ? has(self.artifact) : size(self.gates) == 0"
+)
 TEMPLATE = "strategy Experiment needs the experiment to make; say rollout.experiment, or strategy Replace"
 PICKLE_NEEDS_A_YES = (
     "a joblib file runs code when it is opened; say allowPickle: true if you trust its author"
@@ -40,9 +46,7 @@ class Artifact(Resource):
     ] = "Any"
     allow_pickle: Annotated[
         bool,
-        Field(
-            description="May a joblib file be opened? It runs code of its author's choice in the pod."
-        ),
+        Field(description="May a joblib file be opened? It runs code of its author's choice in the pod."),
     ] = False
 
     @model_validator(mode="after")
@@ -91,6 +95,13 @@ class History(Resource):
     ] = 5
 
 
+class Evaluation(Resource):
+    """How an artifact is judged that was made elsewhere."""
+
+    data: Data
+    worker: Worker = Worker()
+
+
 class Source(Resource):
     """What a version is made from; two equal sources are one version."""
 
@@ -98,6 +109,7 @@ class Source(Resource):
     training: Training | None = None
     artifact: Artifact | None = None
     image: Image | None = None
+    evaluation: Evaluation | None = None
     gates: tuple[Gate, ...] = ()
 
 
@@ -108,7 +120,7 @@ class ModelSpec(Resource):
         json_schema_extra=rules(
             {
                 _EXACTLY_ONE: ONE_SOURCE,
-                "has(self.training) || size(self.gates) == 0": GATES_NEED_TRAINING,
+                _ROWS: GATES_NEED_ROWS,
             }
         )
     )
@@ -117,6 +129,9 @@ class ModelSpec(Resource):
     training: Training | None = None
     artifact: Artifact | None = None
     image: Image | None = None
+    evaluation: Annotated[
+        Evaluation | None, Field(description="Rows on which the gates of an artifact are measured.")
+    ] = None
     gates: Annotated[tuple[Gate, ...], Field(max_length=50)] = ()
     serving: Serving = Serving()
     rollout: Rollout = Rollout()
@@ -126,15 +141,21 @@ class ModelSpec(Resource):
     def source(self) -> Source:
         """The part that makes a version."""
         return Source(
-            task=self.task, training=self.training, artifact=self.artifact, image=self.image, gates=self.gates
+            task=self.task,
+            training=self.training,
+            artifact=self.artifact,
+            image=self.image,
+            evaluation=self.evaluation,
+            gates=self.gates,
         )
 
     @model_validator(mode="after")
     def _same_rules_as_the_api_server(self) -> Self:
         if [self.training, self.artifact, self.image].count(None) != 2:  # noqa: PLR2004  two of the three
             raise ValueError(ONE_SOURCE)
-        if self.gates and not self.training:
-            raise ValueError(GATES_NEED_TRAINING)
+        rows = self.artifact if self.evaluation else self.training or not self.gates
+        if not rows:
+            raise ValueError(GATES_NEED_ROWS)
         return self
 
 

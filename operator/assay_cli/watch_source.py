@@ -50,6 +50,14 @@ class Cluster:
             tuple(e for e in experiments if e.spec.model_ref.name == ref.name),
         )
 
+    async def version(self, ref: Ref) -> ModelVersion:
+        """Return the ModelVersion of that name; raises `ApiException` with 404 if there is none."""
+        api = client.CustomObjectsApi(self._api)
+        found: Any = await api.get_namespaced_custom_object(
+            GROUP, VERSION, ref.namespace, "modelversions", ref.name
+        )
+        return ModelVersion.model_validate(found)
+
     async def experiment(self, ref: Ref) -> Experiment:
         """Return the Experiment of that name; raises `ApiException` with 404 if there is none."""
         api = client.CustomObjectsApi(self._api)

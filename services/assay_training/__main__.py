@@ -1,30 +1,39 @@
 """`python -m assay_training`: the job comes in ASSAY_JOB, the report leaves in ASSAY_TERMINATION_LOG."""
 
+import json
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from assay_training import report, workers
+from assay_training import progress, report, workers
 from assay_training.errors import JobError
-from assay_training.spec import Job, problems
+from assay_training.spec import Job, Judging, problems
 from assay_training.threads import follow_cpu_limit
 
 TERMINATION_LOG = "/dev/termination-log"
 
 
+Kind = TypeVar("Kind", Job, Judging)
+
+
 def parse(text: str) -> Job:
-    """Read a job.
+    """Read a training job.
 
     Raises:
         JobError: It is none; the message names each bad field.
     """
+    return _parsed(text, Job)
+
+
+def _parsed(text: str, kind: type[Kind]) -> Kind:
     try:
-        return Job.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         raise JobError("InvalidSpec", problems(error.errors(include_url=False))) from None
 
@@ -32,8 +41,14 @@ def parse(text: str) -> Job:
 def run(environment: Mapping[str, str]) -> report.Report:
     """Train what the environment asks for; whatever happens ends in a report."""
     try:
-        job = parse(environment.get("ASSAY_JOB", ""))
-        return _done(job, workers.place(environment, job))
+        text = environment.get("ASSAY_JOB", "")
+        if _is_judging(text):
+            return _judged(_parsed(text, Judging))
+        job = parse(text)
+        place = workers.place(environment, job)
+        port = 0 if place.number else int(environment.get("ASSAY_PROGRESS_PORT", "0"))
+        with progress.told(port) as tell:
+            return _done(job, place, tell)
     except JobError as error:
         return report.failure(error.reason, error.message)
     except Exception as error:
@@ -41,7 +56,22 @@ def run(environment: Mapping[str, str]) -> report.Report:
         return report.failure("TrainingFailed", f"{type(error).__name__}: {error}")
 
 
-def _done(job: Job, place: workers.Place) -> report.Report:
+def _is_judging(text: str) -> bool:
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and "evaluation" in told
+
+
+def _judged(job: Judging) -> report.Report:
+    follow_cpu_limit()
+    from assay_training.judging import judged  # noqa: PLC0415  (as below)
+
+    return judged(job)
+
+
+def _done(job: Job, place: workers.Place, tell: progress.Tell) -> report.Report:
     follow_cpu_limit(workers=1 + place.helpers)
     from assay_training.job import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
 
@@ -50,7 +80,7 @@ def _done(job: Job, place: workers.Place) -> report.Report:
     with tempfile.TemporaryDirectory(prefix="assay-study-") as scratch:
         study = place.study or Path(scratch)
         with workers.helpers(place.helpers, study):
-            return train(job, study)
+            return train(job, study, tell)
 
 
 def main() -> int:

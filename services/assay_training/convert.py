@@ -9,7 +9,9 @@ from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
+import pandas
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -56,7 +58,13 @@ def _types(inputs: Inputs) -> list[tuple[str, Any]]:
 
 
 def _without_fill(model: Pipeline) -> Pipeline:
-    """The same pipeline without the steps that fill null categories: in ONNX they arrive filled."""
+    """The same pipeline with an encoder that fills no null categories: in ONNX they arrive filled."""
+    if len(model.steps) == 1:
+        names = list(model.steps[0][1].feature_names_in_)
+        passing = ColumnTransformer([("numbers", "passthrough", names)])
+        return Pipeline(
+            [("encode", passing.fit(pandas.DataFrame([[0.0] * len(names)], columns=names))), *model.steps]
+        )
     (first, encoder), *rest = model.steps
     twin = clone(encoder)
     twin.__dict__.update(encoder.__dict__)

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay_training.bootstrap import LEVEL, advantages
-from assay_training.metrics import METRICS, SERVING, Context
+from assay_training.errors import JobError
+from assay_training.metrics import METRICS, SERVING, Context, fitting
 from assay_training.spec import Gate
+from assay_training.target import Target
 
 FEWEST = 30  # test rows of a slice that can be judged
 
@@ -41,6 +43,21 @@ class Facts(NamedTuple):
     slices: Mapping[str, NDArray[Any]] = {}
     serving: Mapping[str, float] = {}
     seed: int = 0
+
+
+def check(gates: Sequence[Gate], target: Target) -> None:
+    """Every metric that gates name must fit the target.
+
+    Raises:
+        JobError: One does not.
+    """
+    for number, gate in enumerate(gates):
+        if gate.metric not in SERVING:
+            fitting(gate.metric, target, f"gates[{number}].metric")
+        elif gate.slice or gate.not_worse_than_champion_by is not None:
+            raise JobError(
+                "MetricUnfit", f"gates[{number}]: {gate.metric} goes with min and max of all rows only"
+            )
 
 
 def judge(gates: Sequence[Gate], facts: Facts) -> tuple[Verdict, ...]:

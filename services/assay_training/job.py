@@ -20,11 +20,14 @@ from assay_training import (
     record,
     threshold,
 )
-from assay_training.errors import JobError
 from assay_training.fitting import Candidate, Recipe, ask, fitted
 from assay_training.latency import serving
 from assay_training.metrics import CHOOSERS, METRICS, SERVING, Context, Metric, fitting, measured
+from assay_training.pages import cards
+from assay_training.place import Where, tidied
+from assay_training.plots import plots
 from assay_training.prepare import Prepared, prepare
+from assay_training.progress import Tell, untold
 from assay_training.reference import reference
 from assay_training.report import Report
 from assay_training.spec import Job
@@ -32,12 +35,13 @@ from assay_training.study import Best, Search
 from assay_training.target import Target
 
 
-def train(job: Job, study: Path | None = None) -> Report:
+def train(job: Job, study: Where | None = None, tell: Tell = untold) -> Report:
     """Train one version and write its artifact; a version that fails its gates is written too.
 
     Args:
         job: What to train.
-        study: The folder of a study that workers share, and that a killed run is resumed from.
+        study: Where workers share a study, and a killed run finds its trials.
+        tell: Is told how far it is.
 
     Raises:
         JobError: With reason and message; then nothing is visible in the store.
@@ -50,10 +54,10 @@ def train(job: Job, study: Path | None = None) -> Report:
         )
         past = before.known(job.before)
         prepared = prepare(job, rival.columns if rival else (), past.contract)
-        return _trained(job, prepared, (rival, past), (scratch, study or scratch / "study"))
+        return _trained(job, prepared, (rival, past), (scratch, study or scratch / "study"), tell)
 
 
-def work(job: Job, study: Path) -> Report:
+def work(job: Job, study: Where) -> Report:
     """Run trials of a study for somebody else, who fits and writes the best.
 
     Raises:
@@ -69,14 +73,17 @@ def _trained(
     job: Job,
     prepared: Prepared,
     others: tuple[champion.Opened | None, before.Past],
-    places: tuple[Path, Path],
+    places: tuple[Path, Where],
+    tell: Tell,
 ) -> Report:
     (rival, past), (scratch, study) = others, places
     chooser = _chooser(job, prepared.target)
     recipe = _recipe(job, prepared)
-    search = _search(job, prepared, recipe, study)
+    search = _search(job, prepared, recipe, study, tell)
     search.work(until_all_finished=True)
     best = search.best()
+    tell({"stage": "Fitting"})
+    tidied(study)
     answered = threshold.decided(job.training.threshold, prepared.train.target, best.score.predicted)
     model = fitted(best.candidate, recipe, prepared.train)
     judged = Context(
@@ -94,7 +101,10 @@ def _trained(
         record.OUT_OF_FOLD: record.out_of_fold(job, prepared, known),
         PROFILE: reference(served.predictor, prepared.train.frame, prepared.test.frame),
     }
-    extra = artifact.Extra(files, record.metadata(job, prepared, known, verdicts))
+    story = record.metadata(job, prepared, known, verdicts)
+    shown = plots(judged, search.trials, chooser)
+    files |= cards({**story, "version": job.version, "task": job.task}, past, shown)
+    extra = artifact.Extra(files, story)
     written = artifact.stored(job.destination, scratch / "stored", served, prepared.test.frame, extra)
     return record.report(prepared, known, verdicts, written, served.predictor.manifest.format)
 
@@ -115,25 +125,19 @@ def _compares(job: Job) -> bool:
 
 def _chooser(job: Job, answers: Target) -> Metric:
     """The metric that compares candidates; all metrics that the spec names must fit the target."""
-    for number, gate in enumerate(job.gates):
-        if gate.metric not in SERVING:
-            fitting(gate.metric, answers, f"gates[{number}].metric")
-        elif gate.slice or gate.not_worse_than_champion_by is not None:
-            raise JobError(
-                "MetricUnfit", f"gates[{number}]: {gate.metric} goes with min and max of all rows only"
-            )
+    gates.check(job.gates, answers)
     wanted = job.training.metric
     return fitting(wanted.name if wanted else CHOOSERS[answers.kind], answers, "training.metric.name")
 
 
-def _search(job: Job, prepared: Prepared, recipe: Recipe, study: Path) -> Search:
+def _search(job: Job, prepared: Prepared, recipe: Recipe, study: Where, tell: Tell = untold) -> Search:
     chooser, folds = _chooser(job, prepared.target), prepared.folds
 
     def judge(candidate: Candidate, report: crossval.Report) -> crossval.Score:
         return crossval.cross_validated(candidate, recipe, folds, chooser, report)
 
     place = study, _name(job, prepared)
-    return Search(tuple(recipe.algorithms.values()), job.training.tuning, chooser, judge, place)
+    return Search(tuple(recipe.algorithms.values()), job.training.tuning, chooser, judge, place, tell)
 
 
 _HANDS = {"parallelism", "trials", "timeout", "patience", "storage", "max_failed_trials"}
@@ -177,7 +181,12 @@ def _facts(
             for gate in job.gates
             if gate.slice
         },
-        serving=serving(served, prepared.test.frame, {gate.metric for gate in job.gates}),
+        serving=serving(
+            served.predictor,
+            sum(map(len, served.files.values())),
+            prepared.test.frame,
+            {gate.metric for gate in job.gates},
+        ),
         seed=job.training.tuning.seed,
     )
     if rival is None:

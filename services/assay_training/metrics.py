@@ -110,11 +110,22 @@ class Metric:
 
 def _roc_auc(seen: Context) -> float:
     if seen.target.kind == "Binary":
-        return float(skm.roc_auc_score(seen.hit, seen.score))
+        return _rank_sum(seen.hit, seen.score)
     labels = np.arange(len(seen.target.classes or ()))
     return float(
         skm.roc_auc_score(seen.truth, seen.predicted.probabilities, multi_class="ovr", labels=labels)
     )
+
+
+def _rank_sum(hit: NDArray[np.bool_], score: Floats) -> float:
+    """Area under the ROC curve by the Mann-Whitney statistic: resamples ask for it hundreds of times."""
+    order = np.sort(score)
+    yes, no = int(hit.sum()), int((~hit).sum())
+    if not yes or not no:
+        return np.nan
+    low, high = np.searchsorted(order, score[hit], "left"), np.searchsorted(order, score[hit], "right")
+    ranks = (low.sum(dtype=np.float64) + high.sum(dtype=np.float64) + yes) / 2
+    return float((ranks - yes * (yes + 1) / 2) / (yes * no))
 
 
 def _calibration_error(seen: Context) -> float:

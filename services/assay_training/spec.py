@@ -11,13 +11,14 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from assay_api.data import ColumnRules, Contract, Data
+from assay_api.model import Artifact, Evaluation
 from assay_api.resource import Resource
 from assay_api.training import Estimator, Features, Gate, Split, Task, Threshold, Training
 from assay_api.tuning import SearchRange, Tuning
 
 __all__ = [
-    "ColumnRules", "Contract", "Data", "Estimator", "Features", "Gate", "Job", "SearchRange", "Split",
-    "Stored", "Task", "Threshold", "Training", "Tuning", "problems",
+    "ColumnRules", "Contract", "Data", "Estimator", "Features", "Gate", "Job", "Judging", "SearchRange",
+    "Split", "Stored", "Task", "Threshold", "Training", "Tuning", "problems",
 ]  # fmt: skip
 
 
@@ -26,6 +27,23 @@ class Stored(Resource):
 
     uri: str
     digest: str
+
+
+class Judging(Resource):
+    """Everything that is needed to judge an artifact that was made elsewhere."""
+
+    model: str
+    namespace: str
+    version: str
+    number: Annotated[int, Field(ge=1)]
+    store: str
+    path: str
+    task: Task
+    artifact: Artifact
+    evaluation: Evaluation
+    gates: Annotated[tuple[Gate, ...], Field(max_length=50)] = ()
+    champion: Stored | None = None
+    before: Stored | None = None
 
 
 class Job(Resource):

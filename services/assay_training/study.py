@@ -8,7 +8,6 @@ had happened.
 import logging
 from collections.abc import Callable
 from hashlib import blake2b
-from pathlib import Path
 from typing import NamedTuple
 
 import optuna
@@ -18,8 +17,10 @@ from assay_api.duration import seconds
 from assay_training.crossval import Report, Score, silent
 from assay_training.errors import JobError
 from assay_training.fitting import Candidate
-from assay_training.ledger import FINISHED, Ledger, storage
+from assay_training.ledger import FINISHED, Ledger
 from assay_training.metrics import Metric
+from assay_training.place import Place, Where, opened, reachable
+from assay_training.progress import Tell, untold
 from assay_training.space import Algorithms, grid, propose, starts
 from assay_training.spec import Tuning
 
@@ -46,21 +47,31 @@ class Search:
         tuning: Sampler, number of trials, budgets, seed.
         metric: Compares candidates.
         judge: From a candidate to its score; it reports each fold.
-        place: The shared folder, and the name of the study, which tells different searches apart.
+        place: Where studies are kept, and the name of this one, which tells different searches apart.
+        tell: Is told how far the study is.
     """
 
-    def __init__(
-        self, algorithms: Algorithms, tuning: Tuning, metric: Metric, judge: Judge, place: tuple[Path, str]
+    def __init__(  # noqa: PLR0917
+        self,
+        algorithms: Algorithms,
+        tuning: Tuning,
+        metric: Metric,
+        judge: Judge,
+        place: tuple[Where, str],
+        tell: Tell = untold,
     ) -> None:
         """Join the study, or found it: its first trials are the algorithms' known starts."""
         self._algorithms, self._tuning, self._metric, self._judge = algorithms, tuning, metric, judge
-        folder, name = place
+        self._where, name = place
+        self._tell = tell
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         queue = grid(algorithms) if tuning.sampler == "Grid" else starts(algorithms)
         self._wanted = min(tuning.trials, len(queue)) if tuning.sampler == "Grid" else tuning.trials
-        self._study = self._joined(folder, name)
-        self._ledger = Ledger(self._study, folder, self._wanted)
-        self._ledger.found(queue[: self._wanted])
+        kept = opened(self._where, name)
+        with reachable(self._where):
+            self._study = self._joined(kept, name)
+            self._ledger = Ledger(self._study, kept.locks, self._wanted)
+            self._ledger.found(queue[: self._wanted])
         self._mine: tuple[int, Score] | None = None
 
     def work(self, *, until_all_finished: bool) -> None:
@@ -69,8 +80,9 @@ class Search:
         Raises:
             JobError: More trials failed than the budget allows.
         """
-        with self._ledger.at_work():
+        with reachable(self._where), self._ledger.at_work():
             while not self._over():
+                self._told()
                 trial = self._ledger.claim(self._prepare, wait=until_all_finished)
                 if trial is None:
                     return
@@ -94,15 +106,35 @@ class Search:
         pruned = self._ledger.pruned
         return Best(candidate, self._mine[1], len(complete) + pruned, pruned, self._ledger.failed)
 
-    def _joined(self, folder: Path, name: str) -> optuna.Study:
-        store = storage(folder)
+    @property
+    def trials(self) -> list[tuple[float, float]]:
+        """Number and value of the trials that were judged on all folds, in the order in which they began."""
+        found = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [(trial.number + 1.0, float(trial.value or 0.0)) for trial in found]
+
+    def _told(self) -> None:
+        """Tell how far the study is."""
+        done = any(trial.state == TrialState.COMPLETE for trial in self._study.get_trials(deepcopy=False))
+        self._tell(
+            {
+                "stage": "Tuning",
+                "wanted": self._wanted,
+                "finished": self._ledger.finished,
+                "pruned": self._ledger.pruned,
+                "failed": self._ledger.failed,
+                "best": self._study.best_value if done else None,
+                "metric": self._metric.name,
+            }
+        )
+
+    def _joined(self, kept: Place, name: str) -> optuna.Study:
         pruner = (
             optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
             if self._tuning.pruner == "Median"
             else None
         )
         return optuna.create_study(
-            storage=store,
+            storage=kept.storage,
             study_name=name,
             direction="maximize" if self._metric.higher else "minimize",
             pruner=pruner or optuna.pruners.NopPruner(),

@@ -1,8 +1,9 @@
 """Many hands on one study: other processes of this pod, or other pods of an Indexed Job.
 
 In an Indexed Job, the pod of index 0 leads: it waits for the others' trials, fits and writes; they only run
-trials. Elsewhere the leader starts the other workers itself. The study's folder lies beside the artifact if
-the store is a file system, so that a killed Job goes on where it was.
+trials. Elsewhere the leader starts the other workers itself. The study lies in PostgreSQL if the spec wants
+it, else in a folder beside the Model's artifacts if their store is a file system: so a killed Job goes on
+where it was, and a new version with the same search finds its trials.
 """
 
 import os
@@ -16,33 +17,39 @@ from urllib.parse import unquote, urlsplit
 
 from assay_training.spec import Job
 
-INDEX, STUDY = "JOB_COMPLETION_INDEX", "ASSAY_STUDY_DIR"
+Where = Path | str  # a folder, or the SQLAlchemy URL of a database
+
+INDEX, STUDY, URL = "JOB_COMPLETION_INDEX", "ASSAY_STUDY_DIR", "ASSAY_STUDY_URL"
 
 
 class Place(NamedTuple):
     """This process among the workers of a study."""
 
     number: int
-    study: Path | None  # None: nobody else can see it, and it ends with the process
+    study: Where | None  # None: nobody else can see it, and it ends with the process
     helpers: int  # how many other workers it has to start
 
 
 def place(environment: Mapping[str, str], job: Job) -> Place:
     """Where this process stands."""
-    index, study = environment.get(INDEX), environment.get(STUDY)
+    index, folder = environment.get(INDEX), environment.get(STUDY)
     helpers = job.training.tuning.parallelism - 1 if index is None else 0
-    return Place(int(index or 0), Path(study) if study else _beside(job), helpers)
+    study: Where | None = Path(folder) if folder else _beside(job)
+    if job.training.tuning.storage:
+        study = environment.get(URL) or "no URL"
+    return Place(int(index or 0), study, helpers)
 
 
 def _beside(job: Job) -> Path | None:
     parts = urlsplit(job.destination)
-    return Path(unquote(parts.path), ".study") if parts.scheme in ("", "file") else None
+    return Path(unquote(parts.path)).parent / ".study" if parts.scheme in ("", "file") else None
 
 
 @contextmanager
-def helpers(count: int, study: Path) -> Iterator[None]:
+def helpers(count: int, study: Where) -> Iterator[None]:
     """So many other workers of this job for the length of the block; they leave when no trial is left."""
-    started = [_start({**os.environ, INDEX: str(index), STUDY: str(study)}) for index in range(1, count + 1)]
+    shared = {STUDY: str(study)} if isinstance(study, Path) else {}
+    started = [_start({**os.environ, INDEX: str(index), **shared}) for index in range(1, count + 1)]
     try:
         yield
     finally:

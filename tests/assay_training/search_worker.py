@@ -20,7 +20,7 @@ def score(value: float) -> Score:
     return Score((value,), Predicted(None, None, np.zeros(1)))
 
 
-def search(folder: Path, tuning: Tuning, seconds: float = 0.0, fails: tuple[int, ...] = ()) -> Search:
+def search(folder: Path | str, tuning: Tuning, seconds: float = 0.0, fails: tuple[int, ...] = ()) -> Search:
     """Minimise a bowl; each trial waits, and the trials whose turn is in `fails` fail."""
     turns = iter(range(10_000))
 
@@ -37,7 +37,8 @@ def search(folder: Path, tuning: Tuning, seconds: float = 0.0, fails: tuple[int,
 
 if __name__ == "__main__":
     folder, trials, seconds, role = sys.argv[1:]
-    worker = search(Path(folder), Tuning(trials=int(trials), pruner="None"), float(seconds))
+    where = folder if "://" in folder else Path(folder)
+    worker = search(where, Tuning(trials=int(trials), pruner="None"), float(seconds))
     if role.endswith("together"):
         Path(folder, f"{role}.ready").touch()
         while len(list(Path(folder).glob("*.ready"))) < 2:

@@ -8,7 +8,7 @@ import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import precision_score, recall_score
+from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from assay_artifact import fetch, load
 from assay_training.bootstrap import advantages, interval
@@ -242,3 +242,26 @@ def test_the_column_that_matters_is_the_most_important(job: Make, file: Path, tm
     ]
     assert next(iter(weights)) == "hint"
     assert set(weights) == set(rows.columns) - {"customer_id", "churn"}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=60))
+def test_the_area_under_the_curve_is_that_of_scikit_learn(rows: list[tuple[bool, int]]) -> None:
+    hits, scores = np.array([hit for hit, _ in rows]), np.array([score / 6 for _, score in rows])
+    seen = Context(
+        Target(hits.astype(np.int64), (0, 1), 1), Predicted(None, np.column_stack([1 - scores, scores]), None)
+    )
+    if hits.all() or not hits.any():
+        assert np.isnan(METRICS["rocAuc"].measure(seen))
+    else:
+        assert METRICS["rocAuc"].measure(seen) == pytest.approx(roc_auc_score(hits, scores))
+
+
+def test_an_interval_of_very_many_rows_is_as_wide_as_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=60_000)
+    seen = Context(Target(truth, None, None), Predicted(None, None, truth + rng.normal(size=60_000)))
+    few = interval(METRICS["mae"], seen, 0)
+    monkeypatch.setattr("assay_training.bootstrap.MOST", 60_000)
+    all_of_them = interval(METRICS["mae"], seen, 0)
+    assert few.high - few.low == pytest.approx(all_of_them.high - all_of_them.low, rel=0.3)
+    assert few.low < METRICS["mae"].measure(seen) < few.high

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +11,12 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
 from assay_training.__main__ import parse, run
 from assay_training.errors import JobError
+from assay_training.progress import told
 from assay_training.report import LIMIT, encoded
 from assay_training.spec import Job
 from assay_training.threads import VARIABLES, follow_cpu_limit
@@ -142,10 +145,47 @@ def test_workers_of_one_pod_share_the_study_beside_the_artifact(job: Make, tmp_p
     wanted = job({"tuning": {"trials": 3, "parallelism": 2}}).model_dump_json(by_alias=True)
     done = start(wanted, tmp_path / "log")
     assert json.loads(done.stdout)["trials"]["finished"] == 3
-    assert (tmp_path / "store/demo/churn/churn-1/.study/journal.log").stat().st_size > 0
+    (journal,) = (tmp_path / "store/demo/churn/.study").glob("*/journal.log")
+    assert journal.stat().st_size > 0
 
 
 def test_a_report_has_no_number_that_json_lacks() -> None:
     assert json.loads(encoded({"ok": True, "gates": [{"value": float("nan"), "passed": False}]}))[
         "gates"
     ] == [{"value": None, "passed": False}]
+
+
+def test_a_leader_tells_how_far_it_is() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    with told(port) as tell:
+        tell({"stage": "Tuning", "finished": 3})
+        answer = httpx.get(f"http://127.0.0.1:{port}/progress", trust_env=False)
+        assert answer.json() == {"stage": "Tuning", "finished": 3}
+        assert httpx.get(f"http://127.0.0.1:{port}/etc/passwd", trust_env=False).status_code == 404
+        with told(port) as unheard:  # somebody has the port: training goes on
+            unheard({"stage": "Fitting"})
+
+
+def test_another_version_with_the_same_search_finds_its_trials(job: Make, tmp_path: Path) -> None:
+    first = job({"tuning": {"trials": 4, "parallelism": 2}})
+    assert start(first.model_dump_json(by_alias=True), tmp_path / "log").returncode == 0
+    fewer = job({"tuning": {"trials": 4, "parallelism": 1}}, number=2)
+    done = start(fewer.model_dump_json(by_alias=True), tmp_path / "log")
+    assert json.loads(done.stdout)["trials"]["finished"] == 4
+    assert "INFO trial" not in done.stderr
+
+
+@pytest.mark.slow
+def test_three_failing_trials_with_a_budget_of_two_end_with_the_words_of_the_last(
+    job: Make, tmp_path: Path
+) -> None:
+    space = {"HistGradientBoosting": {"max_leaf_nodes": {"choices": [1]}}}
+    tuning = {"trials": 8, "parallelism": 2, "maxFailedTrials": 2, "space": space}
+    wanted = job({"algorithms": ["HistGradientBoosting"], "tuning": tuning})
+    done = start(wanted.model_dump_json(by_alias=True), tmp_path / "log")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["reason"]) == (1, "TrialsFailed")
+    assert "maxFailedTrials is 2" in report["message"]
+    assert "max_leaf_nodes" in report["message"]

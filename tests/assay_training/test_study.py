@@ -1,12 +1,14 @@
 """The search: exactly as many trials as asked for, whoever is killed; the same choice for the same seed."""
 
+import contextlib
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +17,7 @@ import pytest
 from optuna.trial import TrialState
 
 from assay_training.errors import JobError
-from assay_training.ledger import storage
+from assay_training.place import KEPT, opened, tidied
 from assay_training.spec import Tuning
 
 PROGRAM = Path(__file__).with_name("search_worker.py")
@@ -30,28 +32,39 @@ def bowl() -> ModuleType:
     return module
 
 
-def start(folder: Path, trials: int, seconds: float, role: str = "helps") -> subprocess.Popen:
+def start(folder: Path | str, trials: int, seconds: float, role: str = "helps") -> subprocess.Popen:
     command = [sys.executable, str(PROGRAM), str(folder), str(trials), str(seconds), role]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
-def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name="bowl", storage=storage(folder)).get_trials()
+@contextlib.contextmanager
+def looked(place: Path | str) -> Iterator[optuna.storages.BaseStorage]:
+    """The storage of a study, whose connections are closed again."""
+    storage = opened(place, "bowl").storage
+    yield storage
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
 
 
-def finished(folder: Path) -> list[optuna.trial.FrozenTrial]:
+def trials(place: Path | str) -> list[optuna.trial.FrozenTrial]:
+    with looked(place) as storage:
+        return optuna.load_study(study_name="bowl", storage=storage).get_trials()
+
+
+def finished(folder: Path | str) -> list[optuna.trial.FrozenTrial]:
     return [trial for trial in trials(folder) if trial.state == TrialState.COMPLETE]
 
 
-def wait_for(folder: Path, count: int, workers: list[subprocess.Popen]) -> None:
-    """Until so many trials are finished, watching the journal grow."""
-    journal = folder / "journal.log"
-    seen = -1
-    while any(worker.poll() is None for worker in workers):
-        size = journal.stat().st_size if journal.exists() else 0
-        if size != seen and size and len(finished(folder)) >= count:
-            return
-        seen = size
+def wait_for(place: Path | str, count: int, workers: list[subprocess.Popen]) -> None:
+    """Until so many trials are finished."""
+    with looked(place) as storage:
+        while any(worker.poll() is None for worker in workers):
+            with contextlib.suppress(KeyError):  # not founded yet
+                known = optuna.load_study(study_name="bowl", storage=storage).get_trials(deepcopy=False)
+                if sum(one.state == TrialState.COMPLETE for one in known) >= count:
+                    return
+            time.sleep(0.02)
     raise AssertionError("the workers ended first")
 
 
@@ -108,19 +121,26 @@ def test_a_grid_is_walked_once(bowl: ModuleType, tmp_path: Path) -> None:
     assert sorted(trial.params["Bowl.x"] for trial in trials(tmp_path)) == [-5, 0, 5]
 
 
-def test_workers_that_are_killed_leave_exactly_the_trials_that_were_asked_for(tmp_path: Path) -> None:
-    leader, helper = start(tmp_path, 24, 0.05, "leads"), start(tmp_path, 24, 0.05)
-    wait_for(tmp_path, 4, [leader, helper])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["a folder", "PostgreSQL"])
+def test_workers_that_are_killed_leave_exactly_the_trials_that_were_asked_for(
+    where: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = tmp_path if where == "a folder" else request.getfixturevalue("postgres")
+    leader, helper = start(place, 40, 0.05, "leads"), start(place, 40, 0.05)
+    wait_for(place, 8, [leader, helper])
     os.kill(helper.pid, signal.SIGKILL)
     helper.wait()
-    wait_for(tmp_path, 10, [leader])
+    another = start(place, 40, 0.05)
+    wait_for(place, 18, [leader, another])
     os.kill(leader.pid, signal.SIGKILL)
     leader.wait()
-    again = start(tmp_path, 24, 0.05, "leads")
-    assert again.wait(120) == 0
-    assert Counter(trial.state for trial in trials(tmp_path))[TrialState.RUNNING] == 0
-    assert len(finished(tmp_path)) == 24
-    assert len({trial.params["Bowl.x"] for trial in finished(tmp_path)}) == 24
+    again = start(place, 40, 0.05, "leads")
+    assert (again.wait(240), another.wait(60)) == (0, 0)
+    assert Counter(trial.state for trial in trials(place))[TrialState.RUNNING] == 0
+    assert len(finished(place)) == 40
+    assert len({trial.params["Bowl.x"] for trial in finished(place)}) == 40
+    assert min(trial.value for trial in finished(place)) < 0.5
 
 
 def test_fewer_trials_keep_what_is_finished(bowl: ModuleType, tmp_path: Path) -> None:
@@ -136,3 +156,32 @@ def test_two_workers_share_the_trials(tmp_path: Path) -> None:
     owners = Counter(trial.user_attrs["worker"] for trial in finished(tmp_path))
     assert sum(owners.values()) == 20
     assert min(owners.values()) >= 5
+
+
+def test_cma_es_finds_the_bottom(bowl: ModuleType, tmp_path: Path) -> None:
+    search = bowl.search(tmp_path, Tuning(trials=25, sampler="CMAES", pruner="None"))
+    search.work(until_all_finished=True)
+    assert search.best().score.value < 1
+
+
+def test_old_studies_are_forgotten_but_the_last_few_stay(tmp_path: Path) -> None:
+    for number in range(KEPT + 3):
+        opened(tmp_path, f"study-{number}").storage.create_new_study([optuna.study.StudyDirection.MINIMIZE])
+        os.utime(tmp_path / f"study-{number}" / "journal.log", (number, number))
+    tidied(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"study-{n}" for n in range(3, KEPT + 3)]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:///trials.db", "InvalidSpec"),
+        ("no url", "StudyUnreachable"),
+        ("postgresql+psycopg://u:hidden@127.0.0.1:1/d", "StudyUnreachable"),
+    ],
+)
+def test_a_database_that_cannot_keep_a_study_is_refused(url: str, reason: str) -> None:
+    with pytest.raises(JobError) as refusal:
+        opened(url, "bowl")
+    assert refusal.value.reason == reason
+    assert "hidden" not in refusal.value.message

@@ -76,7 +76,7 @@ def untrained(source: Source) -> Progress | None:
     """Return the progress of a version that needs no training, or None."""
     if source.image:
         return Progress("Ready", "True", "ImageGiven", f"serves {source.image.image}", facts=VersionStatus())
-    if source.artifact:
+    if source.artifact and not source.evaluation:
         return Progress(
             "Ready", "True", "ArtifactGiven", f"serves {source.artifact.uri}", facts=_given(source.artifact)
         )

@@ -1,12 +1,11 @@
-"""The Job that trains a version: one pod, or as many as work on its study."""
+"""The Job that trains a version, or judges one that was brought: one pod, or as many as work on its study."""
 
 from json import dumps
 from urllib.parse import urlsplit
 
-from assay_api import Model, ModelVersion
-from assay_api.data import SecretKeyRef
+from assay_api import Model, ModelVersion, Source
+from assay_api.data import Data, SecretKeyRef
 from assay_api.names import MODEL, ROLE, VERSION_OF, trainer_name
-from assay_api.training import Training
 from assay_api.version import StoredArtifact
 from assay_api.worker import Worker
 from assay_operator.manifests import Manifest
@@ -35,16 +34,15 @@ def job(
         others: Artifacts of other versions that it needs: `champion` and `before`.
         platform: The administrator's choices.
     """
-    training = version.spec.source.training
-    assert training is not None
+    count = workers(version.spec.source, platform)
     rule = {
         "action": "FailJob",
         "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [REFUSED]},
     }
     spec = {
-        "backoffLimit": _RETRIES * workers(training, platform),
+        "backoffLimit": _RETRIES * count,
         "podFailurePolicy": {"rules": [rule]},
-        **_indexed(workers(training, platform)),
+        **_indexed(count),
         "template": _template(model, version, others, platform),
     }
     of = {
@@ -57,8 +55,11 @@ def job(
     return child("batch/v1", "Job", trainer_name(version.metadata.name), of, {"spec": spec})
 
 
-def workers(training: Training, platform: Platform) -> int:
-    """Return how many pods work on the study: one where they could not share it."""
+def workers(source: Source, platform: Platform) -> int:
+    """Return how many pods work on the study: one where they could not share it, or there is none."""
+    training = source.training
+    if training is None:
+        return 1
     root = platform.store.root
     shared = training.tuning.storage is not None or urlsplit(root).scheme in ("", "file")
     return training.tuning.parallelism if shared else 1
@@ -74,18 +75,19 @@ def _indexed(count: int) -> Manifest:
 def _template(
     model: Model, version: ModelVersion, others: dict[str, StoredArtifact], platform: Platform
 ) -> Manifest:
-    training = version.spec.source.training
-    assert training is not None
+    source = version.spec.source
+    asks = source.training or source.evaluation
+    assert asks is not None
     names, mounts = volumes(model.metadata.name, platform, read_only=False)
     container = {
         "name": "trainer",
         "image": platform.trainer_image,
         "imagePullPolicy": platform.pull_policy,
         "command": ["python", "-m", "assay_training"],
-        "env": _environment(training, order(model, version, others, platform), platform),
-        **_credentials(training),
+        "env": _environment(source, order(model, version, others, platform), platform),
+        **_credentials(asks.data),
         "ports": [{"name": "progress", "containerPort": PROGRESS_PORT}],
-        "resources": _resources(training.worker, platform),
+        "resources": _resources(asks.worker, platform),
         "securityContext": restricted_container(),
         "terminationMessagePolicy": "File",
         "volumeMounts": mounts,
@@ -97,29 +99,31 @@ def _template(
         "securityContext": restricted_pod(),
         "containers": [container],
         "volumes": names,
-        **_placed(training.worker),
+        **_placed(asks.worker),
     }
     labels = {MODEL: model.metadata.name, ROLE: "trainer", VERSION_OF: version.metadata.name}
     return {"metadata": {"labels": labels}, "spec": pod}
 
 
-def _environment(training: Training, told: Manifest, platform: Platform) -> list[Manifest]:
+def _environment(source: Source, told: Manifest, platform: Platform) -> list[Manifest]:
     """Secrets come by reference: the API server, the Job and its log never hold them."""
+    asks = source.training or source.evaluation
+    assert asks is not None
     plain = {"ASSAY_JOB": dumps(told, sort_keys=True), "ASSAY_PROGRESS_PORT": str(PROGRESS_PORT)}
     secret: dict[str, SecretKeyRef] = {}
-    if training.data.sql:
-        secret[SQL_URL] = training.data.sql.url_secret_ref
-    if training.tuning.storage:
-        secret[STUDY_URL] = training.tuning.storage.url_secret_ref
+    if asks.data.sql:
+        secret[SQL_URL] = asks.data.sql.url_secret_ref
+    if source.training and source.training.tuning.storage:
+        secret[STUDY_URL] = source.training.tuning.storage.url_secret_ref
     refs = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": ref.name, "key": ref.key}}}
         for name, ref in sorted(secret.items())
     ]
-    return [*env(plain | _threads(training.worker, platform)), *refs]
+    return [*env(plain | _threads(asks.worker, platform)), *refs]
 
 
-def _credentials(training: Training) -> Manifest:
-    ref = training.data.secret_ref
+def _credentials(data: Data) -> Manifest:
+    ref = data.secret_ref
     return {"envFrom": [{"secretRef": {"name": ref.name}}]} if ref else {}
 
 
@@ -173,7 +177,7 @@ def order(
         "store": platform.store.root,
         "path": artifact_path(version),
         "task": source["task"],
-        "training": source["training"],
         "gates": source["gates"],
+        **{name: source[name] for name in ("training", "artifact", "evaluation") if name in source},
         **stored,
     }

@@ -66,8 +66,8 @@ class VersionReconciler:
 
     def _not_allowed(self, version: ModelVersion) -> str:
         """Say why the administrator forbids it: an account may open more than its user may."""
-        training = version.spec.source.training
-        name = training.worker.service_account_name if training else None
+        asks = version.spec.source.training or version.spec.source.evaluation
+        name = asks.worker.service_account_name if asks else None
         if name is None or name in self.platform.trainer_service_accounts:
             return ""
         known = ", ".join(self.platform.trainer_service_accounts) or "none"

@@ -1,0 +1,93 @@
+"""Bring your own: an artifact meets its gates on rows of its owner, loaded as it will be served."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+
+from assay_training.__main__ import run
+from assay_training.job import train
+from assay_training.report import Report
+from assay_training.spec import Job
+
+Make = Callable[..., Job]
+Judge = Callable[..., Report]
+GATES = [
+    {"metric": "rocAuc", "min": 0.6},
+    {"metric": "accuracy", "min": 0.99},
+    {"metric": "latencyMs", "max": 1e4},
+]
+
+
+@pytest.fixture
+def artifact(job: Make) -> dict[str, Any]:
+    report = train(job())
+    return {name: report["artifact"][name] for name in ("uri", "digest")}
+
+
+@pytest.fixture
+def judge(artifact: dict[str, Any], file: Path) -> Judge:
+    def go(data: dict[str, Any] | None = None, gates: Any = GATES, **fields: Any) -> Report:
+        rows = {"uri": str(file), "target": "churn", "key": "customer_id", **(data or {})}
+        whole = {
+            "model": "churn", "namespace": "demo", "version": "churn-2", "number": 2, "store": "file:///none",
+            "path": "p", "task": "Classification", "artifact": artifact, "evaluation": {"data": rows},
+            "gates": gates, **fields,
+        }  # fmt: skip
+        return run({"ASSAY_JOB": json.dumps(whole)})
+
+    return go
+
+
+def test_an_artifact_is_judged_on_the_rows_of_its_owner(judge: Judge, artifact: dict[str, Any]) -> None:
+    report = judge()
+    assert report["ok"], report
+    assert [gate["passed"] for gate in report["gates"]] == [True, False, True]
+    assert not report["passed"]
+    assert report["artifact"]["digest"] == artifact["digest"]
+    assert report["data"]["rows"] == 600
+    low, high = report["metrics"]["ci"]["rocAuc"]
+    assert low < report["metrics"]["test"]["rocAuc"] < high
+
+
+def test_it_is_compared_with_the_champion_on_the_same_rows(judge: Judge, artifact: dict[str, Any]) -> None:
+    gates = [{"metric": "rocAuc", "notWorseThanChampionBy": 0.01, "confidence": 0.9}]
+    report = judge(gates=gates, champion=artifact)
+    assert report["passed"], report
+    assert "better by 0" in report["gates"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("data", "gates", "fields", "reason"),
+    [
+        pytest.param({}, [{"metric": "rmse", "max": 1}], {}, "MetricUnfit", id="a gate of the other task"),
+        pytest.param({"target": "state"}, GATES, {}, "TargetUnfit", id="labels that it does not know"),
+        pytest.param({"uri": "/nowhere.csv"}, GATES, {}, "DataNotFound", id="no rows"),
+        pytest.param({}, GATES, {"task": "Regression"}, "InvalidSpec", id="another task"),
+        pytest.param(
+            {}, GATES, {"evaluation": {"data": {"key": "a"}}}, "InvalidSpec", id="no evaluation at all"
+        ),
+    ],
+)
+def test_what_cannot_be_judged_has_a_reason(
+    judge: Judge, data: dict[str, Any], gates: Any, fields: dict[str, Any], reason: str
+) -> None:
+    report = judge(data, gates, **fields)
+    assert (report["ok"], report.get("reason")) == (False, reason)
+
+
+def test_a_tampered_artifact_is_not_opened(judge: Judge, artifact: dict[str, Any]) -> None:
+    folder = Path(artifact["uri"].removeprefix("file://"))
+    (folder / "sample.json").write_text("{}")
+    report = judge()
+    assert (report["ok"], report["reason"]) == (False, "InfraCheckFailed")
+
+
+def test_a_column_that_the_model_wants_must_be_there(judge: Judge, file: Path) -> None:
+    pandas.read_csv(file).drop(columns="state").to_csv(file, index=False)
+    report = judge()
+    assert report["reason"] == "ColumnMissing"
+    assert "'state'" in report["message"]
