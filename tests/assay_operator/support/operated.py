@@ -148,6 +148,11 @@ class Collector(NoOutcomes):
         await super().define(uid, definition)
         self.fuse.burn()
 
+    async def summary(self, uid: str) -> Summary | None:
+        """Nothing has come yet of what it was told to count."""
+        found = await super().summary(uid)
+        return Summary() if found is None and uid in self.definitions else found
+
 
 class World:
     """A cluster, an operator that may be restarted, and a clock."""
