@@ -1,11 +1,13 @@
 """Durable ingest of the collector: events a second, acknowledgement times, memory; next to plain SQL.
 
-    python benchmarks/collector_ingest.py --batches 40 --units 100000
-    python benchmarks/collector_ingest.py --fill 10000000          # with many units in the store already
-    python benchmarks/collector_ingest.py --url postgresql://...   # the other database
+    python benchmarks/collector_ingest.py                  # half a minute
+    python benchmarks/collector_ingest.py --full           # empty, then with 10 million units
+    python benchmarks/collector_ingest.py --postgres       # a PostgreSQL of its own, by initdb and pg_ctl
+    python benchmarks/collector_ingest.py --smoke          # seconds: that it runs, no figures
 
 Starts a real collector on loopback, clients in processes of their own. The baseline appends rows of the same
-batches to a table in the same way of commit (WAL, synchronous FULL), and its summary is a GROUP BY.
+batches to a table in the same way of commit (WAL, synchronous FULL), and its summary is a GROUP BY. The last
+lines compare with the bars; `--check` fails where one is missed.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -22,7 +25,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from multiprocessing import Process, Queue
+from multiprocessing import Process, Queue, get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import httpx
@@ -118,9 +122,14 @@ async def post(client: httpx.AsyncClient, path: str, role: str, body: bytes) -> 
     return time.perf_counter() - started
 
 
-def work(bodies: list[bytes], path: str, role: str, results: "Queue[list[float]]") -> None:
+def work(
+    bodies: list[bytes], where: tuple[str, str], ready: "Barrier", results: "Queue[list[float]]"
+) -> None:
+    path, role = where
+
     async def run() -> list[float]:
-        async with httpx.AsyncClient(base_url=BASE, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=BASE, timeout=60, verify=False) as client:
+            ready.wait()
             return [await post(client, path, role, body) for body in bodies]
 
     results.put(asyncio.run(run()))
@@ -128,10 +137,12 @@ def work(bodies: list[bytes], path: str, role: str, results: "Queue[list[float]]
 
 def drive(bodies: list[list[bytes]], path: str, role: str) -> tuple[float, list[float]]:
     results: Queue[list[float]] = Queue()
-    started = time.perf_counter()
-    clients = [Process(target=work, args=(mine, path, role, results)) for mine in bodies]
+    ready = get_context().Barrier(len(bodies) + 1)
+    clients = [Process(target=work, args=(mine, (path, role), ready, results)) for mine in bodies]
     for client in clients:
         client.start()
+    ready.wait()
+    started = time.perf_counter()
     times = [each for _ in clients for each in results.get()]
     elapsed = time.perf_counter() - started
     for client in clients:
@@ -147,23 +158,22 @@ def usage(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / ticks, resident / 1e6
 
 
-def phase(name: str, pid: int, bodies: list[list[bytes]], path: str, role: str) -> None:
+def phase(name: str, pid: int, bodies: list[list[bytes]], path: str, role: str) -> dict[str, float]:
     before, _ = usage(pid)
     elapsed, times = drive(bodies, path, role)
     after, memory = usage(pid)
     ordered = sorted(times)
     events = sum(body.count(b'"id"') for mine in bodies for body in mine)
-    tell(
-        name,
-        {
-            "events": events,
-            "events/s": round(events / elapsed),
-            "ack p50 ms": round(statistics.median(ordered) * 1e3, 1),
-            "ack p99 ms": round(ordered[int(len(ordered) * 0.99)] * 1e3, 1),
-            "cpu us/event": round((after - before) / events * 1e6, 1),
-            "memory MB": round(memory),
-        },
-    )
+    numbers: dict[str, float] = {
+        "events": events,
+        "events/s": round(events / elapsed),
+        "ack p50 ms": round(statistics.median(ordered) * 1e3, 1),
+        "ack p99 ms": round(ordered[int(len(ordered) * 0.99)] * 1e3, 1),
+        "cpu us/event": round((after - before) / events * 1e6, 1),
+        "memory MB": round(memory),
+    }
+    tell(name, numbers)
+    return numbers
 
 
 def tell(what: str, numbers: dict[str, float]) -> None:
@@ -178,22 +188,36 @@ def fill(units: int, start: int = 0) -> None:
     print(json.dumps({"filled": units}), flush=True)
 
 
-def summaries(times: int) -> None:
+def summaries(times: int) -> float:
     with httpx.Client(base_url=BASE) as client:
         took = []
         for _ in range(times):
             started = time.perf_counter()
             client.get("/v1/experiments/bench/summary", headers=token("operator")).raise_for_status()
             took.append(time.perf_counter() - started)
-    print(
-        json.dumps(
-            {
-                "what": "summary",
-                "p50 ms": round(statistics.median(took) * 1e3, 2),
-                "max ms": round(max(took) * 1e3, 2),
-            }
-        )
-    )
+    p50 = round(statistics.median(took) * 1e3, 2)
+    tell("summary", {"p50 ms": p50, "max ms": round(max(took) * 1e3, 2)})
+    return p50
+
+
+@contextlib.contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run a PostgreSQL on a socket of its own, with every default of its durability."""
+    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+    place = folder / "postgresql"
+    place.mkdir()
+    folder.chmod(0o755)
+    if user:
+        shutil.chown(place, "postgres", "postgres")
+    options = f"-c listen_addresses= -c unix_socket_directories={place}"
+    control = [*user, "pg_ctl", "-D", f"{place}/data", "-w", "-l", f"{place}/log", "-o", options]
+    make = [*user, "initdb", "-D", f"{place}/data", "-U", "assay", "--auth=trust", "--no-sync"]
+    subprocess.run(make, check=True, cwd=place, stdout=subprocess.DEVNULL)
+    subprocess.run([*control, "start"], check=True, cwd=place, stdout=subprocess.DEVNULL)
+    try:
+        yield f"postgresql://assay@/postgres?host={place}"
+    finally:
+        subprocess.run([*control, "-m", "fast", "stop"], check=True, cwd=place, stdout=subprocess.DEVNULL)
 
 
 def baseline(folder: Path, bodies: list[list[bytes]]) -> None:
@@ -228,35 +252,66 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--batches", type=int, default=40, help="a client")
     parser.add_argument("--units", type=int, default=100_000)
-    parser.add_argument("--fill", type=int, default=0, help="more units that are in the store before")
-    parser.add_argument("--url", default="")
+    parser.add_argument("--fill", type=int, default=0, help="units that come in between two measurements")
+    parser.add_argument("--full", action="store_true", help="as --fill 10000000 --batches 100")
+    parser.add_argument("--smoke", action="store_true", help="as --units 2000 --batches 2 --fill 4000")
+    parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--url", default="", help="of a database that is there already, and empty")
+    parser.add_argument("--check", action="store_true", help="fail where a bar is missed")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
-        run(given, Path(name))
+    given.fill, given.batches = (10_000_000, 100) if given.full else (given.fill, given.batches)
+    if given.smoke:
+        given.units, given.batches, given.fill = 2_000, 2, 4_000
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR"))))
+        url = given.url or f"sqlite:///{folder}/collector.db"
+        url = stack.enter_context(postgresql(folder)) if given.postgres else url
+        missed = run(given, folder, url)
+    if given.check and missed:
+        raise SystemExit(f"missed: {', '.join(missed)}")
 
 
-def run(given: argparse.Namespace, folder: Path) -> None:
+def reports(given: argparse.Namespace, start: int, units: int) -> list[list[bytes]]:
+    """Return the bodies of each client, the numbers of its batches beginning at `start`."""
+    numbers = range(start, start + given.batches)
+    return [[outcome_body(c, n, given.batch, units) for n in numbers] for c in range(given.clients)]
+
+
+def run(given: argparse.Namespace, folder: Path, url: str) -> list[str]:
+    """Measure, compare with the bars, and return the bars that were missed."""
     exposures = list(exposure_bodies(range(given.units), given.batch))
     shares = [exposures[n :: given.clients] for n in range(given.clients)]
-    every = range(given.clients)
-    outcomes = [
-        [outcome_body(c, n, given.batch, given.units + given.fill) for n in range(given.batches)]
-        for c in every
-    ]
-    with collector(folder, given.url or f"sqlite:///{folder}/collector.db") as process:
+    outcomes = reports(given, 0, given.units)
+    with collector(folder, url) as process:
+        phase("exposures", process.pid, shares, "/v1/exposures", "gateway")
+        first = phase("outcomes", process.pid, outcomes, "/v1/outcomes", "application")
+        phase("outcomes again: all duplicates", process.pid, outcomes, "/v1/outcomes", "application")
+        last = first
         if given.fill:
             fill(given.fill, given.units)
-        phase("exposures", process.pid, shares, "/v1/exposures", "gateway")
-        phase("outcomes", process.pid, outcomes, "/v1/outcomes", "application")
-        phase(
-            "outcomes again: all duplicates",
-            process.pid,
-            outcomes,
-            "/v1/outcomes",
-            "application",
-        )
-        summaries(200)
+            more = reports(given, given.batches, given.units + given.fill)
+            last = phase("outcomes, filled", process.pid, more, "/v1/outcomes", "application")
+        summary = summaries(200)
     baseline(folder, outcomes)
+    least = 10_000 if url.startswith("postgresql") else 20_000
+    return compared(
+        (
+            ("events/s", first["events/s"], ">=", least),
+            ("ack p99 ms", first["ack p99 ms"], "<=", 200),
+            ("rate when filled / rate when empty", last["events/s"] / first["events/s"], ">=", 0.7),
+            ("memory MB", last["memory MB"], "<=", 300),
+            ("summary p50 ms", summary, "<=", 5),
+        )
+    )
+
+
+def compared(bars: tuple[tuple[str, float, str, float], ...]) -> list[str]:
+    missed = []
+    for name, value, sign, bar in bars:
+        held = value >= bar if sign == ">=" else value <= bar
+        print(f"{'held  ' if held else 'MISSED'} {name}: {value:.2f} {sign} {bar:g}")
+        missed += [] if held else [name]
+    return missed
 
 
 if __name__ == "__main__":

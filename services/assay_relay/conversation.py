@@ -29,7 +29,8 @@ class Conversation:
         self._telemetry = telemetry
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._held: list[bytes] = []
-        self._open: dict[tuple[str, str], Response] = {}  # sent to Envoy, which has not answered yet
+        self._passed: list[bytes] = []  # to Envoy, and not looked at yet: that can wait, Envoy cannot
+        self._open: dict[tuple[str, str], Response] = {}  # what Envoy has not answered yet
 
     async def run(self, requests: AsyncIterable[bytes], write: Write, patience: float) -> None:
         """Serve the stream; an operator that says nothing of itself within `patience` seconds is away."""
@@ -77,18 +78,20 @@ class Conversation:
         for raw in self._held:
             await call.write(raw)
         while (raw := await self._inbox.get()) is not None:  # type: ignore[assignment]
-            self._heard(raw)
             await call.write(raw)
+            self._heard(raw)
 
     async def _down(self, call: Any, write: Write) -> None:
         """Pass on what the operator says."""
         while (raw := await call.read()) is not grpc.aio.EOF:
-            said = response(raw)
-            self._open[said.kind, said.nonce] = said
+            self._passed.append(raw)
             await write(raw)
 
     def _heard(self, raw: bytes) -> None:
         """Remember what Envoy accepts."""
+        news = [response(each) for each in self._passed]
+        self._passed.clear()
+        self._open.update({(each.kind, each.nonce): each for each in news})
         said = request(raw)
         accepted = self._open.pop((said.kind, said.nonce), None)
         if accepted is not None and said.refusal is None:

@@ -54,21 +54,21 @@ class Memory:
         some = {name: kept.resources[name] for name in sorted(names) if name in kept.resources}
         return kept._replace(resources=some) if some else None
 
-    def packed(self) -> bytes:
-        """Return all of it as the content of the file, and note that nothing has changed since."""
+    def copy(self) -> tuple[Response, ...]:
+        """Return all of it, and note that nothing has changed since."""
         self.changed = False
-        body = b"".join(_framed(encoded(each)) for each in self._kept.values())
-        return DIGEST(body).digest() + body
+        return tuple(self._kept.values())
 
-    def save(self, content: bytes) -> None:
-        """Replace the file, at once or not at all.
+    def save(self, content: tuple[Response, ...]) -> None:
+        """Replace the file by a copy, at once or not at all; safe in another thread.
 
         Raises:
             OSError: The disk says no.
         """
+        body = b"".join(_framed(encoded(each)) for each in content)
         temporary = self._file.with_name(self._file.name + ".tmp")
         with temporary.open("wb") as file:
-            file.write(content)
+            file.write(DIGEST(body).digest() + body)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._file)

@@ -70,9 +70,8 @@ class Relay:
     async def _save(self) -> None:
         if not self._memory.changed:
             return
-        content = self._memory.packed()
         try:
-            await asyncio.to_thread(self._memory.save, content)
+            await asyncio.to_thread(self._memory.save, self._memory.copy())
         except OSError as error:
             self._memory.changed = True
             self._telemetry.failures.inc()

@@ -82,7 +82,7 @@ def test_the_file_is_all_or_nothing(
             for name in values
         }
         first.keep(Response(kind, "7", "nonce", packed))
-    first.save(first.packed())
+    first.save(first.copy())
     second = Memory(file)
     assert {kind: second.recall(kind) for kind in content} == {kind: first.recall(kind) for kind in content}
     cut = data.draw(st.integers(0, len(file.read_bytes()) - 1))

@@ -208,7 +208,7 @@ async def test_kill_9_of_each_process_in_turn_loses_only_what_envoy_had_not_writ
 
 
 def age(kills: list[float], answered: float) -> float:
-    """Return how long before the next kill a request was answered; a lost one without a kill has no excuse."""
+    """Return how long before the next kill a request was answered; without a kill nothing may be lost."""
     return min((kill - answered for kill in kills if kill >= answered), default=float("inf"))
 
 
