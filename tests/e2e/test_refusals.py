@@ -63,6 +63,13 @@ def test_a_model_that_cannot_be_meant_is_refused_at_apply(
         pytest.param(
             {"metrics": {"primary": {"name": "x", "source": "Guess"}}}, "source", id="an unknown source"
         ),
+        pytest.param(
+            {"metrics": {"primary": {"name": "x", "source": "SQL"}}},
+            "needs sql",
+            id="a source without a query",
+        ),
+        pytest.param({"layer": {"name": "page", "share": 40}}, "layer.share", id="a ramp above its share"),
+        pytest.param({"mode": "Shadow"}, "counts no units", id="a shadow with a guardrail"),
     ],
 )
 def test_an_experiment_that_cannot_be_meant_is_refused_at_apply(
