@@ -149,7 +149,7 @@ def _name(job: Job, prepared: Prepared) -> str:
     asked = job.training.model_dump(
         mode="json", exclude={"tuning", "threshold", "format", "neutral", "worker"}
     )
-    told = [job.task, job.salt, asked, tuning, prepared.table.digest]
+    told = [job.task, job.salt, asked, tuning, prepared.table.digest, artifact.packages()]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

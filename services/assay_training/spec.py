@@ -5,7 +5,8 @@ before anything is read. Inside the package only these frozen types travel.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -83,17 +84,15 @@ class Job(Resource):
 
 
 def _contradictions(training: Training) -> Iterator[str]:
-    data, wanted, split = training.data, training.features, training.split
+    data, wanted = training.data, training.features
     names = wanted.names if wanted else ()
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in _twice(names):
         yield f"training.features names {name!r} more than once"
     for name in sorted(set(data.apart) & set(names)):
         yield f"training.features names {name!r}, which is data.{_part(data, name)}"
-    chosen = training.algorithms or ()
-    for name in sorted({name for name in chosen if chosen.count(name) > 1}):
+    for name in _twice(training.algorithms or ()):
         yield f"training.algorithms names {name} more than once"
-    if split.test_from and not data.time:
-        yield "split.testFrom goes with data.time only"
+    yield from _times(data, training.split)
     yield from _patterns(data)
     for algorithm, space in training.tuning.space.items():
         for param, among in space.items():
@@ -101,8 +100,29 @@ def _contradictions(training: Training) -> Iterator[str]:
                 yield f"tuning.space.{algorithm}.{param}: {wrong}"
 
 
+def _twice(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _times(data: Data, split: Split) -> Iterator[str]:
+    if data.time in (data.key, data.target):
+        yield f"data.time is {data.time!r}, which is data.{_part(data, str(data.time))}"
+    if split.test_from and not data.time:
+        yield "split.testFrom goes with data.time only"
+    if split.test_from and not _is_time(split.test_from):
+        yield f"split.testFrom {split.test_from!r} is no date"
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _part(data: Data, name: str) -> str:
-    return {data.key: "key", data.target: "target", data.time: "time"}[name]
+    return {data.time: "time", data.key: "key", data.target: "target"}[name]
 
 
 def _patterns(data: Data) -> Iterator[str]:

@@ -44,6 +44,12 @@ def test_what_the_operator_writes_is_what_the_job_reads() -> None:
         ),
         pytest.param({"split": {"testFrom": "2026-01-01"}}, "data.time only", id="a date without times"),
         pytest.param(
+            {"data": DATA | {"time": "t"}, "split": {"testFrom": "2026-13-01"}},
+            "is no date",
+            id="a month too many",
+        ),
+        pytest.param({"data": DATA | {"time": "y"}}, "which is data.target", id="the target as time"),
+        pytest.param(
             {"features": {"numeric": ["a"], "text": ["a"]}}, "'a' more than once", id="a feature twice"
         ),
         pytest.param({"features": {"numeric": ["y"]}}, "which is data.target", id="the target as feature"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from assay_api import Condition, Model, ModelVersion, VersionStatus, merged
 from assay_api.condition import find
+from assay_api.names import trainer_name
 from assay_api.serving import Serving
 from assay_operator.decide.lineage import predecessor
 from assay_operator.decide.shown import Claim, Flag, dated
@@ -61,7 +62,7 @@ class VersionReconciler:
             job_message=seen.message if seen else "",
             last_words=tuple(p.last_words for p in pods if p.last_words),
             trouble=next((p.trouble for p in pods if p.trouble), ""),
-            told=await self._told(pods) if seen and not seen.finished else {},
+            told=await self._told(name, pods) if seen and not seen.finished else {},
         )
 
     def _not_allowed(self, version: ModelVersion) -> str:
@@ -76,14 +77,12 @@ class VersionReconciler:
             f"({known}); the chart's operator.trainerServiceAccounts lists them"
         )
 
-    async def _told(self, pods: tuple[PodSeen, ...]) -> dict[str, object]:
-        """Ask the worker that leads, which is the one that knows of a study."""
-        for pod in pods:
-            asked = pod.ready and not pod.leaving and pod.address
-            told = await self.trainings.progress(pod.address, PROGRESS_PORT) if asked else {}
-            if told:
-                return told
-        return {}
+    async def _told(self, version: str, pods: tuple[PodSeen, ...]) -> dict[str, object]:
+        """Ask the worker that leads, the first of an Indexed Job; the others know of no study."""
+        first = f"{trainer_name(version)}-0-"
+        leaders = [pod for pod in pods if len(pods) == 1 or pod.name.startswith(first)]
+        asked = next((pod for pod in leaders if pod.ready and not pod.leaving and pod.address), None)
+        return await self.trainings.progress(asked.address, PROGRESS_PORT) if asked else {}
 
     async def _begin(self, family: Family, model: Model, version: ModelVersion) -> None:
         """A Job is applied once: its name is the version's, so there is never a second one."""

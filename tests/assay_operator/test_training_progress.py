@@ -1,0 +1,70 @@
+"""While a version is trained its status tells how far it is; as whom it may train is the administrator's word."""
+
+from dataclasses import replace
+from typing import Any
+
+from operated import DATA, REPORT, World
+
+from assay_operator.telemetry import metrics
+
+TUNING = {"trials": 40, "parallelism": 2}
+
+
+class Study:
+    """The leading worker of a study, and others who must not be asked."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+        self.finished = 12
+
+    async def progress(self, address: str, port: int) -> dict[str, Any]:
+        assert port == 9904
+        self.asked.add(address)
+        counts = {"wanted": 40, "finished": self.finished, "pruned": 3, "failed": 0}
+        return {"stage": "Tuning", "best": 0.83, "metric": "rocAuc", **counts}
+
+
+def working(world: World, *indexes: int) -> None:
+    for index in indexes:
+        labels = {"assay.dev/model": "churn", "assay.dev/version": "churn-1", "assay.dev/role": "trainer"}
+        ready = {"podIP": f"10.0.0.{index}", "conditions": [{"type": "Ready", "status": "True"}]}
+        world.put("Pod", f"churn-1-train-{index}-x", metadata={"labels": labels}, status=ready)
+
+
+def counted(state: str) -> float:
+    return float(metrics.trials.labels("team", "churn", state)._value.get())
+
+
+async def test_a_study_is_told_by_status_event_and_metric(world: World) -> None:
+    study = Study()
+    object.__setattr__(world.reconcile.versions, "trainings", study)
+    world.apply_model(1, training={"data": DATA, "tuning": TUNING})
+    await world.settle()
+    before = counted("finished")
+    working(world, 0, 1)
+    await world.settle()
+    assert study.asked == {"10.0.0.0"}, "only the first of the pods leads"
+    assert world.condition("ModelVersion", "churn-1", "Progressing") == ("True", "Tuning")
+    assert world.status("ModelVersion", "churn-1")["trials"] == {"finished": 12, "pruned": 3, "failed": 0}
+    told = [e for e in world.cluster.events.values() if e["reason"] == "Tuning"]
+    assert "12 of 40 trials, best rocAuc 0.83" in {event["message"] for event in told}
+    study.finished = 30
+    await world.settle()
+    assert counted("finished") == before + 30
+    world.trained("churn-1", REPORT | {"trials": {"finished": 40, "pruned": 9, "failed": 0}})
+    await world.settle()
+    assert counted("finished") == before + 40
+    assert world.condition("ModelVersion", "churn-1", "Overfitting") == ("False", "NotFound")
+
+
+async def test_an_account_that_is_not_listed_trains_nothing(world: World) -> None:
+    world.apply_model(1, training={"data": DATA, "worker": {"serviceAccountName": "lake-reader"}})
+    await world.settle()
+    assert ("Job", "churn-1-train") not in world.cluster.bodies
+    assert world.condition("ModelVersion", "churn-1", "Ready") == ("Unknown", "NotAllowed")
+    versions = world.reconcile.versions
+    allowed = replace(versions.platform, trainer_service_accounts=("lake-reader",))
+    object.__setattr__(versions, "platform", allowed)
+    await world.settle()
+    pod = world.cluster.bodies["Job", "churn-1-train"]["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == "lake-reader"
