@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -29,12 +29,12 @@ from assay_operator.reconcile.observe import Eyes
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.reconcile.version import VersionReconciler
 from assay_operator.settings import Settings, kopf_settings
-from assay_operator.telemetry import NoAnswer, metrics
+from assay_operator.telemetry import NoAnswer, Source, metrics
 from assay_operator.telemetry.collector import collector
+from assay_operator.telemetry.deferred import Deferred
 from assay_operator.telemetry.polls import Polls
 from assay_operator.telemetry.prometheus import TIMEOUT as PROMETHEUS_TIMEOUT
 from assay_operator.telemetry.prometheus import Prometheus
-from assay_operator.telemetry.sql import Sql
 from assay_operator.telemetry.training import Workers
 from assay_operator.xds import AdsServer, Gateways
 
@@ -122,9 +122,16 @@ async def counted(settings: Settings, cluster: Cluster, wake: Callable[[Ref], No
 
     async with httpx.AsyncClient(timeout=httpx.Timeout(PROMETHEUS_TIMEOUT, connect=2)) as client:
         asked = Prometheus(client, settings.prometheus_url.rstrip("/"))
-        polls = Polls({"Prometheus": asked, "SQL": Sql(secret, settings.sql_drivers)}, wake)
+        databases = Deferred(lambda: _sql(secret, settings.sql_drivers))
+        polls = Polls({"Prometheus": asked, "SQL": databases}, wake)
         yield polls
         await polls.close()
+
+
+def _sql(secret: Callable[[Ref, str], Awaitable[str]], drivers: tuple[str, ...]) -> Source:
+    from assay_operator.telemetry.sql import Sql  # noqa: PLC0415  see Deferred
+
+    return Sql(secret, drivers)
 
 
 async def _timed(reconcile: ModelReconciler, triggers: Triggers, ref: Ref) -> float | None:

@@ -1,4 +1,4 @@
-"""While a version is trained its status tells how far it is; as whom it may train is the administrator's word."""
+"""While a version is trained its status tells how far it is; as whom it may train is not its own choice."""
 
 from dataclasses import replace
 from typing import Any

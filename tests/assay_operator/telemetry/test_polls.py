@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from assay_api import Metric, Ref
 from assay_operator.telemetry import NoAnswer, Question, Sample, polls
+from assay_operator.telemetry.deferred import Deferred
 from assay_operator.telemetry.polls import AT_ONCE, Polls
 from assay_stats import Moments
 
@@ -148,3 +149,20 @@ async def test_what_has_ended_is_asked_no_more(desk: Desk) -> None:
             await asyncio.sleep(0)
     assert desk.woken.empty()
     await desk.polls.close()
+
+
+async def test_a_deferred_source_is_made_once_however_many_ask_and_give_up() -> None:
+    made = []
+
+    def make() -> Gate:
+        made.append(Gate())
+        made[0].open.set()
+        return made[0]
+
+    source = Deferred(make)
+    now = datetime.now(UTC)
+    impatient = asyncio.create_task(source.ask(question(), now))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await asyncio.gather(*(source.ask(question(), now) for _ in range(3))) == [SUMS] * 3
+    assert len(made) == 1
