@@ -77,6 +77,20 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(
         await gateway.close()
 
 
+async def test_a_gateway_without_the_secret_serves_on_and_says_what_is_missing(
+    lab: Any, servers: Any, gateway: Any, tmp_path: Path
+) -> None:
+    """An upgrade that brings HTTPS meets gateways that were started without it."""
+    await gateway.publish(lab.churn(servers[0].backend))
+    tls = Tls(port=lab.free_port(), folder=str(tmp_path), source=str(tmp_path / "missing.yaml"))
+    gateway.edge = dataclasses.replace(gateway.edge, tls=tls)
+    await gateway.restart_operator(lab.churn(servers[0].backend))
+    ref = lab.Ref("demo", "churn")
+    await lab.until(lambda: "missing.yaml" in gateway.ads.programmed(ref).message)
+    assert (await gateway.caller().ask("churn.demo")).status == 200
+    assert not gateway.ads.programmed(ref).done
+
+
 async def test_https_reaches_models_as_http_does(lab: Any, servers: Any, tmp_path: Path) -> None:
     folder, source = tmp_path / "tls", tmp_path / "tls.yaml"
     folder.mkdir()
