@@ -147,10 +147,8 @@ _VERSIONS = {
 }
 
 
-class ExperimentTemplate(Resource):
-    """How every new version of a Model meets the champion."""
-
-    model_config = ConfigDict(json_schema_extra=rules(_ARM_NAMES))
+class Design(Resource):
+    """What is asked, of whom, how fast it is widened, and when the difference is believed."""
 
     hypothesis: Annotated[
         str | None, Field(max_length=2000, description="What is expected, in a sentence.")
@@ -160,6 +158,15 @@ class ExperimentTemplate(Resource):
         Layer | None,
         Field(description="No unit is in two Experiments of a layer. Absent: it overlaps with all others."),
     ] = None
+    ramp: Ramp = DEFAULT_RAMP
+    decision: Decision = Decision()
+
+
+class ExperimentTemplate(Design):
+    """How every new version of a Model meets the champion."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_ARM_NAMES))
+
     arms: Annotated[
         tuple[TemplateArm, ...],
         Field(
@@ -168,9 +175,7 @@ class ExperimentTemplate(Resource):
             description="The first arm is the control, the second the new version.",
         ),
     ] = (TemplateArm(name="control", weight=50), TemplateArm(name="candidate", weight=50))
-    ramp: Ramp = DEFAULT_RAMP
     metrics: Metrics
-    decision: Decision = Decision()
 
     @model_validator(mode="after")
     def _same_rules_as_the_api_server(self) -> Self:
@@ -178,15 +183,12 @@ class ExperimentTemplate(Resource):
         return self
 
 
-class ExperimentSpec(Resource):
+class ExperimentSpec(Design):
     """What to compare, how fast to widen it, and when to believe the difference."""
 
     model_config = ConfigDict(json_schema_extra=rules(_EXPERIMENT_RULES | _VERSIONS))
 
     model_ref: ModelRef
-    hypothesis: Annotated[
-        str | None, Field(max_length=2000, description="What is expected, in a sentence.")
-    ] = None
     mode: Annotated[
         Literal["AB", "AA", "Shadow"],
         Field(
@@ -194,20 +196,13 @@ class ExperimentSpec(Resource):
             "Shadow: the candidate is shown copies of requests, and nobody sees its answers."
         ),
     ] = "AB"
-    unit: Unit = Unit()
-    layer: Annotated[
-        Layer | None,
-        Field(description="No unit is in two Experiments of a layer. Absent: it overlaps with all others."),
-    ] = None
     arms: Annotated[
         tuple[Arm, ...],  # no map: CEL compares maps unordered
         Field(
             min_length=2, max_length=10, description="The first arm is the control, the champion's version."
         ),
     ]
-    ramp: Ramp = DEFAULT_RAMP
     metrics: Metrics = Metrics()
-    decision: Decision = Decision()
     suspend: Annotated[
         bool,
         Field(description="True: no new units are judged and no step is taken; the split stays as it is."),
