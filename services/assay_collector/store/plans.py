@@ -49,5 +49,5 @@ def unit_row(experiment: int, name: bytes, unit: Unit) -> tuple[Any, ...]:
 
 def unit_from(row: tuple[Any, ...]) -> Unit:
     """Read a row of `units`."""
-    marks = [None if mark is None else Mark(mark[0], mark[1]) for mark in orjson.loads(row[7])]
+    marks = [mark and Mark._make(mark) for mark in orjson.loads(row[7])]
     return Unit(row[2], row[3], row[4], row[5], row[6], tuple(marks))
