@@ -9,7 +9,7 @@ Starts a real collector on loopback, clients in processes of their own. The base
 batches to a table in the same way of commit (WAL, synchronous FULL), and its summary is a GROUP BY.
 Rates are those of clients that send the next batch when the last one is acknowledged. Their times tell how
 long a queue so many batches make; so the acknowledgement times that count are those at the rate of the bar,
-from the moment when a batch was due. The last lines compare with the bars; with `--check` a miss is a failure.
+from the moment when a batch was due. The last lines compare with the bars; `--check` fails at a miss.
 """
 
 import argparse
