@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_api import Ref
-from assay_operator.kube import MODEL, POD
-from assay_operator.kube.store import Store
+from assay_operator.kube import EXPERIMENT, MODEL, POD
+from assay_operator.kube.store import Layer, Store
 
 CHURN = Ref("team", "churn")
 
@@ -66,3 +66,34 @@ def test_gateways_belong_to_every_model() -> None:
     store = Store()
     assert store.put(body("Pod", "gateway", 1, metadata={"labels": {"assay.dev/role": "gateway"}})) is None
     assert [b["metadata"]["name"] for b in store.strays()] == ["gateway"]
+
+
+LAYERS = [None, "page", "mail"]
+CHANGES = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["put", "drop", "list"]), st.sampled_from(LAYERS)),
+    max_size=30,
+)
+
+
+@given(changes=CHANGES)
+def test_a_layer_has_the_experiments_that_name_it_now_whatever_came_before(
+    changes: list[tuple[str, str, str | None]],
+) -> None:
+    """Edits before the start, deletions, and listings after a gap in the watch: no ghost keeps a slot."""
+    store, known = Store(), {}
+    for version, (name, change, layer) in enumerate(changes, 1):
+        spec = {"modelRef": {"name": "churn"}} | ({"layer": {"name": layer, "share": 5}} if layer else {})
+        new = body("Experiment", name, version, spec=spec)
+        if change == "put":
+            store.put(new)
+            known[name] = new
+        elif change == "drop":
+            store.drop(known.pop(name, new))
+        else:
+            known.pop(name, None)
+            store.replace(EXPERIMENT, known.values(), version)
+        for wanted in ("page", "mail"):
+            names = {b["metadata"]["name"] for b in store.layer(Layer("team", wanted))}
+            assert names == {n for n, b in known.items() if b["spec"].get("layer", {}).get("name") == wanted}
+    assert set(store._layers) <= {Layer("team", "page"), Layer("team", "mail")}
+    assert all(store._layers.values()), "a layer that nobody names is forgotten"
