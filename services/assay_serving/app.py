@@ -14,7 +14,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp as App
 from starlette.types import Receive, Scope, Send
 
-from assay_serving import bodies, formats
+from assay_serving import formats
+from assay_serving.bodies import JSON, Asked, Json
 from assay_serving.metrics import RouteMetrics
 from assay_serving.openapi import openapi
 from assay_serving.problems import Problem
@@ -25,7 +26,7 @@ from assay_serving.served import State
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 GONE = 499
-KINDS = formats.readable() | {bodies.JSON}
+KINDS = formats.readable() | {JSON}
 
 
 def application(state: State) -> App:
@@ -62,7 +63,7 @@ def _starlette(state: State, routes: "Routes", predict: Handler) -> Starlette:
 
 def answer(value: Any, status: int = 200) -> Response:
     """Return a JSON answer."""
-    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type=bodies.JSON)
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type=JSON)
 
 
 class Routes:
@@ -74,22 +75,22 @@ class Routes:
 
     async def predict(self, request: Request) -> Response:
         """Answer named raw rows."""
-        version = self.state.served()
-        kind = bodies.media_type(request, KINDS)
-        body = await bodies.content(request, version.settings.max_body_bytes)
-        if kind == bodies.JSON:
+        version, asked = self.state.served(), Asked(request.scope, request.receive)
+        kind = asked.media_type(KINDS)
+        body = await asked.body(version.settings.max_body_bytes)
+        if kind == JSON:
             table, ignored = version.reader.read(body)
         else:
             table, ignored = formats.read(kind, body, version.manifest.features, version.settings.max_rows)
-        prediction = await version.predict(table, bodies.patience(request))
-        identity = version.identities.of(request.headers.get("x-request-id"))
-        return Response(version.writer.write(prediction, identity, ignored), media_type=bodies.JSON)
+        prediction = await version.predict(table, asked.patience())
+        identity = version.identities.of(asked.header(b"x-request-id"))
+        return Json(version.writer.write(prediction, identity, ignored))
 
     async def explain(self, request: Request) -> Response:
         """Say what each feature adds to the score."""
-        version = self.state.served()
-        bodies.media_type(request, frozenset({bodies.JSON}))
-        body = await bodies.content(request, version.settings.max_body_bytes)
+        version, asked = self.state.served(), Asked(request.scope, request.receive)
+        asked.media_type(frozenset({JSON}))
+        body = await asked.body(version.settings.max_body_bytes)
         table, _ = version.reader.read(body)
         explanation, classes = await version.explain(table)
         return answer(explanations(version, explanation, classes))

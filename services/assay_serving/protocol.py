@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assay_serving import bodies, tensors
+from assay_serving import tensors
+from assay_serving.bodies import JSON, Asked
 from assay_serving.formats import from_named
 from assay_serving.problems import Problem
 from assay_serving.served import State, Version
@@ -68,15 +69,15 @@ class Protocol:
 
     async def infer(self, request: Request) -> Response:
         """Answer tensors with tensors."""
-        version = self._asked(request)
-        bodies.media_type(request, frozenset({bodies.JSON, BINARY}))
-        body = await bodies.content(request, version.settings.max_body_bytes)
-        parsed, binary = tensors.message(body, request.headers.get(HEADER))
+        version, asked = self._asked(request), Asked(request.scope, request.receive)
+        asked.media_type(frozenset({JSON, BINARY}))
+        body = await asked.body(version.settings.max_body_bytes)
+        parsed, binary = tensors.message(body, asked.header(HEADER.encode()))
         features = version.manifest.features
         table = from_named(tensors.columns(parsed, binary, features), features, version.settings.max_rows)
-        prediction = await version.predict(table, bodies.patience(request))
+        prediction = await version.predict(table, asked.patience())
         outputs, parts = tensors.outputs(parsed, prediction, version.manifest)
-        identity = version.identities.of(parsed.get("id") or request.headers.get("x-request-id"))
+        identity = version.identities.of(parsed.get("id") or asked.header(b"x-request-id"))
         head = {"model_name": version.model, "model_version": version.version, "id": identity}
         return _tensors({**head, "outputs": outputs}, parts)
 
@@ -90,13 +91,13 @@ class Protocol:
 
 
 def _answer(value: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type=bodies.JSON)
+    return Response(orjson.dumps(value), status, media_type=JSON)
 
 
 def _tensors(value: Any, parts: list[bytes]) -> Response:
     head = orjson.dumps(value)
     if not parts:
-        return Response(head, media_type=bodies.JSON)
+        return Response(head, media_type=JSON)
     return Response(b"".join([head, *parts]), headers={HEADER: str(len(head))}, media_type=BINARY)
 
 

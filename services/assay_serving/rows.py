@@ -10,7 +10,8 @@ from assay_artifact import BadValueError, Feature, Table
 from assay_artifact.table import Floats, number, numeric, text, textual
 from assay_serving.problems import Problem
 
-NUMBERS = frozenset({float, int, bool, type(None)})
+WHOLE = frozenset({float, int, bool})
+NUMBERS = WHOLE | {type(None)}
 STRINGS = frozenset({str})
 
 
@@ -47,8 +48,9 @@ class RowReader:
         if len(rows) > self.max_rows:
             raise Problem(413, "too-many-rows", f"{len(rows)} rows; one request may have {self.max_rows}")
         try:
-            table = Table(self._numbers(rows), tuple(self._texts(rows, feature) for feature in self.textual))
-            if not self._complete(table):
+            numbers, whole = self._numbers(rows)
+            table = Table(numbers, tuple(self._texts(rows, feature) for feature in self.textual))
+            if not (whole and all(STRINGS.issuperset(map(type, values)) for values in table.texts)):
                 self._check_nulls(rows, table)
             ignored = () if not rows or rows[0].keys() <= self.names else rows[0].keys() - self.names
         except AttributeError:
@@ -57,12 +59,14 @@ class RowReader:
             raise bad_value(error) from None
         return table, sorted(ignored)
 
-    def _numbers(self, rows: list[Any]) -> Floats:
+    def _numbers(self, rows: list[Any]) -> tuple[Floats, bool]:
+        """Return the numbers, and whether it is certain that none is null: JSON has no other than its own."""
         names = self.number_names
         values = [row.get(name) for row in rows for name in names]
-        if not NUMBERS.issuperset(map(type, values)):
+        kinds = set(map(type, values))
+        if not kinds <= NUMBERS:
             values = [number(row.get(f.name), f, i) for i, row in enumerate(rows) for f in self.numeric]
-        return np.array(values, dtype=np.float64).reshape(len(rows), len(names))
+        return np.array(values, dtype=np.float64).reshape(len(rows), len(names)), kinds <= WHOLE
 
     def _texts(self, rows: list[Any], feature: Feature) -> list[Any]:
         name = feature.name
@@ -70,12 +74,6 @@ class RowReader:
         if STRINGS.issuperset(map(type, values)):
             return values
         return [text(value, feature, row) for row, value in enumerate(values)]
-
-    def _complete(self, table: Table) -> bool:
-        """Say whether no value is null, as fast as that can be known."""
-        if np.isnan(table.numbers).any():
-            return False
-        return all(STRINGS.issuperset(map(type, values)) for values in table.texts)
 
     def _check_nulls(self, rows: list[Any], table: Table) -> None:
         for row, given in enumerate(rows):

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from skl2onnx import to_onnx
 
@@ -101,6 +104,42 @@ def test_the_words_of_a_path_are_no_path(churn: Any, tmp_path: Path) -> None:
         .probabilities
         is not None
     )
+
+
+@pytest.fixture(scope="module")
+def numbers(churn: Any, tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    pipeline = churn.fitted("numbers")
+    content = to_onnx(pipeline, np.zeros((1, 2), np.float32), options={id(pipeline): {"zipmap": False}})
+    return loaded(tmp_path_factory.mktemp("onnx"), content.SerializeToString(), churn.manifest("numbers"))
+
+
+VALUES = st.floats(-200, 200) | st.integers(-200, 200) | st.booleans()
+
+
+@settings(deadline=None)
+@given(rows=st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=20))
+def test_any_usual_rows_get_the_pipelines_answers_within_the_gates_tolerance(
+    churn: Any, numbers: Predictor, rows: list[tuple[float, float]]
+) -> None:
+    frame = pd.DataFrame([[float(value) for value in row] for row in rows], columns=["age", "spend"])
+    answer = numbers.predict(frame)
+    expected = churn.fitted("numbers").predict_proba(frame)
+    np.testing.assert_allclose(answer.probabilities, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        pytest.param(1e39, "too large for single precision", id="a number that single precision lacks"),
+        pytest.param(-1e300, "too large for single precision", id="and a negative one"),
+        pytest.param(None, "no answer", id="a null, for a model that takes none"),
+    ],
+)
+def test_what_single_precision_cannot_answer_is_refused_and_not_made_up(
+    numbers: Predictor, value: Any, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        numbers.predict({"age": [33.0, value], "spend": [1.0, 2.0]})
 
 
 def test_inputs_that_are_not_the_features_are_refused_by_name(churn: Any, tmp_path: Path) -> None:

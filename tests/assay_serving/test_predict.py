@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from skl2onnx import to_onnx
 
 ROW = {"age": 33, "plan": "pro", "spend": 3.5, "région": "n", "active": True}
 
@@ -197,6 +198,22 @@ def test_any_rows_are_answered_as_offline_or_refused_as_offline(
         assert answer.status_code == 422
         return
     np.testing.assert_array_equal(probabilities(answer), expected)
+
+
+def test_a_graph_answers_over_http_as_offline_and_refuses_what_it_cannot_answer(
+    churn: Any, start: Any
+) -> None:
+    """A bad row costs its own request only, and is the client's mistake, never an answer of null."""
+    pipeline = churn.fitted("numbers")
+    graph = to_onnx(pipeline, np.zeros((1, 2), np.float32), options={id(pipeline): {"zipmap": False}})
+    content = {"model.onnx": graph.SerializeToString()}
+    server = start("numbers", more=content, format="onnx", file="model.onnx")
+    frame = churn.raw(300, seed=2)[["age", "spend"]].fillna(0)
+    found = probabilities(server.ask(json=records(frame)))
+    np.testing.assert_allclose(found, pipeline.predict_proba(frame), rtol=0, atol=1e-5)
+    for value in (None, 1e39):
+        answer = server.ask(json=[{"age": 1, "spend": value}])
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:assay:refused-by-model")
 
 
 def test_metrics_bear_the_versions_name_and_no_path_of_a_client(logistic: Any) -> None:

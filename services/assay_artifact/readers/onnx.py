@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from assay_artifact import graph
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
 from assay_artifact.prediction import Decision, Prediction, Predictor
-from assay_artifact.table import NUMERIC, Columns, Table, from_columns
+from assay_artifact.table import NUMERIC, Columns, Floats, Table, from_columns
 
 onnxruntime.set_default_logger_severity(3)
 Feed = Callable[[Table], dict[str, Any]]
@@ -44,6 +45,8 @@ class OnnxPredictor:
         """Answer raw rows."""
         table = rows if isinstance(rows, Table) else from_columns(rows, self.manifest.features)
         (answer,) = self.session.run(self.output, self.feed(table))
+        if not np.isfinite(answer).all():
+            raise ValueError("Input contains a null or a value too large, for which the model has no answer")
         if self.manifest.task == "Regression":
             return Prediction(None, None, np.asarray(answer, dtype=np.float64).reshape(-1))
         return self.decision(np.asarray(answer, dtype=np.float64))
@@ -77,7 +80,7 @@ def _feed(session: onnxruntime.InferenceSession, manifest: Manifest) -> Feed:
         return _by_name(inputs, manifest)
     if len(inputs) == 1 and all(feature.type in NUMERIC for feature in manifest.features):
         ((name, kind),) = inputs.items()
-        return lambda table: {name: table.numbers.astype(TYPES[kind])}
+        return lambda table: {name: _narrowed(table.numbers, TYPES[kind])}
     raise ArtifactError(
         "BadManifest", f"inputs {sorted(inputs)}; expected one for each feature, or one numeric matrix"
     )
@@ -89,10 +92,23 @@ def _by_name(inputs: dict[str, str], manifest: Manifest) -> Feed:
         fed: dict[str, Any] = {}
         for feature in manifest.features:
             if feature.type in NUMERIC:
-                fed[feature.name] = next(numbers).astype(TYPES[inputs[feature.name]]).reshape(-1, 1)
+                fed[feature.name] = _narrowed(next(numbers), TYPES[inputs[feature.name]]).reshape(-1, 1)
             else:
                 filled = [text if isinstance(text, str) else "" for text in next(texts)]
                 fed[feature.name] = np.array(filled, dtype=object).reshape(-1, 1)
         return fed
 
     return feed
+
+
+def _narrowed(numbers: Floats, kind: type[np.generic]) -> NDArray[Any]:
+    """Return numbers as the graph wants them.
+
+    Raises:
+        ValueError: One is too large for that.
+    """
+    with np.errstate(over="ignore"):
+        narrow = numbers.astype(kind)
+    if kind is np.float32 and np.isinf(narrow).any():
+        raise ValueError("Input contains a value too large for single precision")
+    return narrow
