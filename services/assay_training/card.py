@@ -3,7 +3,7 @@
 It is made from what the manifest tells, so that Markdown and HTML say the same as the record for machines.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from assay_training.before import Past
@@ -14,7 +14,7 @@ MOST = 15
 
 Story = Mapping[str, Any]
 Row = tuple[str, ...]
-Table = tuple[Row, list[Row]]
+Table = tuple[Row, Sequence[Row]]
 
 
 def title(story: Story) -> str:
