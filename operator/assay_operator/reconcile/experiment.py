@@ -41,6 +41,7 @@ class ExperimentReconciler:
     _shown: dict[str, float] = field(
         default_factory=dict
     )  # when numbers were last written; losing it is harmless
+    _open: set[str] = field(default_factory=set)  # undecided when last seen, so that each verdict counts once
     _layers: Layers = field(default_factory=Layers)
 
     async def __call__(self, family: Family, experiment: Experiment, ending: str) -> Experiment:
@@ -53,6 +54,7 @@ class ExperimentReconciler:
         """
         if experiment.status.decision:
             return await self._close(experiment)
+        self._open.add(experiment.metadata.uid)
         if ending:
             outcome = Outcome("Abort", "Aborted", ending)
             return await self._end(experiment, experiment.status, outcome, {})
@@ -167,14 +169,27 @@ class ExperimentReconciler:
         arms = tuple(arm.model_copy(update={"share": 100.0 * (arm.version == winner)}) for arm in status.arms)
         news = {"decision": verdict, "table": (), "epoch": status.epoch + 1, "arms": arms}
         ended = await self._show(experiment, status.model_copy(update=news), over(verdict))
-        where = (experiment.metadata.namespace, experiment.spec.model_ref.name)
-        metrics.verdicts.labels(*where, outcome.kind, outcome.reason).inc()
-        log.info("%s/%s: %s, %s: %s", *experiment.metadata.ref, outcome.kind, outcome.reason, outcome.message)
+        self._count(ended)
         return ended
+
+    def _count(self, experiment: Experiment) -> None:
+        """Count a verdict that fell while we watched, whether or not its write was answered."""
+        decision, ref = experiment.status.decision, experiment.metadata.ref
+        if decision and experiment.metadata.uid in self._open:
+            self.forget(experiment.metadata.uid)
+            where = (ref.namespace, experiment.spec.model_ref.name)
+            metrics.verdicts.labels(*where, decision.verdict, decision.reason).inc()
+            log.info("%s/%s: %s, %s: %s", *ref, decision.verdict, decision.reason, decision.message)
+
+    def forget(self, uid: str) -> None:
+        """Keep nothing of an Experiment that is over or gone."""
+        self._open.discard(uid)
+        self._shown.pop(uid, None)
+        self.eyes.sources.forget(uid)
 
     async def _close(self, experiment: Experiment) -> Experiment:
         """Tell the collector that what comes now is late; once, however often we are called."""
-        self.eyes.sources.forget(experiment.metadata.uid)
+        self._count(experiment)
         done = find(experiment.status.conditions, "Closed")
         if (done and done.status == "True") or experiment.status.started_at is None:
             return experiment

@@ -83,7 +83,7 @@ class ModelReconciler:
         """Take a step with every Experiment; those that ended make room for the next one."""
         for one in family.experiments:
             if one.metadata.deletion_timestamp:
-                self.experiments.eyes.sources.forget(one.metadata.uid)
+                self.experiments.forget(one.metadata.uid)
                 continue
             family = family.having(await self.experiments(family, one, _ending(family, one)))
         return family
