@@ -1,79 +1,111 @@
-"""The acceptance scenarios of traffic, by their names, through a real Envoy."""
+"""The acceptance scenarios of the data plane, by their names, through relay and Envoy as in a pod."""
 
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy.stats import binom, chisquare
+from scipy import stats
 
-from assay_assign import Interval, arm_at, slot, table
-from assay_operator.gateway import ArmRoute, Split
+from assay_assign import encode
 
-UNITS = [f"user-{n}" for n in range(2_000)]
-EQUAL = {"control": 50, "boosted": 50}
+ALPHA = 1e-4
 
 
-def split(servers: Any, weights: dict[str, int], intervals: tuple[Interval, ...], epoch: int = 1) -> Split:
+@pytest.fixture
+async def relayed(lab: Any, tmp_path: Path) -> AsyncIterator[Any]:
+    async with lab.relayed(tmp_path, linger=0.2) as both:
+        yield both
+
+
+def route(lab: Any, servers: Any, percent: float, **extra: Any) -> Any:
     v1, v2 = servers
-    arms = tuple(ArmRoute(name, (v2 if at else v1).backend) for at, name in enumerate(weights))
-    return Split("exp-1", epoch, "x-user-id", arms, intervals)
+    return lab.churn(v1.backend, lab.split({"control": v1.backend, "boosted": v2.backend}, percent, **extra))
 
 
-async def ask(gateway: Any, units: list[str | None]) -> list[Any]:
-    heads = ["" if unit is None else f"x-user-id: {unit}\r\n" for unit in units]
-    requests = [f"GET /p HTTP/1.1\r\nhost: churn.demo\r\n{head}\r\n".encode() for head in heads]
-    caller, answers = gateway.caller(), []
-    for at in range(0, len(requests), 50):
-        answers += await caller.send(requests[at : at + 50])
-    return answers
+async def answers(gateway: Any, units: Any) -> list[Any]:
+    caller = gateway.caller()
+    return [await caller.ask("churn.demo", unit) for unit in units]
 
 
-async def test_scenario_1_the_split_is_the_declared_one(lab: Any, gateway: Any, servers: Any) -> None:
+async def test_1_the_split_is_the_declared_one(lab: Any, relayed: Any, servers: Any) -> None:
+    gateway, _ = relayed
+    bad = lab.churn(
+        servers[0].backend,
+        lab.split({"control": servers[0].backend, "boosted": servers[1].backend}, 20),
+        retry_executed=False,  # or the champion would answer for it
+    )
     servers[1].mode = "error"
-    running = split(servers, EQUAL, table(EQUAL, 20))
-    await gateway.publish(lab.churn(servers[0].backend, running, retry_executed=False))
-    failed = sum(answer.status == 500 for answer in await ask(gateway, [*UNITS]))
-    low, high = binom.interval(0.9999, len(UNITS), 0.2)
-    assert low <= failed <= high
+    await gateway.publish(bad)
+    failures = [a.status for a in await answers(gateway, (f"u{n}" for n in range(2_000)))].count(500)
+    low, high = stats.binom.interval(1 - ALPHA, 2_000, 0.2)
+    assert low <= failures <= high
+    assert failures == len(servers[1].seen)
 
 
-@pytest.mark.parametrize(
-    "weights", [{"control": 10, "b": 90}, {"control": 25, "b": 75}, {"control": 20, "b": 30, "c": 50}]
-)
-async def test_scenario_2_the_hash_is_fair_for_every_ratio(
-    lab: Any, gateway: Any, servers: Any, weights: dict[str, int]
+@pytest.mark.parametrize("weights", [(10, 90), (25, 75), (20, 30, 50)], ids=str)
+async def test_2_the_hash_is_fair_for_every_ratio(
+    lab: Any, relayed: Any, servers: Any, weights: tuple[int, ...]
 ) -> None:
-    running = split(servers, weights, table(weights, 100 - weights["control"]))
-    await gateway.publish(lab.churn(servers[0].backend, running))
-    arms = [answer.arm for answer in await ask(gateway, [*UNITS])]
-    counts = [arms.count(name) for name in weights]
-    assert chisquare(counts, [len(UNITS) * weight / 100 for weight in weights.values()]).pvalue > 1e-4
+    """Counted from the log, which tells arms apart that share a server."""
+    gateway, _ = relayed
+    names = [f"arm-{n}" for n in range(len(weights))]
+    backends = dict(zip(names, itertools.cycle(each.backend for each in servers), strict=False))
+    split = lab.split(backends, 100 - weights[0], weights=weights)
+    await gateway.publish(lab.churn(servers[0].backend, split))
+    seen = [a.arm for a in await answers(gateway, (f"u{n}" for n in range(3_000)))]
+    counts = [seen.count(name) for name in names]
+    assert sum(counts) == 3_000, f"all are enrolled by {encode(split.table)}"
+    assert stats.chisquare(counts, [30 * weight for weight in weights]).pvalue > ALPHA
 
 
-async def test_scenario_4_sticky_between_steps_and_honest_about_strangers(
-    lab: Any, gateway: Any, servers: Any
+async def test_3_a_unit_keeps_its_arm_through_restarts(lab: Any, relayed: Any, servers: Any) -> None:
+    gateway, relay = relayed
+    units, wanted = [f"u{n}" for n in range(40)], route(lab, servers, 50)
+    await gateway.publish(wanted)
+    before = [a.arm for a in await answers(gateway, units)]
+
+    async def same() -> bool:
+        return [a.arm for a in await answers(gateway, units)] == before
+
+    with lab.envoy(gateway.folder, relay.port, "edge-2"):  # both listen on one port: the kernel shares out
+        message = "2 of 2 gateways acknowledged"
+        await lab.until(lambda: gateway.ads.programmed(lab.Ref("demo", "churn")).message == message)
+        assert all([await same() for _ in range(10)])
+        gateway.envoy.kill()
+        assert all([await same() for _ in range(5)])
+        gateway.envoy.start()
+        await gateway.restart_operator(wanted)
+        await lab.until(lambda: gateway.ads.programmed(lab.Ref("demo", "churn")).message == message)
+        assert all([await same() for _ in range(5)])
+    assert set(before) == {"control", "boosted"}
+
+
+async def test_4_sticky_between_steps_and_honest_about_strangers(
+    lab: Any, relayed: Any, servers: Any
 ) -> None:
-    before: list[str] = []
-    for epoch, percent in enumerate((5, 20, 50)):
-        await gateway.publish(
-            lab.churn(servers[0].backend, split(servers, EQUAL, table(EQUAL, percent), epoch))
-        )
-        rounds = [[a.arm for a in await ask(gateway, [*UNITS[:200]])] for _ in range(5)]
-        assert all(arms == rounds[0] for arms in rounds), "no step in between, no other arm"
-        moved = [(a, b) for a, b in zip(before, rounds[0], strict=False) if a not in (b, "unenrolled")]
-        assert moved == []
-        before = rounds[0]
-    strangers = await ask(gateway, [None] * 100)
-    assert {(a.status, a.arm, a.version) for a in strangers} == {(200, "none", "v1")}
-    records = await gateway.log(3 * 5 * 200 + 100)
-    assert sum(r["assigned"] == "none" and r["experiment"] is None for r in records) == 100
+    gateway, _ = relayed
+    await gateway.publish(route(lab, servers, 20))
+    units = [f"u{n}" for n in range(60)]
+    seen = [[a.arm for a in await answers(gateway, units)] for _ in range(6)]
+    assert all(turn == seen[0] for turn in seen)
+    strangers = await answers(gateway, [None] * 30)
+    assert {(a.arm, a.version) for a in strangers} == {("none", "v1")}
+    log = await gateway.log(6 * 60 + 30)
+    assert [r["experiment"] for r in log if r["assigned"] == "none"] == [None] * 30
 
 
-async def test_scenario_5_weights_replace_they_do_not_add_up(lab: Any, gateway: Any, servers: Any) -> None:
-    await gateway.publish(lab.churn(servers[0].backend, split(servers, EQUAL, table(EQUAL, 50))))
-    assert {a.version for a in await ask(gateway, [*UNITS[:200]])} == {"v1", "v2"}
-    none = (Interval("control", 0, 5000),)
-    await gateway.publish(lab.churn(servers[0].backend, split(servers, EQUAL, none, epoch=2)))
-    answers = await ask(gateway, [*UNITS[:1000]])
-    assert {a.version for a in answers} == {"v1"}
-    expected = [arm_at(none, slot("exp-1", unit)) or "unenrolled" for unit in UNITS[:1000]]
-    assert [a.arm for a in answers] == expected
+async def test_5_weights_replace_they_do_not_add_up(lab: Any, relayed: Any, servers: Any) -> None:
+    gateway, _ = relayed
+    await gateway.publish(route(lab, servers, 50))
+    assert {a.version for a in await answers(gateway, (f"u{n}" for n in range(50)))} == {"v1", "v2"}
+    running = route(lab, servers, 50, epoch=2)
+    none = replace(running, split=replace(running.split, table=()))
+    await gateway.publish(none)
+    reached = len(servers[1].seen)
+    assert {a.version for a in await answers(gateway, (f"u{n}" for n in range(1_000)))} == {"v1"}
+    assert len(servers[1].seen) == reached
+    log = await gateway.log(1_050)
+    assert {r["assigned"] for r in log if r["epoch"] == "2"} == {"unenrolled"}
