@@ -87,7 +87,8 @@ def kserve(model: Any, port: int) -> None:
             output = InferOutput(name="p", shape=list(p.shape), datatype="FP64", data=np.ravel(p).tolist())
             return InferResponse(model_name="peer", infer_outputs=[output], response_id=payload.id)
 
-    ModelServer(http_port=port, enable_grpc=False, workers=1).start([Peer()])
+    quiet = {"enable_latency_logging": False, "enable_grpc": False}
+    ModelServer(http_port=port, workers=1, **quiet).start([Peer()])
 
 
 def mlserver(model: Any, port: int) -> None:
