@@ -9,6 +9,8 @@ from types import ModuleType
 from people import SAFE, Place
 from town import Json
 
+SMALL = {"timeout": "3s", "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}}}  # six pods at once
+
 
 def assay(place: Place, *words: str) -> str:
     """Run `assay` as a user would, and return what it prints."""
@@ -72,7 +74,7 @@ async def test_neighbours_in_a_layer_share_no_unit(place: Place, load: ModuleTyp
     names = ("churn", "upsell", "winback")
 
     def made(name: str) -> Json:
-        place.town.apply(place.model("plain", name=name, rollout=_queue(None)))
+        place.town.apply(place.model("plain", name=name, serving=SMALL, rollout=_queue(None)))
         place.town.until(
             "amodel", name, place.namespace, lambda s: s.get("champion") == f"{name}-1", patience=90
         )
@@ -82,7 +84,7 @@ async def test_neighbours_in_a_layer_share_no_unit(place: Place, load: ModuleTyp
             "metrics": SAFE,
             "decision": {"minDuration": "1h", "maxDuration": "2h"},
         }
-        place.town.apply(place.model("boosted", name=name, rollout=_queue(template)))
+        place.town.apply(place.model("boosted", name=name, serving=SMALL, rollout=_queue(template)))
         wanted = "Queued" if name == "winback" else "Running"
         return place.experiment_phase(f"{name}-2-g2", wanted, patience=90)
 
