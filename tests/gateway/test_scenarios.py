@@ -11,6 +11,8 @@ from scipy import stats
 
 from assay_assign import encode
 
+pytestmark = pytest.mark.slow
+
 ALPHA = 1e-4
 
 
