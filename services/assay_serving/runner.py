@@ -22,14 +22,19 @@ def closing(inner: App, state: State) -> App:
     """While draining, every answer asks the client to connect elsewhere."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_and_close(message: Message) -> None:
-            if state.draining and message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), CLOSE]}
-            await send(message)
-
-        await inner(scope, receive, send_and_close if scope["type"] == "http" else send)
+        leaves = state.draining and scope["type"] == "http"
+        await inner(scope, receive, _with_close(send) if leaves else send)
 
     return app
+
+
+def _with_close(send: Send) -> Send:
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), CLOSE]}
+        await send(message)
+
+    return send_and_close
 
 
 class DrainingServer(uvicorn.Server):
