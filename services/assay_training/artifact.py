@@ -14,6 +14,8 @@ import pandas
 import skops.io
 
 from assay_artifact import ArtifactError, Manifest, Predictor, Written, fetch, load, write
+from assay_artifact.readers.estimator import EstimatorPredictor
+from assay_artifact.reframing import ReframedPredictor
 from assay_artifact.trust import refused
 from assay_training.canonical import canonical
 from assay_training.columns import Inputs
@@ -74,7 +76,8 @@ def drafted(scratch: Path, fitted: Fitted, manifest: Manifest, form: str) -> Ser
     vouched = tuple(refused(set(skops.io.get_untrusted_types(data=archive)), ()))
     manifest = manifest.model_copy(update={"trusted_types": vouched})
     original = _opened(scratch / "skops", {SKOPS: archive}, manifest)
-    _must_answer(original, fitted.held_out, fitted.answers)
+    expected = _asked(fitted, manifest)
+    _must_answer(original, fitted.held_out, expected)
     served = Served(original, {SKOPS: archive}, Parity(reason="not asked for"))
     if form != "Skops":
         served = _converted(scratch / "onnx", fitted, served)
@@ -107,6 +110,23 @@ def stored(destination: str, scratch: Path, served: Served, rows: pandas.DataFra
     sample = json.loads((scratch / SAMPLE).read_bytes())
     _must_answer(copy, sample["rows"], np.array(sample["answers"]))
     return written
+
+
+def _asked(fitted: Fitted, manifest: Manifest) -> np.ndarray[Any, Any]:
+    """The answers of the pipeline itself, asked as the serving code asks: the layout of rows moves last bits.
+
+    Raises:
+        JobError: They are not those of the training.
+    """
+    asked: Predictor = EstimatorPredictor(fitted.model, manifest.of_model)
+    asked = asked if manifest.bins is None else ReframedPredictor(asked, manifest)
+    found = numbers(asked.predict(fitted.held_out))
+    if not np.allclose(found, fitted.answers, rtol=1e-9, atol=1e-12):
+        worst = float(np.abs(found - fitted.answers).max())
+        raise JobError(
+            "InfraCheckFailed", f"the serving code asks the pipeline otherwise, by up to {worst:.3g}"
+        )
+    return found
 
 
 def _converted(folder: Path, fitted: Fitted, original: Served) -> Served:
