@@ -21,6 +21,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 HERE = Path(__file__).parent
 SLOW = {
+    "assay_artifact/test_lone.py",
     "assay_artifact/test_plan.py",
     "assay_collector/test_hardships.py",
     "assay_collector/test_kill.py",

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from assay_artifact import archive
-from assay_artifact.errors import ArtifactError
+from assay_artifact.errors import ArtifactError, reading
 from assay_artifact.manifest import Manifest
 from assay_artifact.prediction import Predictor
 from assay_artifact.reframing import ReframedPredictor
@@ -31,17 +31,8 @@ def load(folder: Path, manifest: Manifest, *, allow_pickle: bool = False) -> Pre
     path = _verified(folder, manifest, manifest.plan or manifest.file)
     if reader == "skops":
         archive.check(path)  # before the libraries are imported, which takes seconds
-    try:
-        read = import_module(f"assay_artifact.readers.{reader}").read
-    except ImportError as error:
-        raise ArtifactError("ReaderMissing", f"this image can't read {reader}: {error}") from error
-    try:
-        predictor: Predictor = read(path, manifest.of_model)
-    except ArtifactError:
-        raise
-    except Exception as error:  # a file from outside may break its reader in any way
-        problem = f"{path.name} is no readable {reader} file: {type(error).__name__}: {error}"
-        raise ArtifactError("Unreadable", problem[:1000]) from error
+    with reading(path.name, reader):
+        predictor: Predictor = import_module(f"assay_artifact.readers.{reader}").read(path, manifest.of_model)
     return predictor if manifest.bins is None else ReframedPredictor(predictor, manifest)
 
 

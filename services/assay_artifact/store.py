@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -19,6 +20,7 @@ CHUNK = 1 << 20
 PLAN = "plan.npz"
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_ARTIFACT_BYTES = 8 << 30
+CLIENTS = {"aiohttp", "botocore", "aiobotocore"}  # what raises errors of its own, of no common kind
 Content = Path | bytes
 
 
@@ -63,7 +65,7 @@ def write(folder_uri: str, files: Mapping[str, Content], manifest: Manifest) -> 
 
 
 def fetch(uri: str, digest: str, into: Path) -> Manifest:
-    """Copy an artifact to the empty or absent local folder `into`, and verify every byte of it.
+    """Copy an artifact folder to the empty or absent local folder `into`, and verify every byte of it.
 
     Nothing is interpreted before its digest is known to be right: the manifest's is the one asked for,
     and the manifest holds those of the files. Files that it doesn't list are not copied.
@@ -71,8 +73,7 @@ def fetch(uri: str, digest: str, into: Path) -> Manifest:
     Raises:
         ArtifactError: ArtifactMissing, StoreUnavailable, DigestMismatch, BadManifest, or TooLarge.
     """
-    try:
-        fs, path = url_to_fs(uri)
+    with reached(uri) as (fs, path):
         into.mkdir(parents=True, exist_ok=True)
         manifest = parse(_small(fs, f"{path}/{MANIFEST}"), digest)
         if (total := sum(file.bytes for file in manifest.files.values())) > MAX_ARTIFACT_BYTES:
@@ -81,26 +82,36 @@ def fetch(uri: str, digest: str, into: Path) -> Manifest:
             with fs.open(f"{path}/{name}", "rb") as source:
                 _copy_verified(source, into / name, expected)
         (into / MANIFEST).write_bytes(manifest.to_bytes())
-    except FileNotFoundError as error:
-        raise ArtifactError("ArtifactMissing", f"{uri}: no such file: {error.filename or error}") from None
-    except (OSError, ValueError, ImportError) as error:
-        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {error}") from error
     return manifest
 
 
 def read_manifest(uri: str, digest: str) -> Manifest:
-    """Return what an artifact says about itself, without its files.
+    """Return what an artifact folder says about itself, without its files.
 
     Raises:
         ArtifactError: ArtifactMissing, StoreUnavailable, DigestMismatch, BadManifest, or TooLarge.
     """
-    try:
-        fs, path = url_to_fs(uri)
+    with reached(uri) as (fs, path):
         return parse(_small(fs, f"{path}/{MANIFEST}"), digest)
+
+
+@contextmanager
+def reached(uri: str) -> Iterator[tuple[fsspec.AbstractFileSystem, str]]:
+    """Give the file system of a URL and the path in it; whatever keeps one from reading there is told.
+
+    Raises:
+        ArtifactError: ArtifactMissing, or StoreUnavailable.
+    """
+    try:
+        yield url_to_fs(uri)
     except FileNotFoundError as error:
         raise ArtifactError("ArtifactMissing", f"{uri}: no such file: {error.filename or error}") from None
     except (OSError, ValueError, ImportError) as error:
         raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {error}") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in CLIENTS:
+            raise
+        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {error!r}"[:1000]) from error
 
 
 def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mapping[str, Content], Manifest]:
@@ -165,14 +176,14 @@ def _small(fs: fsspec.AbstractFileSystem, path: str) -> bytes:
 def _copy_verified(source: Any, target: Path, expected: File) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as copy:
-        found, size = _copy(source, copy, expected.bytes)
+        found, size = copied(source, copy, expected.bytes)
     if size != expected.bytes:
         raise ArtifactError("DigestMismatch", f"{target.name} is not of {expected.bytes} bytes")
     if found != expected.sha256:
         raise ArtifactError("DigestMismatch", f"{target.name} has sha256 {found}, expected {expected.sha256}")
 
 
-def _copy(source: Any, copy: BinaryIO, limit: int) -> tuple[str, int]:
+def copied(source: Any, copy: BinaryIO, limit: int) -> tuple[str, int]:
     """Copy no more than `limit` bytes and one chunk; return the digest and size of what was read."""
     seen, size = hashlib.sha256(), 0
     while size <= limit and (chunk := source.read(CHUNK)):

@@ -30,10 +30,9 @@ def version(settings: Settings) -> Version:
     """
     start = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="assay-model-"))
-    manifest = fetch(settings.uri, settings.digest, folder)
-    if settings.format not in ("", manifest.format):
-        detail = f"the manifest says {manifest.format}, the Model asks for {settings.format}"
-        raise ArtifactError("FormatMismatch", detail)
+    manifest = fetch(
+        settings.uri, settings.digest, folder, form=settings.format, allow_pickle=settings.allow_pickle
+    )
     predictor = load(folder, manifest, allow_pickle=settings.allow_pickle)
     try:
         loaded = Version(predictor, settings, sample(folder, manifest))

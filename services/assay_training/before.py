@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from assay_artifact import ArtifactError, read_manifest
+from assay_artifact import ArtifactError, is_file, read_manifest
 from assay_training.findings import Finding
 from assay_training.spec import Contract, Stored
 
@@ -29,8 +29,11 @@ class Past(NamedTuple):
 
 
 def known(version: Stored | None) -> Past:
-    """Read what a version says about itself; one that is gone stops nothing, and is told."""
-    if version is None:
+    """Read what a version says about itself; one that is gone stops nothing, and is told.
+
+    A lone file hands nothing on, so it is not even read.
+    """
+    if version is None or is_file(version.uri):
         return Past()
     try:
         manifest = read_manifest(version.uri, version.digest)

@@ -19,7 +19,6 @@ from assay_training.spec import Data, Gate, Judging
 from assay_training.target import Target
 
 SEED = 0
-FORMATS = {"onnx": "ONNX", "skops": "Skops", "xgboost": "XGBoost", "joblib": "Joblib"}
 
 
 def judged(job: Judging) -> Report:
@@ -37,15 +36,16 @@ def judged(job: Judging) -> Report:
 
 def _opened(job: Judging, into: Path) -> champion.Opened:
     wanted = job.artifact
+    form = "" if wanted.format == "Any" else wanted.format.lower()
     try:
-        manifest = fetch(wanted.uri, wanted.digest, into)
-        if wanted.format not in ("Any", FORMATS[manifest.format]):
-            words = f"artifact.format is {wanted.format}, {wanted.uri} is {FORMATS[manifest.format]}"
-            raise JobError("InvalidSpec", words)
+        manifest = fetch(wanted.uri, wanted.digest, into, form=form, allow_pickle=wanted.allow_pickle)
         if manifest.task != job.task:
             raise JobError("InvalidSpec", f"task is {job.task}, the artifact's is {manifest.task}")
         return champion.Opened(manifest, load(into, manifest, allow_pickle=wanted.allow_pickle))
     except ArtifactError as error:
+        if error.reason == "FormatMismatch":
+            words = f"artifact.format is {wanted.format}, but of {wanted.uri} {error.message}"
+            raise JobError("InvalidSpec", words) from error
         raise JobError("InfraCheckFailed", f"the artifact {wanted.uri} does not load: {error}") from error
 
 

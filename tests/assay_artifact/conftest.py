@@ -1,7 +1,9 @@
 """The models of `churn.py` as a fixture, as test folders are on no import path."""
 
 import importlib.util
+import io
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,3 +27,12 @@ def churn() -> Any:
 @pytest.fixture
 def artifact(churn: Any, tmp_path: Path) -> Any:
     return churn.written(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def bomb() -> bytes:
+    """A file that unpacks to a thousand times its size."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", b"0" * (100 << 20))
+    return buffer.getvalue()

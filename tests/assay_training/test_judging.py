@@ -1,5 +1,6 @@
 """Bring your own: an artifact meets its gates on rows of its owner, loaded as it will be served."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,44 @@ def test_it_is_compared_with_the_champion_on_the_same_rows(judge: Judge, artifac
     report = judge(gates=gates, champion=artifact)
     assert report["passed"], report
     assert "better by 0" in report["gates"][0]["message"]
+
+
+def lone(artifact: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The version's own model, as a file without a manifest."""
+    content = (Path(artifact["uri"].removeprefix("file://")) / "model.skops").read_bytes()
+    (folder / "lone.skops").write_bytes(content)
+    return {
+        "uri": f"file://{folder}/lone.skops",
+        "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+        "format": "Skops",
+    }
+
+
+def test_a_lone_file_is_judged_as_the_folder_is(
+    judge: Judge, artifact: dict[str, Any], tmp_path: Path
+) -> None:
+    whole, alone = judge(), judge(artifact=lone(artifact, tmp_path))
+    assert alone["ok"], alone
+    assert alone["metrics"]["test"] == pytest.approx(whole["metrics"]["test"], rel=1e-4)  # one is a graph
+    assert alone["artifact"]["format"] == "skops"
+
+
+def test_a_lone_file_is_compared_with_a_champion_that_is_one(
+    judge: Judge, artifact: dict[str, Any], tmp_path: Path
+) -> None:
+    gates = [{"metric": "rocAuc", "notWorseThanChampionBy": 0.01, "confidence": 0.9}]
+    file = lone(artifact, tmp_path)
+    champion = {name: file[name] for name in ("uri", "digest")}
+    report = judge(gates=gates, artifact=file, champion=champion, before=champion)
+    assert report["passed"], report
+
+
+def test_a_file_of_another_format_than_the_model_says_is_refused(
+    judge: Judge, artifact: dict[str, Any], tmp_path: Path
+) -> None:
+    report = judge(artifact=lone(artifact, tmp_path) | {"format": "ONNX"})
+    assert report["reason"] == "InvalidSpec"
+    assert "a file that ends in .skops says skops, the Model asks for onnx" in report["message"]
 
 
 @pytest.mark.parametrize(

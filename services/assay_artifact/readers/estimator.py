@@ -18,19 +18,26 @@ class EstimatorPredictor:
         """Wrap an estimator whose classes are the manifest's."""
         self.estimator, self.manifest = estimator, manifest
         self.decision = Decision(manifest)
+        self.unnamed = not hasattr(estimator, "feature_names_in_") and hasattr(estimator, "n_features_in_")
         if manifest.task == "Classification":
             _check_classes(estimator, manifest)
 
     def predict(self, rows: Table | Columns) -> Prediction:
         """Answer raw rows."""
-        features = self.manifest.features
-        table = rows if isinstance(rows, Table) else from_columns(rows, features)
-        frame = pd.DataFrame(columns(table, features), copy=False)
+        table = rows if isinstance(rows, Table) else from_columns(rows, self.manifest.features)
+        frame = self._framed(table)
         if self.manifest.task == "Regression":
             return Prediction(None, None, np.asarray(self.estimator.predict(frame), dtype=np.float64))
         if hasattr(self.estimator, "predict_proba"):
             return self.decision(np.asarray(self.estimator.predict_proba(frame)))
         return Prediction(np.asarray(self.estimator.predict(frame), dtype=object), None, None)
+
+    def _framed(self, table: Table) -> Any:
+        """What was fitted on a matrix gets one, else scikit-learn warns of names that it never saw."""
+        if self.unnamed and not table.texts:
+            return table.numbers
+        frame = pd.DataFrame(columns(table, self.manifest.features), copy=False)
+        return frame.to_numpy(dtype=object) if self.unnamed else frame
 
 
 def _check_classes(estimator: Any, manifest: Manifest) -> None:

@@ -1,6 +1,7 @@
 """joblib: reading one runs code of the file's choice, so `load` comes here only after an explicit yes."""
 
 from pathlib import Path
+from typing import Any
 
 import joblib
 
@@ -11,4 +12,9 @@ from assay_artifact.readers.estimator import EstimatorPredictor
 
 def read(path: Path, manifest: Manifest) -> Predictor:
     """Read the estimator, and run whatever its pickle says."""
-    return EstimatorPredictor(joblib.load(path), manifest)
+    return EstimatorPredictor(estimator(path), manifest)
+
+
+def estimator(path: Path) -> Any:
+    """Return what is in the file, and run whatever its pickle says."""
+    return joblib.load(path)

@@ -1,0 +1,12 @@
+"""joblib: what a file says is known only when it has run, so `lone` comes here only after an explicit yes."""
+
+from pathlib import Path
+
+from assay_artifact.descriptions.estimator import described
+from assay_artifact.lone import Description
+from assay_artifact.readers.joblib import estimator
+
+
+def describe(path: Path) -> Description:
+    """Ask the estimator in a file."""
+    return described(estimator(path))

@@ -1,0 +1,16 @@
+"""skops: the estimator is built for asking, of trusted types only."""
+
+from pathlib import Path
+
+from assay_artifact.descriptions.estimator import described
+from assay_artifact.lone import Description
+from assay_artifact.readers.skops import estimator
+
+
+def describe(path: Path) -> Description:
+    """Ask the estimator in a file.
+
+    Raises:
+        ArtifactError: UntrustedType, with the names of the types.
+    """
+    return described(estimator(path))
