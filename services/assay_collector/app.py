@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import itertools
+import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -25,10 +27,13 @@ from assay_collector.changes import Changes
 from assay_collector.openapi import openapi
 from assay_collector.problem import Problem, unavailable
 from assay_collector.store import summary
+from assay_collector.store.engine import checkpointed
 from assay_collector.store.profiles import WINDOW, summed
 from assay_collector.telemetry import Telemetry
 from assay_collector.tokens import Role, SecretFile, Tokens
 from assay_collector.writer import Writer
+
+log = logging.getLogger(__name__)
 
 LONGEST_POLL = 60.0
 PARSING = 16  # bodies that are records at the same time; the rest wait as bytes
@@ -208,9 +213,11 @@ def _lifespan(collector: Collector) -> Callable[[Starlette], contextlib.Abstract
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         collector.writer.on_change = collector.changes.changed
         collector.writer.start()
-        ticking = asyncio.create_task(_tick(collector))
+        regular = [asyncio.create_task(each(collector)) for each in (_tick, _checkpoint)]
         yield
-        ticking.cancel()
+        for task in regular:
+            task.cancel()
+        await asyncio.gather(*regular, return_exceptions=True)
         await collector.writer.stop()
 
     return lifespan
@@ -221,6 +228,15 @@ async def _tick(collector: Collector) -> None:
         await asyncio.sleep(collector.tick_seconds)
         with contextlib.suppress(Problem):  # the writer has logged it; the next tick tries again
             await collector.writer.submit(Tick(sweep=number % SWEEP_TICKS == 0))
+
+
+async def _checkpoint(collector: Collector) -> None:
+    while True:
+        await asyncio.sleep(collector.tick_seconds)
+        try:
+            await asyncio.to_thread(checkpointed, collector.engine)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            log.warning("the log is not copied into the database now: %s", error)
 
 
 def _refusals(telemetry: Telemetry) -> Callable[[Request, Exception], Awaitable[Response]]:

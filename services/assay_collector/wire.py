@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -22,8 +23,17 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\s/\x00]+$")]
-Identity = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-RawUnit = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
+
+
+def _exact(value: object) -> object:
+    """JSON's numbers are only whole within 64 bits; another spelling of an id would be another id."""
+    if isinstance(value, float):
+        raise ValueError("must be a string, or a whole number of 64 bits")  # noqa: TRY004 - pydantic's way
+    return value
+
+
+Identity = Annotated[str, BeforeValidator(_exact), StringConstraints(min_length=1, max_length=512)]
+RawUnit = Annotated[str, BeforeValidator(_exact), StringConstraints(min_length=1, max_length=16_384)]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 

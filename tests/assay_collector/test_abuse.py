@@ -47,7 +47,7 @@ def resident(pid: int) -> int:
 def still_served(process: Any, outcome: Make) -> Iterator[list[float]]:
     """An application that reports all the while; every report must be acknowledged."""
     times: list[float] = []
-    stop = threading.Event()
+    begun, stop = threading.Event(), threading.Event()
 
     def report() -> None:
         with process.client("application") as client:
@@ -56,16 +56,18 @@ def still_served(process: Any, outcome: Make) -> Iterator[list[float]]:
                 answer = client.post("/v1/outcomes", json=outcome(f"good-{len(times)}", "ann"))
                 assert answer.json()["accepted"] == 1
                 times.append(time.monotonic() - started)
+                begun.set()
                 time.sleep(0.01)
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         task = pool.submit(report)
+        task.add_done_callback(lambda _: begun.set())
+        begun.wait()
         try:
             yield times
         finally:
             stop.set()
         task.result(60)
-    assert times
     assert resident(process.pid) < MEMORY_BYTES
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 CACHE_KIB = 65_536
-CHECKPOINT_PAGES = 16_384  # a page that changes in many commits is copied once
+CHECKPOINT_PAGES = 16_384  # of the log, at which a commit copies what `checkpointed` has not copied yet
 BUSY_SECONDS = 30
 SQLITE_SINCE = (3, 35)  # ON CONFLICT with RETURNING
 
@@ -39,6 +39,19 @@ def migrated(engine: Engine) -> None:
         _alone(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def checkpointed(engine: Engine) -> None:
+    """Copy what is committed from SQLite's log into its file, beside the writer, who never waits for it.
+
+    Else a commit would do it, now and then, and all of it at once. Another database has its own ways.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: The disk says no; what is committed stays in the log.
+    """
+    if engine.dialect.name == "sqlite":
+        with engine.connect().execution_options(reading=True) as connection:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _alone(connection: Connection) -> None:

@@ -3,11 +3,15 @@
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from assay_collector.experiment import Plan
 from assay_collector.metric import Aggregate, Mark, Metric, Missing, Source, Type
 from assay_collector.unit import Unit
+
+_write = msgspec.json.Encoder().encode
+_marks = msgspec.json.Decoder(tuple[Mark | None, ...]).decode
 
 
 def plan_text(plan: Plan) -> str:
@@ -44,10 +48,9 @@ def _metric(raw: dict[str, Any]) -> Metric:
 
 def unit_row(experiment: int, name: bytes, unit: Unit) -> tuple[Any, ...]:
     """Write a unit as a row of `units`."""
-    return (experiment, name, *unit[:5], orjson.dumps(unit.marks, default=tuple).decode())
+    return (experiment, name, *unit[:5], _write(unit.marks).decode())
 
 
 def unit_from(row: tuple[Any, ...]) -> Unit:
     """Read a row of `units`."""
-    marks = [mark and Mark._make(mark) for mark in orjson.loads(row[7])]
-    return Unit(row[2], row[3], row[4], row[5], row[6], tuple(marks))
+    return Unit(row[2], row[3], row[4], row[5], row[6], _marks(row[7]))
