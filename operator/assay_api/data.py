@@ -39,7 +39,7 @@ SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern="^[a-z0-
 
 
 class SecretRef(Resource):
-    """A Secret of the Model's namespace; all its keys become environment variables of the workers."""
+    """A Secret of the Model's namespace; all its keys become environment variables of the pods."""
 
     name: SecretName
 

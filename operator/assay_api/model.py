@@ -27,7 +27,7 @@ _EXACTLY_ONE = "[has(self.training), has(self.artifact), has(self.image)].filter
 
 
 class Artifact(Resource):
-    """A folder that Assay's training wrote, or one like it."""
+    """A folder that Assay's training wrote, or one like it, or a lone file of a model."""
 
     model_config = ConfigDict(
         json_schema_extra=rules({"self.format != 'Joblib' || self.allowPickle": PICKLE_NEEDS_A_YES})
@@ -35,14 +35,20 @@ class Artifact(Resource):
 
     uri: Annotated[
         str,
-        Field(min_length=1, max_length=2048, description="An fsspec URL of the folder: file, http, https."),
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="An fsspec URL (file, http, https, s3): of a file, if it ends with .onnx, .skops, "
+            ".joblib, .pkl, .json or .ubj, else of a folder.",
+        ),
     ]
     digest: Annotated[
-        Digest, Field(description="sha256 of its manifest.json; checked before a byte is read.")
+        Digest,
+        Field(description="sha256 of the file, or of the folder's manifest.json; checked before it is read."),
     ]
     format: Annotated[
         Literal["Any", "ONNX", "Skops", "XGBoost", "Joblib"],
-        Field(description="What its manifest must say it is; another format is refused unopened."),
+        Field(description="What its ending or its manifest must say; another format is refused unopened."),
     ] = "Any"
     allow_pickle: Annotated[
         bool,

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from assay_api.data import SecretRef
 from assay_api.resource import Duration, Resource, rules
 
 QUANTITY = "^[0-9]+(\\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$"
@@ -80,6 +81,21 @@ class Serving(Resource):
     capture: Annotated[Capture | None, Field(description="Count rows for drift; when absent nothing is.")] = (
         None
     )
+    service_account_name: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="Whose cloud identity reads the artifact; the administrator must have listed it. "
+            "Its token is not mounted.",
+        ),
+    ] = None
+    secret_ref: Annotated[
+        SecretRef | None,
+        Field(
+            description="Credentials of the artifact's store, as its clients read them from the "
+            "environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the like."
+        ),
+    ] = None
     timeout: Annotated[Duration, Field(description="The gateway gives up on an answer after this.")] = "30s"
     retry_executed: Annotated[
         bool,

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     store_access_mode: str = "ReadWriteOnce"
     trainer_memory: str = "2Gi"
     trainer_service_accounts: tuple[str, ...] = ()
+    predictor_service_accounts: tuple[str, ...] = ()
     xds_port: int = 18000
     http_port: int = 8081
     sweep_seconds: float = 30
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
             gateway_port=self.gateway_port,
             trainer_memory=self.trainer_memory,
             trainer_service_accounts=self.trainer_service_accounts,
+            predictor_service_accounts=self.predictor_service_accounts,
             collector_url=self.collector_url,
         )
 

@@ -8,6 +8,7 @@ from operated import DATA, REPORT, World
 from assay_operator.telemetry import metrics
 
 TUNING = {"trials": 40, "parallelism": 2}
+ARTIFACT = {"uri": "s3://models/churn-7.onnx", "digest": "sha256:" + "0" * 64}
 
 
 class Study:
@@ -68,3 +69,25 @@ async def test_an_account_that_is_not_listed_trains_nothing(world: World) -> Non
     await world.settle()
     pod = world.cluster.bodies["Job", "churn-1-train"]["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "lake-reader"
+
+
+async def test_an_account_that_is_not_listed_serves_nothing(world: World) -> None:
+    world.apply_model(1, artifact=ARTIFACT, serving={"serviceAccountName": "model-reader"})
+    await world.settle()
+    assert ("Deployment", "churn-1-predictor") not in world.cluster.bodies
+    assert world.condition("ModelVersion", "churn-1", "Available") == ("False", "NotAllowed")
+    versions = world.reconcile.versions
+    allowed = replace(versions.platform, predictor_service_accounts=("model-reader",))
+    object.__setattr__(versions, "platform", allowed)
+    await world.settle()
+    pod = world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["template"]["spec"]
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("model-reader", False)
+
+
+async def test_predictors_get_the_keys_of_a_secret_by_its_name(world: World) -> None:
+    world.apply_model(1, artifact=ARTIFACT, serving={"secretRef": {"name": "model-store"}})
+    await world.settle()
+    (container,) = world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert container["envFrom"] == [{"secretRef": {"name": "model-store"}}]

@@ -4,13 +4,21 @@ from json import dumps
 from urllib.parse import urlsplit
 
 from assay_api import Model, ModelVersion, Source
-from assay_api.data import Data, SecretKeyRef
+from assay_api.data import SecretKeyRef
 from assay_api.names import MODEL, ROLE, VERSION_OF, trainer_name
 from assay_api.version import StoredArtifact
 from assay_api.worker import Worker
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.claim import volumes
-from assay_operator.manifests.meta import THREADS, child, env, owner, restricted_container, restricted_pod
+from assay_operator.manifests.meta import (
+    THREADS,
+    child,
+    credentials,
+    env,
+    owner,
+    restricted_container,
+    restricted_pod,
+)
 from assay_operator.manifests.platform import Platform
 
 REFUSED = 1  # the exit code of a training that says why; another attempt would say the same
@@ -85,7 +93,7 @@ def _template(
         "imagePullPolicy": platform.pull_policy,
         "command": ["python", "-m", "assay_training"],
         "env": _environment(source, order(model, version, others, platform), platform),
-        **_credentials(asks.data),
+        **credentials(asks.data.secret_ref),
         "ports": [{"name": "progress", "containerPort": PROGRESS_PORT}],
         "resources": _resources(asks.worker, platform),
         "securityContext": restricted_container(),
@@ -120,11 +128,6 @@ def _environment(source: Source, told: Manifest, platform: Platform) -> list[Man
         for name, ref in sorted(secret.items())
     ]
     return [*env(plain | _threads(asks.worker, platform)), *refs]
-
-
-def _credentials(data: Data) -> Manifest:
-    ref = data.secret_ref
-    return {"envFrom": [{"secretRef": {"name": ref.name}}]} if ref else {}
 
 
 def _resources(worker: Worker, platform: Platform) -> Manifest:

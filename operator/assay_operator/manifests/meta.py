@@ -5,6 +5,7 @@ from json import dumps
 from typing import Any
 
 from assay_api import API_VERSION, Metadata
+from assay_api.data import SecretRef
 from assay_api.names import COMPONENT, DIGEST, MANAGED_BY, MODEL, OPERATOR
 from assay_operator.manifests import Manifest
 
@@ -80,3 +81,8 @@ def restricted_container() -> Manifest:
 def env(values: dict[str, str]) -> list[Manifest]:
     """Return environment variables in a stable order."""
     return [{"name": name, "value": value} for name, value in sorted(values.items())]
+
+
+def credentials(ref: SecretRef | None) -> Manifest:
+    """Return what makes all keys of a Secret variables of a container; the API server sees its name only."""
+    return {"envFrom": [{"secretRef": {"name": ref.name}}]} if ref else {}

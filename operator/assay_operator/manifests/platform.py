@@ -37,4 +37,5 @@ class Platform:
     trainer_cpu: str = "1"
     trainer_memory: str = "2Gi"
     trainer_service_accounts: tuple[str, ...] = ()
+    predictor_service_accounts: tuple[str, ...] = ()
     collector_url: str = ""

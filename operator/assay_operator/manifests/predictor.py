@@ -6,7 +6,14 @@ from assay_api.version import StoredArtifact
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.capture import BADGE_MOUNT, badge_volume, captured
 from assay_operator.manifests.claim import volumes
-from assay_operator.manifests.meta import THREADS, child, env, restricted_container, restricted_pod
+from assay_operator.manifests.meta import (
+    THREADS,
+    child,
+    credentials,
+    env,
+    restricted_container,
+    restricted_pod,
+)
 from assay_operator.manifests.platform import Platform
 from assay_operator.manifests.scaling import of, spread
 
@@ -55,6 +62,7 @@ def _pod(model: Model, version: ModelVersion, platform: Platform) -> Manifest:
     if model.spec.serving.capture and not version.spec.source.image:
         names, mounts = [*names, badge_volume()], [*mounts, BADGE_MOUNT]
     return {
+        **_account(model, platform),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE,
@@ -73,6 +81,12 @@ def _pod(model: Model, version: ModelVersion, platform: Platform) -> Manifest:
         ],
         "volumes": names,
     }
+
+
+def _account(model: Model, platform: Platform) -> Manifest:
+    """Return the service account that the Model asks for: none but an allowed one ever gets into a pod."""
+    name = model.spec.serving.service_account_name
+    return {"serviceAccountName": name} if name in platform.predictor_service_accounts else {}
 
 
 def _probes(path: str, at: int) -> Manifest:
@@ -100,6 +114,7 @@ def _artifact(model: Model, version: ModelVersion, platform: Platform) -> Manife
         "image": platform.predictor_image,
         "command": ["python", "-m", "assay_serving"],
         "env": env(values),
+        **credentials(model.spec.serving.secret_ref),
         "livenessProbe": liveness,
     } | _probes("/readyz", PORT)
 

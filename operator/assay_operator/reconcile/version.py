@@ -43,7 +43,7 @@ class VersionReconciler:
             progress = untrained(version.spec.source) or await self._train(family, model, version)
             status = self._judged(family, version, progress)
         await self._serve(family, model, version, warm=warm)
-        if available := self._available(family, version, warm=warm):
+        if available := self._available(family, model, version, warm=warm):
             status = status.model_copy(update={"conditions": merged(status.conditions, available)})
         await self.hands.report(version, status)
 
@@ -69,13 +69,7 @@ class VersionReconciler:
         """Say why the administrator forbids it: an account may open more than its user may."""
         asks = version.spec.source.training or version.spec.source.evaluation
         name = asks.worker.service_account_name if asks else None
-        if name is None or name in self.platform.trainer_service_accounts:
-            return ""
-        known = ", ".join(self.platform.trainer_service_accounts) or "none"
-        return (
-            f"training.worker.serviceAccountName {name} is not among those that the administrator allows "
-            f"({known}); the chart's operator.trainerServiceAccounts lists them"
-        )
+        return _unlisted(("training.worker", name), ("trainer", self.platform.trainer_service_accounts))
 
     async def _told(self, version: str, pods: tuple[PodSeen, ...]) -> dict[str, object]:
         """Ask the worker that leads, the first of an Indexed Job; the others know of no study."""
@@ -129,6 +123,8 @@ class VersionReconciler:
         """Keep as many pods as are needed: none, once nobody asks for it any more."""
         if not warm and version.metadata.name not in family.deployments:
             return
+        if warm and _not_served(model, self.platform):
+            return
         serving, live = model.spec.serving, family.live
         if warm and self.platform.store.on_claims:
             await self.hands.ensure(claim(model, self.platform), live)
@@ -148,16 +144,20 @@ class VersionReconciler:
         if replicas != (known.wanted if known else 1):
             await self.hands.ensure(size(version, replicas), {}, SIZER)
 
-    def _available(self, family: Family, version: ModelVersion, *, warm: bool) -> Condition | None:
+    def _available(
+        self, family: Family, model: Model, version: ModelVersion, *, warm: bool
+    ) -> Condition | None:
         """Return the condition Available; a version that was never needed has none."""
         name = version.metadata.name
-        ready = len(family.backends.get(name, ()))
+        ready, refusal = len(family.backends.get(name, ())), _not_served(model, self.platform)
         said: tuple[Flag, str, str] | None
         if not warm:
             idle = find(version.status.conditions, "Available")
             said = ("False", "ScaledToZero", "no traffic, scaled to zero") if idle else None
         elif ready:
-            said = ("True", "Answering", f"{ready} pods are ready")
+            said = ("True", "Answering", "; ".join(filter(None, (f"{ready} pods are ready", refusal))))
+        elif refusal:
+            said = ("False", "NotAllowed", refusal)
         else:
             said = ("False", *_why(family.predictors.get(name, ())))
         return self._condition(version, "Available", *said) if said else None
@@ -166,6 +166,22 @@ class VersionReconciler:
         self, version: ModelVersion, kind: str, status: Flag, reason: str, message: str
     ) -> Condition:
         return dated(Claim(kind, status, reason, message), version.metadata.generation, self.hands.now())
+
+
+def _not_served(model: Model, platform: Platform) -> str:
+    """Say why predictors may not be what the Model asks for: what is there then stays as it is."""
+    name = model.spec.serving.service_account_name
+    return _unlisted(("serving", name), ("predictor", platform.predictor_service_accounts))
+
+
+def _unlisted(asked: tuple[str, str | None], allowed: tuple[str, tuple[str, ...]]) -> str:
+    (block, name), (kind, known) = asked, allowed
+    if name is None or name in known:
+        return ""
+    return (
+        f"{block}.serviceAccountName {name} is not among those that the administrator allows "
+        f"({', '.join(known) or 'none'}); the chart's operator.{kind}ServiceAccounts lists them"
+    )
 
 
 def _count(family: Family, version: ModelVersion, facts: VersionStatus) -> None:
