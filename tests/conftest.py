@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 SLOW = {
     "assay_artifact/test_lone.py",
     "assay_artifact/test_plan.py",
+    "assay_artifact/test_s3.py",
     "assay_collector/test_hardships.py",
     "assay_collector/test_kill.py",
     "assay_collector/test_recount.py",

@@ -32,8 +32,8 @@ def opened(champion: Stored, into: Path) -> Opened:
         JobError: It cannot be fetched, is not what its digest says, or does not load.
     """
     try:
-        manifest = fetch(champion.uri, champion.digest, into)
-        return Opened(manifest, load(into, manifest))
+        manifest = fetch(champion.uri, champion.digest, into, allow_pickle=champion.allow_pickle)
+        return Opened(manifest, load(into, manifest, allow_pickle=champion.allow_pickle))
     except ArtifactError as error:
         raise JobError(
             "ChampionUnreadable",

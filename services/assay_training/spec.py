@@ -28,6 +28,7 @@ class Stored(Resource):
 
     uri: str
     digest: str
+    allow_pickle: bool = False
 
 
 class Judging(Resource):

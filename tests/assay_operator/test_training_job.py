@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from assay_api import Model, ModelVersion
-from assay_api.version import StoredArtifact
 from assay_operator.decide.lineage import predecessor
 from assay_operator.decide.training import untrained
 from assay_operator.manifests.job import job
@@ -26,7 +25,7 @@ def version(training: dict[str, Any], number: int = 2, **status: Any) -> ModelVe
     return ModelVersion.model_validate({"metadata": meta(name), "spec": spec, "status": status})
 
 
-def made(training: dict[str, Any], store: str = "", **others: StoredArtifact) -> dict[str, Any]:
+def made(training: dict[str, Any], store: str = "", **others: ModelVersion) -> dict[str, Any]:
     spec = {"training": {"data": DATA} | training}
     model = Model.model_validate({"metadata": meta("churn"), "spec": spec})
     platform = Platform("predictor", "trainer", store=Store(store))
@@ -102,9 +101,8 @@ def test_a_version_hears_of_the_one_before_it_that_was_trained() -> None:
     family = (version({}, 1, **stored), version({}, 2), version({}, 3), version({}, 4, **stored))
     assert predecessor(family, family[2]) == family[0]
     assert predecessor(family, family[0]) is None
-    artifact = StoredArtifact(uri="file:///a", digest="sha256:1")
     told = next(
-        one["value"] for one in container(made({}, before=artifact))["env"] if one["name"] == "ASSAY_JOB"
+        one["value"] for one in container(made({}, before=family[0]))["env"] if one["name"] == "ASSAY_JOB"
     )
     assert '"before": {"digest": "sha256:1", "uri": "file:///a"}' in told
 
@@ -129,3 +127,25 @@ def test_an_artifact_with_gates_is_judged_by_a_job_before_it_serves() -> None:
     assert found["envFrom"] == [{"secretRef": {"name": "lake"}}]
     plain = model.spec.source.model_copy(update={"evaluation": None, "gates": ()})
     assert untrained(plain) is not None
+
+
+def test_a_champions_pickle_may_be_opened_where_its_own_version_was_allowed_to() -> None:
+    lies = {"uri": "s3://models/churn.pkl", "digest": "sha256:" + "0" * 64}
+    brought = version({}, 1, artifact=lies)
+    source = brought.spec.source.model_dump(by_alias=True, exclude={"training"})
+    spec = {
+        **brought.spec.model_dump(by_alias=True),
+        "source": {**source, "artifact": lies | {"allowPickle": True}},
+    }
+    pickled = ModelVersion.model_validate({**brought.model_dump(by_alias=True), "spec": spec})
+    told = [
+        json.loads(
+            next(
+                one["value"]
+                for one in container(made({}, champion=champion))["env"]
+                if one["name"] == "ASSAY_JOB"
+            )
+        )
+        for champion in (pickled, brought)
+    ]
+    assert [one["champion"] for one in told] == [lies | {"allowPickle": True}, lies]

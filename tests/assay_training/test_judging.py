@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pandas
 import pytest
+import skops.io
 
 from assay_training.__main__ import run
 from assay_training.job import train
@@ -89,6 +91,19 @@ def test_a_lone_file_is_compared_with_a_champion_that_is_one(
     champion = {name: file[name] for name in ("uri", "digest")}
     report = judge(gates=gates, artifact=file, champion=champion, before=champion)
     assert report["passed"], report
+
+
+def test_a_champion_that_is_a_pickle_needs_the_yes_that_it_was_given(
+    judge: Judge, artifact: dict[str, Any], tmp_path: Path
+) -> None:
+    content = Path(lone(artifact, tmp_path)["uri"].removeprefix("file://")).read_bytes()
+    model = skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
+    joblib.dump(model, tmp_path / "lone.pkl")
+    digest = hashlib.sha256((tmp_path / "lone.pkl").read_bytes()).hexdigest()
+    champion = {"uri": f"file://{tmp_path}/lone.pkl", "digest": f"sha256:{digest}"}
+    gates = [{"metric": "rocAuc", "notWorseThanChampionBy": 0.01, "confidence": 0.9}]
+    assert judge(gates=gates, champion=champion)["reason"] == "ChampionUnreadable"
+    assert judge(gates=gates, champion=champion | {"allowPickle": True})["passed"]
 
 
 def test_a_file_of_another_format_than_the_model_says_is_refused(

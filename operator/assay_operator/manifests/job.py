@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from assay_api import Model, ModelVersion, Source
 from assay_api.data import SecretKeyRef
 from assay_api.names import MODEL, ROLE, VERSION_OF, trainer_name
-from assay_api.version import StoredArtifact
 from assay_api.worker import Worker
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.claim import volumes
@@ -31,7 +30,7 @@ _DEFAULTS = {"cpu": "100m", "memory": "512Mi"}
 def job(
     model: Model,
     version: ModelVersion,
-    others: dict[str, StoredArtifact],
+    others: dict[str, ModelVersion],
     platform: Platform,
 ) -> Manifest:
     """Return the Job; the termination message of its first pod brings its result back.
@@ -39,7 +38,7 @@ def job(
     Args:
         model: Whose version it is.
         version: What to train.
-        others: Artifacts of other versions that it needs: `champion` and `before`.
+        others: Versions, with artifacts, that it needs: `champion` and `before`.
         platform: The administrator's choices.
     """
     count = workers(version.spec.source, platform)
@@ -81,7 +80,7 @@ def _indexed(count: int) -> Manifest:
 
 
 def _template(
-    model: Model, version: ModelVersion, others: dict[str, StoredArtifact], platform: Platform
+    model: Model, version: ModelVersion, others: dict[str, ModelVersion], platform: Platform
 ) -> Manifest:
     source = version.spec.source
     asks = source.training or source.evaluation
@@ -167,11 +166,10 @@ def artifact_path(version: ModelVersion) -> str:
 
 
 def order(
-    model: Model, version: ModelVersion, others: dict[str, StoredArtifact], platform: Platform
+    model: Model, version: ModelVersion, others: dict[str, ModelVersion], platform: Platform
 ) -> Manifest:
     """Return what the training is told."""
     source = version.spec.source.model_dump(mode="json", by_alias=True, exclude_none=True)
-    stored = {name: {"uri": one.uri, "digest": one.digest} for name, one in others.items()}
     return {
         "model": model.metadata.name,
         "namespace": model.metadata.namespace,
@@ -182,5 +180,13 @@ def order(
         "task": source["task"],
         "gates": source["gates"],
         **{name: source[name] for name in ("training", "artifact", "evaluation") if name in source},
-        **stored,
+        **{name: _stored(one) for name, one in others.items()},
     }
+
+
+def _stored(version: ModelVersion) -> Manifest:
+    """Where a version lies; a yes to its pickle was given to that file, so it goes with it."""
+    lies, brought = version.status.artifact, version.spec.source.artifact
+    assert lies is not None
+    yes = {"allowPickle": True} if brought and brought.allow_pickle else {}
+    return {"uri": lies.uri, "digest": lies.digest, **yes}

@@ -85,7 +85,7 @@ class VersionReconciler:
         champion = family.version(model.status.champion)
         before = predecessor(family.versions, version)
         known = {"champion": champion, "before": before}
-        others = {name: v.status.artifact for name, v in known.items() if v and v.status.artifact}
+        others = {name: v for name, v in known.items() if v and v.status.artifact}
         await self.hands.ensure(job(model, version, others, self.platform), family.live)
 
     def _judged(self, family: Family, version: ModelVersion, progress: Progress) -> VersionStatus:

@@ -1,0 +1,106 @@
+"""Artifacts in S3, from a real server of its protocol: read as a file and as a folder."""
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import skops.io
+
+ROOT = Path(__file__).parents[2]
+OPEN = """
+import sys, pathlib
+from assay_artifact import ArtifactError, fetch, load
+try:
+    manifest = fetch(sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]))
+    load(pathlib.Path(sys.argv[3]), manifest)
+    print("opened", manifest.format, len(manifest.features))
+except ArtifactError as error:
+    print(error)
+"""
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    """The environment of a server with a bucket `models`."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
+    )
+    while server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "something",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    bucket(environment).create_bucket(Bucket="models")
+    yield environment
+    server.terminate()
+    server.wait()
+
+
+def bucket(environment: dict[str, str]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import boto3  # noqa: PLC0415  (it warns of its own age)
+
+        return boto3.client(
+            "s3", endpoint_url=environment["AWS_ENDPOINT_URL"], aws_access_key_id="somebody",
+            aws_secret_access_key="something", region_name="us-east-1",
+        )  # fmt: skip
+
+
+def said(environment: dict[str, str], uri: str, digest: str, into: Path) -> str:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", OPEN, uri, digest, str(into)],
+        env=clean | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
+        capture_output=True, text=True, check=False, timeout=300, cwd=ROOT,
+    )  # fmt: skip
+    return ran.stdout + ran.stderr
+
+
+def test_a_lone_file_and_a_folder_are_opened_from_a_bucket(
+    churn: Any, artifact: Any, s3: dict[str, str], tmp_path: Path
+) -> None:
+    client, content = bucket(s3), skops.io.dumps(churn.fitted("logistic"))
+    client.put_object(Bucket="models", Key="churn-7.skops", Body=content)
+    for path in Path(artifact.uri.removeprefix("file://")).iterdir():
+        client.upload_file(str(path), "models", f"churn-7/{path.name}")
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert said(s3, "s3://models/churn-7.skops", digest, tmp_path / "a") == "opened skops 5\n"
+    assert said(s3, "s3://models/churn-7", artifact.digest, tmp_path / "b") == "opened skops 5\n"
+
+
+def test_what_a_bucket_refuses_has_a_reason(s3: dict[str, str], tmp_path: Path) -> None:
+    none = "sha256:" + "0" * 64
+    assert said(s3, "s3://models/nothing.onnx", none, tmp_path).startswith(
+        "ArtifactMissing: s3://models/nothing"
+    )
+    nobody = {name: value for name, value in s3.items() if "KEY" not in name} | {"HOME": str(tmp_path)}
+    told = said(nobody, "s3://models/nothing.onnx", none, tmp_path)
+    assert told.startswith("StoreUnavailable: cannot read s3://models/nothing.onnx: NoCredentialsError"), told
+
+
+def test_who_reads_from_elsewhere_pays_nothing_for_s3(artifact: Any, tmp_path: Path) -> None:
+    code = OPEN + "print(sorted({'s3fs', 'botocore', 'aiobotocore'} & set(sys.modules)))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, artifact.uri, artifact.digest, str(tmp_path / "copy")],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert ran.stdout == "opened skops 5\n[]\n"
