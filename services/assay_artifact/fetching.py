@@ -25,7 +25,7 @@ def fetch(uri: str, digest: str, into: Path, *, form: str = "", allow_pickle: bo
     if ending:
         _agrees(f"a file that ends in {ending}", lone.FORMATS[ending], form)
         return lone.fetch(uri, digest, into, allow_pickle=allow_pickle)
-    manifest = store.fetch(uri, digest, into)
+    manifest = store.fetch(uri.rstrip("/"), digest, into)
     _agrees("the manifest", manifest.format, form)
     return manifest
 
@@ -36,7 +36,9 @@ def read_manifest(uri: str, digest: str) -> Manifest:
     Raises:
         ArtifactError: As `fetch` does.
     """
-    return lone.read_manifest(uri, digest) if lone.suffix(uri) else store.read_manifest(uri, digest)
+    if is_file(uri):
+        return lone.read_manifest(uri, digest)
+    return store.read_manifest(uri.rstrip("/"), digest)
 
 
 def is_file(uri: str) -> bool:

@@ -163,6 +163,16 @@ def test_columns_that_a_pipeline_drops_are_not_asked_for(churn: Any, tmp_path: P
     np.testing.assert_array_equal(predictor.predict(rows[["spend"]]).values, model.predict(rows))
 
 
+def test_columns_that_pass_through_are_numbers(churn: Any, tmp_path: Path) -> None:
+    rows = churn.raw()[["plan", "spend"]].dropna()
+    encoder = ColumnTransformer([("texts", OneHotEncoder(), ["plan"])], remainder="passthrough")
+    model = make_pipeline(encoder, Ridge()).fit(rows, rows["spend"])
+    predictor = opened(tmp_path, "m.skops", skops.io.dumps(model))
+    types = [(one.name, one.type) for one in predictor.manifest.features]
+    assert types == [("plan", "category"), ("spend", "number")]
+    np.testing.assert_array_equal(predictor.predict(rows).values, model.predict(rows))
+
+
 def learner(**changes: Any) -> bytes:
     content = json.loads(DATA.read_bytes())
     content["learner"] |= changes
@@ -213,8 +223,8 @@ SILENT: list[Any] = [
     pytest.param("m.onnx", lambda: softmax(kind=TensorProto.FLOAT16), "type 10", id="half precision"),
     pytest.param("m.skops", lambda: skops.io.dumps(KMeans(2)), "neither a classifier", id="clusters"),
     pytest.param(
-        "m.skops",
-        lambda: skops.io.dumps(make_pipeline(FunctionTransformer(), Ridge()).fit(MATRIX, SIGNS)),
+        "m.pkl",
+        lambda: dumped(make_pipeline(FunctionTransformer(np.abs), Ridge()).fit(MATRIX, SIGNS)),
         "what FunctionTransformer takes",
         id="a first step that takes anything",
     ),
@@ -236,7 +246,7 @@ def test_what_a_file_does_not_say_is_not_guessed(
     tmp_path: Path, name: str, content: Any, missing: str
 ) -> None:
     with pytest.raises(ArtifactError, match=rf"Undescribed: .*{missing}.*a folder with a manifest.json can"):
-        fetched(tmp_path, name, content())
+        fetched(tmp_path, name, content(), allow_pickle=True)
 
 
 @pytest.mark.parametrize(
@@ -317,6 +327,15 @@ def test_a_file_larger_than_the_limit_is_not_copied_whole(
 def test_a_suffix_that_is_not_the_format_asked_for_is_refused_unopened(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"FormatMismatch: a file that ends in .pkl says joblib"):
         fetch("file:///nowhere/m.pkl", digest(b""), tmp_path, form="onnx", allow_pickle=True)
+
+
+def test_a_folder_that_is_called_like_a_file_ends_with_a_slash(artifact: Any, tmp_path: Path) -> None:
+    Path(artifact.uri.removeprefix("file://")).rename(tmp_path / "churn.onnx")
+    for read in (
+        lambda uri: fetch(uri, artifact.digest, tmp_path / "copy"),
+        lambda uri: read_manifest(uri, artifact.digest),
+    ):
+        assert read(f"file://{tmp_path}/churn.onnx/").format == "skops"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 SUPPORT = Path(__file__).parent / "support"
 sys.path[:0] = [str(SUPPORT), str(SUPPORT.parents[2] / "hack"), str(SUPPORT.parents[2] / "hack/demo")]
 
-from build import OUT, data, lake, raise_cluster, trained  # noqa: E402  found by the line above
+from build import OUT, data, lake, lone, raise_cluster, trained  # noqa: E402  found by the line above
 from churndemo import bento  # noqa: E402
 from cluster import providers  # noqa: E402
 from cluster.settings import Cluster  # noqa: E402
@@ -48,6 +48,7 @@ def town() -> Iterator[Town]:
         name: {"artifact": {"uri": f"http://lake.lake/{name}", "digest": digest}}
         for name, (_, digest) in (("plain", plain), ("boosted", boosted))
     }
+    town.sources["lone"] = lone("plain", plain[0])
     bad = hostile(OUT)
     town.hostile = {name: one.reason for name, one in bad.items()}
     for name, one in bad.items():

@@ -90,6 +90,15 @@ async def test_rows_are_counted_where_the_model_asks_for_it(place: Place) -> Non
     assert sum(sums["predictions"]["score"]) == sums["rows"]
 
 
+async def test_a_lone_file_is_served_as_it_is(place: Place) -> None:
+    """No manifest: the graph itself says its columns and classes."""
+    place.town.apply(place.model("lone", serving=QUICK | {"resources": SMALL}))
+    await asyncio.to_thread(place.champion, "churn-1")
+    async with place.users() as traffic:
+        await traffic.more(50)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+
+
 def test_a_hostile_file_is_refused_unopened_and_the_version_says_why(place: Place) -> None:
     town, namespace = place.town, place.namespace
     town.apply(*[place.model(name, name=name, serving=QUICK | {"resources": SMALL}) for name in town.hostile])

@@ -7,12 +7,14 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from assay_artifact.lone import Description, numbers, undescribed
 from assay_artifact.manifest import Feature, FeatureType, Label, Task
 from assay_artifact.table import is_null
 
 Kinds = Mapping[str, FeatureType]
+NUMBER: FeatureType = "number"
 TEXT = "OSU"  # numpy's kinds that hold texts
 ANYTHING = {"FunctionTransformer", "FeatureUnion", "HashingVectorizer", "FeatureHasher", "DictVectorizer"}
 
@@ -52,8 +54,7 @@ def _names(estimator: Any) -> list[str]:
 def _kinds(step: Any, names: Sequence[str]) -> Kinds:
     """What is in each of some columns, by the first step that they meet; what it drops is left out."""
     if isinstance(step, Pipeline):
-        steps = [each for _, each in step.steps if each is not None and not isinstance(each, str)]
-        return _kinds(steps[0], names)
+        return _kinds(next(each for _, each in step.steps if not _passes(each)), names)
     if isinstance(step, ColumnTransformer):
         return _routed(step, names)
     return dict(zip(names, _seen(step, names), strict=True))
@@ -63,14 +64,20 @@ def _routed(transformer: ColumnTransformer, names: Sequence[str]) -> Kinds:
     kinds: dict[str, FeatureType] = {}
     for _, step, columns in transformer.transformers_:
         there = list(_picked(columns, names))
-        if not isinstance(step, str):
-            found = _kinds(step, there)
-        else:
-            found = {} if step == "drop" else dict.fromkeys(there, "number")
+        if isinstance(step, str) and step == "drop":
+            continue
+        found = dict.fromkeys(there, NUMBER) if _passes(step) else _kinds(step, there)
         if twice := [name for name in found if kinds.get(name, found[name]) != found[name]]:
             raise undescribed(f"columns {twice[:10]} are read as texts and as numbers")
         kinds |= found
     return {name: kinds[name] for name in names if name in kinds}
+
+
+def _passes(step: Any) -> bool:
+    """Say whether a step leaves its columns as they are; what learns from them then wants numbers."""
+    return (
+        step is None or isinstance(step, str) or (isinstance(step, FunctionTransformer) and step.func is None)
+    )
 
 
 def _picked(columns: Any, names: Sequence[str]) -> Iterator[str]:

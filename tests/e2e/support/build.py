@@ -1,6 +1,7 @@
 """Bring a town up: cluster, images, Assay, and a lake with data and two trained versions."""
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -69,6 +70,15 @@ def trained(name: str, algorithm: str, features: dict[str, list[str]] | None) ->
         subprocess.run([sys.executable, "-m", "assay_training"], check=True, env=env)
     artifact = json.loads(told.read_text())["artifact"]
     return Path(artifact["uri"].removeprefix("file://")), artifact["digest"]
+
+
+def lone(name: str, folder: Path) -> dict[str, Any]:
+    """Return the graph in a trained version's folder as a source of its own: a file without a manifest."""
+    content = (folder / "model.onnx").read_bytes()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return {
+        "artifact": {"uri": f"http://{LAKE}.{LAKE}/{name}/model.onnx", "digest": digest, "format": "ONNX"}
+    }
 
 
 def lake(folders: dict[str, Path], image: str) -> list[dict[str, Any]]:
