@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from assay_artifact import archive
 from assay_artifact.errors import ArtifactError, reading
 from assay_artifact.manifest import MANIFEST, Feature, File, Format, Label, Manifest, Task
@@ -68,16 +70,7 @@ def fetch(uri: str, digest: str, into: Path, *, allow_pickle: bool = False) -> M
     into.mkdir(parents=True, exist_ok=True)
     path = into / f"model{ending}"
     file = _copied(uri, digest, path)
-    name = PurePosixPath(urlsplit(uri).path).stem
-    described = _described(path, form)
-    manifest = Manifest(
-        model=name,
-        version=f"{name}-{file.sha256[:8]}",
-        format=form,
-        file=path.name,
-        files={path.name: file},
-        **described._asdict(),
-    )
+    manifest = _manifest(PurePosixPath(urlsplit(uri).path).stem, path.name, file, _described(path, form))
     (into / MANIFEST).write_bytes(manifest.to_bytes())
     return manifest
 
@@ -100,6 +93,22 @@ def _copied(uri: str, digest: str, path: Path) -> File:
     if f"sha256:{found}" != digest:
         raise ArtifactError("DigestMismatch", f"{uri} has digest sha256:{found}, expected {digest}")
     return File(sha256=found, bytes=size)
+
+
+def _manifest(name: str, file: str, content: File, described: Description) -> Manifest:
+    try:
+        return Manifest(
+            model=name,
+            version=f"{name}-{content.sha256[:8]}",
+            format=FORMATS[PurePosixPath(file).suffix],
+            file=file,
+            files={file: content},
+            **described._asdict(),
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "what it says"
+        raise undescribed(f"{file}: {where}: {first['msg']}") from None
 
 
 def _described(path: Path, form: Format) -> Description:

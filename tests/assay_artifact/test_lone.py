@@ -216,7 +216,18 @@ def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
+def told(**metadata: str) -> bytes:
+    content = to_onnx(forest(), MATRIX[:1], options={id(forest()): {"zipmap": False}})
+    helper.set_model_props(content, metadata)
+    return bytes(content.SerializeToString())
+
+
 SILENT: list[Any] = [
+    pytest.param("m.onnx", lambda: told(feature_names='["a", "a", "b"]'), "'a'. are listed twice", id="twin"),
+    pytest.param("m.onnx", lambda: told(feature_names='["a"]'), "are 1, the input has 3", id="too few names"),
+    pytest.param("m.onnx", lambda: told(feature_names="a,b,c"), "no list in JSON", id="names in no list"),
+    pytest.param("m.onnx", lambda: told(classes='[["a"], {}]'), "classes", id="classes that are no values"),
+    pytest.param("m.onnx", lambda: told(classes='["a"]'), "1 classes, but .* 2 columns", id="few classes"),
     pytest.param("m.onnx", softmax, "'y' of float .* neither a label", id="scores without labels"),
     pytest.param("m.onnx", lambda: softmax(rows=(None, None)), "'x' has shape", id="any number of columns"),
     pytest.param("m.onnx", lambda: softmax(rows=(None, 3, 8, 8)), "'x' has shape", id="pictures"),
