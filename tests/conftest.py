@@ -1,14 +1,19 @@
-"""What all tests share: examples, a PostgreSQL of their own, and which of them take long.
+"""What all tests share: examples, a PostgreSQL and an S3 of their own, and which of them take long.
 
 Those that do are marked by where they are: kills, trainings, simulations, real clusters.
 """
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 import tempfile
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -97,3 +102,44 @@ def postgres(postgres_folder: str, postgres_control: Callable[..., None]) -> Ite
     postgres_control("start")
     yield f"postgresql://assay@/postgres?host={postgres_folder}"
     postgres_control("-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[dict[str, str]]:
+    """The environment of who may use a server that speaks S3."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
+    )
+    while server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    yield {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "a-secret-access-key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server: dict[str, str]) -> Any:
+    """A client of that server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import boto3  # noqa: PLC0415  (it warns of its own age)
+
+        return boto3.client(
+            "s3",
+            endpoint_url=s3_server["AWS_ENDPOINT_URL"],
+            aws_access_key_id=s3_server["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=s3_server["AWS_SECRET_ACCESS_KEY"],
+            region_name=s3_server["AWS_DEFAULT_REGION"],
+        )

@@ -2,12 +2,8 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 import sys
-import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,41 +24,10 @@ except ArtifactError as error:
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[dict[str, str]]:
-    """The environment of a server with a bucket `models`."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
-    )
-    while server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            time.sleep(0.05)
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "somebody",
-        "AWS_SECRET_ACCESS_KEY": "something",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    bucket(environment).create_bucket(Bucket="models")
-    yield environment
-    server.terminate()
-    server.wait()
-
-
-def bucket(environment: dict[str, str]) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import boto3  # noqa: PLC0415  (it warns of its own age)
-
-        return boto3.client(
-            "s3", endpoint_url=environment["AWS_ENDPOINT_URL"], aws_access_key_id="somebody",
-            aws_secret_access_key="something", region_name="us-east-1",
-        )  # fmt: skip
+def s3(s3_server: dict[str, str], s3_client: Any) -> dict[str, str]:
+    """The environment of an S3 server with a bucket `models`."""
+    s3_client.create_bucket(Bucket="models")
+    return s3_server
 
 
 def said(environment: dict[str, str], uri: str, digest: str, into: Path) -> str:
@@ -76,9 +41,9 @@ def said(environment: dict[str, str], uri: str, digest: str, into: Path) -> str:
 
 
 def test_a_lone_file_and_a_folder_are_opened_from_a_bucket(
-    churn: Any, artifact: Any, s3: dict[str, str], tmp_path: Path
+    churn: Any, artifact: Any, s3: dict[str, str], s3_client: Any, tmp_path: Path
 ) -> None:
-    client, content = bucket(s3), skops.io.dumps(churn.fitted("logistic"))
+    client, content = s3_client, skops.io.dumps(churn.fitted("logistic"))
     client.put_object(Bucket="models", Key="churn-7.skops", Body=content)
     for path in Path(artifact.uri.removeprefix("file://")).iterdir():
         client.upload_file(str(path), "models", f"churn-7/{path.name}")

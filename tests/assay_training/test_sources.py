@@ -2,16 +2,12 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pandas
 import pytest
 import sqlalchemy
@@ -24,7 +20,6 @@ from assay_training.spec import Data, Job
 
 Make = Callable[..., Job]
 SQL = {"urlSecretRef": {"name": "warehouse"}, "query": "SELECT * FROM churn WHERE state <> 'X:Y';"}
-KEY = "a-secret-access-key"
 
 
 def run(job: Job, log: Path, **environment: str) -> tuple[dict[str, Any], str]:
@@ -138,51 +133,18 @@ def test_postgresql_serves_rows_and_refuses_wrong_passwords(
     assert not report["ok"]
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def s3() -> Iterator[dict[str, str]]:
+def s3(s3_server: dict[str, str], s3_client: Any) -> dict[str, str]:
     """The environment of an S3 server with a bucket `lake`."""
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
-    )
-    while server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            time.sleep(0.05)
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "somebody",
-        "AWS_SECRET_ACCESS_KEY": KEY,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    bucket(environment).create_bucket(Bucket="lake")
-    yield environment
-    server.terminate()
-    server.wait()
-
-
-def bucket(environment: dict[str, str]) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return boto3.client(
-            "s3", endpoint_url=environment["AWS_ENDPOINT_URL"], aws_access_key_id="somebody",
-            aws_secret_access_key=KEY, region_name="us-east-1",
-        )  # fmt: skip
+    s3_client.create_bucket(Bucket="lake")
+    return s3_server
 
 
 @pytest.mark.slow
 def test_s3_gives_the_rows_and_keeps_the_artifact(
-    job: Make, file: Path, s3: dict[str, str], tmp_path: Path
+    job: Make, file: Path, s3: dict[str, str], s3_client: Any, tmp_path: Path
 ) -> None:
-    client = bucket(s3)
+    client = s3_client
     for number, rows in enumerate((slice(0, 300), slice(300, 600))):
         pandas.read_csv(file)[rows].to_csv(tmp_path / "part.csv", index=False)
         client.upload_file(str(tmp_path / "part.csv"), "lake", f"churn/{number}.csv")
@@ -193,7 +155,7 @@ def test_s3_gives_the_rows_and_keeps_the_artifact(
     assert report["artifact"]["uri"].startswith("s3://lake/artifacts/demo/churn/churn-1/")
     names = [item["Key"] for item in client.list_objects_v2(Bucket="lake", Prefix="artifacts/")["Contents"]]
     assert any(name.endswith("manifest.json") for name in names)
-    assert KEY not in printed
+    assert s3["AWS_SECRET_ACCESS_KEY"] not in printed
 
 
 @pytest.mark.slow
