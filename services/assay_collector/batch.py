@@ -80,7 +80,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed: close windows and, if asked, forget what has expired."""
+    """Time has passed: close windows or, if asked, forget what has expired."""
 
     sweep: bool = False
 

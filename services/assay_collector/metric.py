@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class Type(StrEnum):
@@ -37,7 +38,7 @@ class Aggregate(StrEnum):
     MAX = "Max"
 
 
-class Mark(NamedTuple):
+class Mark(Struct, frozen=True, order=True, array_like=True, gc=False):
     """What one unit has reached on one metric, and when what decided it happened."""
 
     value: float

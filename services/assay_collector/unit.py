@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from assay_collector.metric import Mark, Metric, Missing, Source
 
 HOUR = 3_600_000_000
@@ -32,16 +35,17 @@ class Exposure(NamedTuple):
     sound: bool
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, array_like=True, gc=False):
     """One fact about a unit, as it is kept until its Experiment is folded."""
 
     metric: int
+    key: bytes
     at: int
     value: float
     arrived: int
 
 
-class Unit(NamedTuple):
+class Unit(Struct, frozen=True, array_like=True, gc=False):
     """A unit of an Experiment: position of its arm, first exposure, and a mark for each metric."""
 
     arm: int
@@ -50,6 +54,14 @@ class Unit(NamedTuple):
     exposures: int
     excluded: int
     marks: tuple[Mark | None, ...]
+
+    def marked(self, marks: tuple[Mark | None, ...]) -> "Unit":
+        """Return the unit with other marks."""
+        return Unit(self.arm, self.first_at, self.epoch, self.exposures, self.excluded, marks)
+
+    def without(self, why: Excluded) -> "Unit":
+        """Return the unit, excluded from the analysis."""
+        return replace(self, excluded=why)
 
 
 class Patience(NamedTuple):
@@ -121,7 +133,7 @@ def observed(unit: Unit, position: int, metric: Metric, mark: Mark) -> Unit:
     new = metric.combined(marks[position], mark)
     if new is marks[position]:
         return unit
-    return Unit(*unit[:5], (*marks[:position], new, *marks[position + 1 :]))
+    return unit.marked((*marks[:position], new, *marks[position + 1 :]))
 
 
 def derived(
@@ -131,7 +143,7 @@ def derived(
     kept = (
         m if metric.source is Source.GATEWAY else None for m, metric in zip(unit.marks, metrics, strict=True)
     )
-    unit = unit._replace(marks=tuple(kept))
+    unit = unit.marked(tuple(kept))
     for position, outcome in outcomes:
         metric = metrics[position]
         if patience.admits(metric.window, unit.first_at, outcome.at, outcome.arrived):

@@ -1,25 +1,24 @@
-"""One transaction of the ledger: units are read once, changed in memory and written at the end.
+"""One transaction of the ledger: histories are read once, changed in memory and written at the end.
 
 What a unit adds to the sums of its arm is always `counted` of what is stored for it, and every change is
-written with the difference it makes. So in whatever order events come, sums equal a recount.
+taken down with the difference it makes. So in whatever order events come, sums equal a recount.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from assay_collector.experiment import Experiment
-from assay_collector.store import schema, sums
+from assay_collector.history import History
+from assay_collector.store import histories, schema, sums
 from assay_collector.store.experiments import Ref, closed_until, scopes, ticked
-from assay_collector.store.plans import unit_from, unit_row
 from assay_collector.store.rows import Row, rows_of
-from assay_collector.unit import Excluded, Patience, Unit, counted
+from assay_collector.unit import Excluded, Outcome, Patience, Unit, counted
 
 PATIENCE = Patience()
 DAY = 86_400_000_000
-FIRST = ("arm", "first_at", "epoch")  # what never changes as long as the first exposure is the same
 _REASON = {Excluded.CROSSOVER: "crossover_units", Excluded.BOT: "bot_units"}
 
 
@@ -56,24 +55,68 @@ class Book:
         everything = [e for scope in self.scopes.values() for e in scope.experiments]
         self.by_uid = {experiment.uid: experiment for experiment in everything}
         self.changes: dict[int, sums.Change] = defaultdict(sums.Change)
-        self._by_id = {experiment.id: experiment for experiment in everything}
-        self._closed = closed_until(connection, self._by_id)
-        self._stored: dict[int, dict[bytes, Unit | None]] = defaultdict(dict)
-        self._units: dict[int, dict[bytes, Unit]] = defaultdict(dict)
+        self._closed = closed_until(connection, [experiment.id for experiment in everything])
+        self._histories: dict[int, dict[bytes, History]] = defaultdict(dict)
+        self._dirty: dict[int, set[bytes]] = defaultdict(set)
+        self._firsts: dict[tuple[int, bytes], tuple[int | None, int]] = {}
+        self._waiting: list[Row] = []
 
-    def load(self, experiment: Experiment, names: Collection[bytes]) -> dict[bytes, Unit]:
-        """Return the units of an Experiment by name, these among them if they exist; change it at will."""
-        stored, units = self._stored[experiment.id], self._units[experiment.id]
-        if missing := [name for name in names if name not in stored]:
-            found = {row[1]: unit_from(row) for row in self.rows.find(schema.units, experiment.id, missing)}
-            units.update(found)
-            stored.update((name, found.get(name)) for name in missing)
-        return units
+    def load(self, model: int, names: Collection[bytes]) -> dict[bytes, History]:
+        """Return histories of a Model's units by name, these among them; an empty one is not stored."""
+        known = self._histories[model]
+        if missing := [name for name in names if name not in known]:
+            known.update(histories.found(self.rows, model, missing))
+            for name in missing:
+                if name not in known:
+                    known[name] = History({}, [])
+        return known
+
+    def kept(self, model: int, name: bytes, outcome: Outcome) -> bool:
+        """Keep an outcome of a unit that is loaded and not `spilled`; tell whether it is new."""
+        history = self._histories[model][name]
+        first = not history.outcomes
+        if not history.keep(outcome):
+            return False
+        self._dirty[model].add(name)
+        if first and not history.units:
+            self._waiting.append((self.now, model, name))
+        return True
+
+    def outcomes(self, model: int, name: bytes) -> list[Outcome]:
+        """Return all outcomes of a unit that is loaded."""
+        history = self._histories[model][name]
+        return histories.spilled(self.rows, model, name) if history.spilled else history.outcomes
+
+    def put(self, experiment: Experiment, name: bytes, unit: Unit) -> None:
+        """Change a unit that is loaded, and take down the difference that it makes."""
+        history = self._histories[experiment.model][name]
+        before = history.units.get(experiment.id)
+        history.units[experiment.id] = unit
+        self._dirty[experiment.model].add(name)
+        if before is None or before.first_at != unit.first_at:
+            stored = before.first_at if before else None
+            self._firsts[experiment.id, name] = (
+                self._firsts.get((experiment.id, name), (stored,))[0],
+                unit.first_at,
+            )
+        self._enrol(experiment, before, unit)
+        self._settle(experiment, before, unit, range(len(experiment.plan.metrics)))
+
+    def mark(self, experiment: Experiment, name: bytes, unit: Unit, position: int) -> None:
+        """Change one mark of a unit: `put`, in less time."""
+        history = self._histories[experiment.model][name]
+        before = history.units[experiment.id]
+        history.units[experiment.id] = unit
+        self._dirty[experiment.model].add(name)
+        self._settle(experiment, before, unit, (position,))
 
     def flush(self) -> bool:
-        """Write units and sums down, and tell whether any Experiment changed."""
-        for number, units in self._units.items():
-            self._write_units(self._by_id[number], units)
+        """Write histories and sums down, and tell whether any Experiment changed."""
+        for model, names in self._dirty.items():
+            known = self._histories[model]
+            histories.save(self.rows, model, {name: known[name] for name in names})
+        self._write_firsts()
+        self.rows.save(schema.waiting, self._waiting)
         if not self.changes:
             return False
         revision = ticked(self.connection)
@@ -83,37 +126,28 @@ class Book:
 
     def mismatches(self) -> dict[str, int]:
         """Return how many audits failed, by uid of the Experiment."""
-        counts = {self._by_id[number].uid: change.counters for number, change in self.changes.items()}
+        counts = {e.uid: self.changes[e.id].counters for e in self.by_uid.values() if e.id in self.changes}
         return {uid: each["audit_mismatches"] for uid, each in counts.items() if "audit_mismatches" in each}
 
-    def _write_units(self, experiment: Experiment, units: dict[bytes, Unit]) -> None:
-        stored = self._stored[experiment.id]
-        changed = [(name, unit) for name, unit in units.items() if unit is not stored[name]]
-        for name, unit in changed:
-            self._difference(experiment, stored[name], unit)
-        settled: dict[bool, list[Row]] = {True: [], False: []}
-        for name, unit in sorted(changed):  # as they lie on disk: neighbours share a page
-            before = stored[name]
-            same = before is not None and before.first_at == unit.first_at
-            settled[same].append(unit_row(experiment.id, name, unit))
-        self.rows.save(schema.units, settled[False])
-        self.rows.save(schema.units, settled[True], keep=FIRST)
+    def _write_firsts(self) -> None:
+        moved = [(e, old, name) for (e, name), (old, new) in self._firsts.items() if old not in (None, new)]
+        self.rows.drop(schema.firsts, moved)
+        fresh = [(e, new, name) for (e, name), (old, new) in self._firsts.items() if old != new]
+        self.rows.save(schema.firsts, sorted(fresh))
 
-    def _difference(self, experiment: Experiment, before: Unit | None, after: Unit) -> None:
-        change = self.changes[experiment.id]
+    def _enrol(self, experiment: Experiment, before: Unit | None, after: Unit) -> None:
         was, now = before is not None and not before.excluded, not after.excluded
         if was is not now:
-            change.units[after.arm] = change.units.get(after.arm, 0) + now - was
+            units = self.changes[experiment.id].units
+            units[after.arm] = units.get(after.arm, 0) + now - was
         if after.excluded and (before is None or not before.excluded):
-            change.count(_REASON[Excluded(after.excluded)])
-        for position, metric in enumerate(experiment.plan.metrics):
-            if was and now and before is not None and _same(before, after, position):
-                continue
-            until = self._closed.get((experiment.id, position), -1)
+            self.changes[experiment.id].count(_REASON[Excluded(after.excluded)])
+
+    def _settle(
+        self, experiment: Experiment, before: Unit | None, after: Unit, positions: Iterable[int]
+    ) -> None:
+        for position in positions:
+            metric, until = experiment.plan.metrics[position], self._closed.get((experiment.id, position), -1)
             old, new = counted(before, position, metric, until), counted(after, position, metric, until)
             if old != new:
-                change.replace((after.arm, position), old, new)
-
-
-def _same(before: Unit, after: Unit, position: int) -> bool:
-    return before.marks[position] is after.marks[position] and before.first_at == after.first_at
+                self.changes[experiment.id].replace((after.arm, position), old, new)

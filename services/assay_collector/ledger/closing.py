@@ -4,9 +4,9 @@ from sqlalchemy import Connection, select, update
 
 from assay_collector.experiment import Experiment
 from assay_collector.ledger.book import Policy
-from assay_collector.store import schema, sums
+from assay_collector.store import histories, schema, sums
 from assay_collector.store.experiments import closed_until, ticked, windowed
-from assay_collector.store.plans import unit_from
+from assay_collector.store.rows import rows_of
 from assay_collector.unit import counted
 
 STEP = 5_000  # units in one transaction
@@ -39,18 +39,18 @@ def _close(
     change: sums.Change,
     step: int,
 ) -> bool:
-    units = schema.units.c
-    within = (units.experiment == experiment.id) & (units.first_at > span[0])
-    nth = select(units.first_at).where(within, units.first_at <= span[1]).order_by(units.first_at)
+    firsts = schema.firsts.c
+    within = (firsts.experiment == experiment.id) & (firsts.first_at > span[0])
+    nth = select(firsts.first_at).where(within, firsts.first_at <= span[1]).order_by(firsts.first_at)
     bound = connection.execute(nth.offset(step - 1).limit(1)).scalar() or span[1]
-    rows = connection.execute(select(schema.units).where(within, units.first_at <= bound)).all()
-    for row in rows:
-        unit = unit_from(tuple(row))
+    names = connection.execute(select(firsts.unit).where(within, firsts.first_at <= bound)).scalars().all()
+    for history in histories.found(rows_of(connection), experiment.model, names).values():
+        unit = history.units[experiment.id]
         value = counted(unit, position, experiment.plan.metrics[position], bound)
         change.replace((unit.arm, position), None, value)
-    if rows:
+    if names:
         _advance(connection, experiment.id, position, bound)
-    return bool(rows)
+    return bool(names)
 
 
 def _advance(connection: Connection, experiment: int, position: int, bound: int) -> None:

@@ -1,14 +1,14 @@
 """Exposures: count them, enrol their units, and give new units the outcomes that waited for them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
 
 from assay_collector.batch import Answer, Exposures
 from assay_collector.experiment import Experiment
+from assay_collector.history import History
 from assay_collector.ledger.book import Book
 from assay_collector.store import schema
 from assay_collector.store.sums import Change
-from assay_collector.unit import Excluded, Exposure, Outcome, derived, enrolled, exposed, is_bot
+from assay_collector.unit import Excluded, Exposure, Unit, derived, enrolled, exposed, is_bot
 
 Once = dict[tuple[int, bytes], Exposure]  # by time and key: the same record always carries the same
 
@@ -44,24 +44,22 @@ def _expose(book: Book, experiment: Experiment, once: Once, answer: Answer) -> N
     fresh = [once[row[1], row[2]] for row in new]
     if not fresh:
         return
-    units = book.load(experiment, {exposure.unit for exposure in fresh})
-    before = {exposure.unit: units.get(exposure.unit) for exposure in fresh}
+    known = book.load(experiment.model, {exposure.unit for exposure in fresh})
     for exposure in fresh:
-        _count(book, experiment, exposure)
-    enrols = {name for name, unit in before.items() if unit is None}
-    moved = {name for name, unit in before.items() if unit and units[name].first_at < unit.first_at}
-    _derive(book, experiment, enrols, moved)
+        _count(book, experiment, known[exposure.unit], exposure)
 
 
-def _count(book: Book, experiment: Experiment, exposure: Exposure) -> None:
+def _count(book: Book, experiment: Experiment, history: History, exposure: Exposure) -> None:
     if exposure.at > book.now:  # whatever a clock says, it has happened
         exposure = exposure._replace(at=book.now)
-    units, metrics = book.load(experiment, ()), experiment.plan.metrics
-    arm, before = experiment.plan.arms.index(exposure.arm), units.get(exposure.unit)
+    metrics, name = experiment.plan.metrics, exposure.unit
+    arm, before = experiment.plan.arms.index(exposure.arm), history.units.get(experiment.id)
     unit = exposed(before, arm, exposure, metrics) if before else enrolled(arm, exposure, metrics)
     if not unit.excluded and is_bot(unit, book.now, book.policy.hourly):
-        unit = unit._replace(excluded=Excluded.BOT)
-    units[exposure.unit] = unit
+        unit = unit.without(Excluded.BOT)
+    if before is None or unit.first_at < before.first_at:
+        unit = _derived(book, experiment, name, unit, new=before is None)
+    book.put(experiment, name, unit)
     _tally(book.changes[experiment.id], arm, exposure)
 
 
@@ -73,19 +71,13 @@ def _tally(change: Change, arm: int, exposure: Exposure) -> None:
         change.count("audit_mismatches")
 
 
-def _derive(book: Book, experiment: Experiment, enrols: Collection[bytes], moved: Collection[bytes]) -> None:
-    """Attribute what is kept for units whose first exposure is new, or earlier than thought."""
-    names = (*enrols, *moved)
-    waiting: dict[bytes, list[tuple[int, Outcome]]] = defaultdict(list)
-    for _, name, metric, _, at, value, arrived in book.rows.find(schema.outcomes, experiment.model, names):
-        if (position := experiment.positions.get(metric)) is not None:
-            waiting[name].append((position, Outcome(metric, at, value, arrived)))
-    units = book.load(experiment, names)
-    for name, outcomes in waiting.items():
-        units[name] = derived(units[name], experiment.plan.metrics, outcomes, book.policy.patience)
-    if adopted := sum(_orphans(experiment, waiting[name]) for name in enrols if name in waiting):
+def _derived(book: Book, experiment: Experiment, name: bytes, unit: Unit, *, new: bool) -> Unit:
+    """Give a unit whose first exposure is new, or earlier than thought, the outcomes that are kept for it."""
+    positions = experiment.positions
+    outcomes = [outcome for outcome in book.outcomes(experiment.model, name) if outcome.metric in positions]
+    if not outcomes:
+        return unit
+    if new and (adopted := sum(outcome.arrived >= experiment.created_at for outcome in outcomes)):
         book.changes[experiment.id].count("orphan_outcomes", -adopted)
-
-
-def _orphans(experiment: Experiment, outcomes: Iterable[tuple[int, Outcome]]) -> int:
-    return sum(outcome.arrived >= experiment.created_at for _, outcome in outcomes)
+    told = [(positions[outcome.metric], outcome) for outcome in outcomes]
+    return derived(unit, experiment.plan.metrics, told, book.policy.patience)

@@ -1,37 +1,52 @@
 """Outcomes: keep them, and add them to the units that have been exposed."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from assay_collector.batch import Answer, Outcomes, Reported
 from assay_collector.experiment import Experiment
+from assay_collector.history import History
 from assay_collector.ledger.book import Book
 from assay_collector.metric import Mark
-from assay_collector.store import schema
+from assay_collector.store import histories
 from assay_collector.store.experiments import Ref, Scope
-from assay_collector.store.rows import Row
-from assay_collector.unit import Unit, observed
+from assay_collector.unit import Outcome, observed
+
+Named = tuple[bytes, Outcome]  # an outcome and the unit that it is of
 
 
 class Target(NamedTuple):
     """Where the outcomes of one metric of one Model go.
 
     Attributes:
-        latest: The newest Experiment that declares the metric.
+        metric: Its row number.
+        latest: The newest Experiment that declares it.
         live: Whether any that declares it is running.
     """
 
-    model: int
     metric: int
     latest: Experiment
     live: bool
 
 
+class Fate(Enum):
+    """What became of an outcome in one Experiment."""
+
+    APPLIED = 0
+    ORPHAN = 1
+    LATE = 2
+    STRANGER = 3
+
+
+_COUNTERS = {Fate.ORPHAN: "orphan_outcomes", Fate.LATE: "late_outcomes"}
+
+
 def record(book: Book, batch: Outcomes) -> Answer:
     """Take the outcomes of one request."""
     answer = Answer()
-    by_model: dict[Ref, list[Row]] = defaultdict(list)
+    by_model: dict[Ref, list[Named]] = defaultdict(list)
     kinds = {(reported.model, reported.metric) for reported in batch.rows}
     targets = {kind: _target(book, *kind) for kind in kinds}
     for reported in batch.rows:
@@ -43,13 +58,28 @@ def record(book: Book, batch: Outcomes) -> Answer:
             answer.late += 1
             book.changes[target.latest.id].count("late_outcomes")
         else:
-            by_model[reported.model].append(_row(book, reported, target))
-    for ref, rows in by_model.items():
-        fresh = book.rows.add_new(schema.outcomes, rows)
-        answer.duplicates += len(rows) - len(fresh)
-        answer.accepted += len(fresh)
-        _attribute(book, book.scopes[ref], fresh, answer)
+            by_model[reported.model].append((reported.unit, _outcome(book, reported, target)))
+    for ref, named in by_model.items():
+        _record(book, book.scopes[ref], named, answer)
     return answer
+
+
+def _record(book: Book, scope: Scope, named: Sequence[Named], answer: Answer) -> None:
+    known = book.load(scope.id, {name for name, _ in named})
+    fresh = [one for one in named if not known[one[0]].spilled and book.kept(scope.id, *one)]
+    if many := [one for one in named if known[one[0]].spilled]:
+        fresh += histories.add_spilled(book.rows, scope.id, many)
+    answer.duplicates += len(named) - len(fresh)
+    answer.accepted += len(fresh)
+    live = [experiment for experiment in scope.experiments if not experiment.closed]
+    if fresh:
+        for experiment in live:
+            book.changes[experiment.id].ingested = True
+    for name, outcome in fresh:
+        fates = [_attributed(book, experiment, name, known, outcome) for experiment in live]
+        if Fate.APPLIED not in fates:
+            answer.orphans += Fate.ORPHAN in fates
+            answer.late += Fate.ORPHAN not in fates and Fate.LATE in fates
 
 
 def _target(book: Book, model: Ref, name: str) -> Target | None:
@@ -58,44 +88,28 @@ def _target(book: Book, model: Ref, name: str) -> Target | None:
     if scope is None or metric is None:
         return None
     users = [experiment for experiment in scope.experiments if metric in experiment.positions]
-    return Target(scope.id, metric, users[-1], not all(e.closed for e in users)) if users else None
+    return Target(metric, users[-1], not all(e.closed for e in users)) if users else None
 
 
-def _row(book: Book, reported: Reported, target: Target) -> Row:
+def _outcome(book: Book, reported: Reported, target: Target) -> Outcome:
     at = reported.at if reported.at < book.now else book.now  # whatever a clock says, it has happened
-    return (target.model, reported.unit, target.metric, reported.key, at, reported.value, book.now)
+    return Outcome(target.metric, reported.key, at, reported.value, book.now)
 
 
-def _attribute(book: Book, scope: Scope, rows: Sequence[Row], answer: Answer) -> None:
-    live = [experiment for experiment in scope.experiments if not experiment.closed]
-    names = {row[1] for row in rows}
-    fates = [_attribute_to(book, experiment, rows, names) for experiment in live]
-    for fate in zip(*fates, strict=True):
-        answer.orphans += "applied" not in fate and "orphan" in fate
-        answer.late += "applied" not in fate and "orphan" not in fate and "late" in fate
-
-
-def _attribute_to(book: Book, experiment: Experiment, rows: Sequence[Row], names: set[bytes]) -> list[str]:
-    units = book.load(experiment, names)
-    fates = [_apply(book, experiment, units, row) for row in rows]
-    change = book.changes[experiment.id] if rows else None
-    if change is not None:
-        change.ingested = True
-        for fate, counter in (("orphan", "orphan_outcomes"), ("late", "late_outcomes")):
-            if fate in fates:
-                change.count(counter, fates.count(fate))
-    return fates
-
-
-def _apply(book: Book, experiment: Experiment, units: dict[bytes, Unit], row: Row) -> str:
-    """Add one outcome to its unit and tell what became of it: applied, orphan, late or stranger."""
-    _, name, number, _, at, value, arrived = row
-    if (position := experiment.positions.get(number)) is None:
-        return "stranger"
-    if (unit := units.get(name)) is None:
-        return "orphan"
-    metric = experiment.plan.metrics[position]
-    if not book.policy.patience.admits(metric.window, unit.first_at, at, arrived):
-        return "late"
-    units[name] = observed(unit, position, metric, Mark(value, at))
-    return "applied"
+def _attributed(
+    book: Book, experiment: Experiment, name: bytes, known: Mapping[bytes, History], outcome: Outcome
+) -> Fate:
+    """Add one outcome to its unit, and tell what became of it."""
+    if (position := experiment.positions.get(outcome.metric)) is None:
+        return Fate.STRANGER
+    unit, metric = known[name].units.get(experiment.id), experiment.plan.metrics[position]
+    if unit is not None and book.policy.patience.admits(
+        metric.window, unit.first_at, outcome.at, outcome.arrived
+    ):
+        after = observed(unit, position, metric, Mark(outcome.value, outcome.at))
+        if after is not unit:
+            book.mark(experiment, name, after, position)
+        return Fate.APPLIED
+    fate = Fate.ORPHAN if unit is None else Fate.LATE
+    book.changes[experiment.id].count(_COUNTERS[fate])
+    return fate

@@ -3,69 +3,60 @@
 What an Experiment came to, its sums and counters, stays for ever: a handful of rows.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
+from assay_collector.history import History, waiting
 from assay_collector.ledger.book import Policy
-from assay_collector.store import schema
+from assay_collector.store import histories, schema
+from assay_collector.store.experiments import held
 from assay_collector.store.profiles import forget
 from assay_collector.store.rows import Row, Rows, rows_of
 
 STEP = 2_000  # rows in one transaction
-ORPHANS = "orphans"
 
 
 def sweep(connection: Connection, policy: Policy, now: int, step: int = STEP) -> bool:
     """Forget up to about `step` rows of each kind, and tell whether there is more to forget."""
     rows = rows_of(connection)
-    return (
-        _orphans(connection, rows, now - policy.grace, step)
-        | _ids(connection, rows, now - policy.retention, step)
-        | _finished(connection, rows, now - policy.retention, step)
-        | forget(connection, now - policy.counts, step)
+    more = _ids(connection, rows, now - policy.retention, step) | forget(connection, now - policy.counts, step)
+    # one or the other: each holds Experiments, and two replicas that hold some each would wait for ever
+    return _orphans(connection, rows, now - policy.grace, step) or (
+        _finished(connection, rows, now - policy.retention, step) or more
     )
 
 
 def _orphans(connection: Connection, rows: Rows, due: int, step: int) -> bool:
     """Forget outcomes that have waited long enough for an exposure of their unit."""
-    outcomes, cursors = schema.outcomes, schema.cursors
-    since = connection.execute(select(cursors.c.at).where(cursors.c.name == ORPHANS)).scalar()
-    if since is None:
-        since = connection.execute(
-            insert(cursors).values(name=ORPHANS, at=-1).returning(cursors.c.at)
-        ).scalar_one()
-    waited = (outcomes.c.arrived > since) & (outcomes.c.arrived <= due)
-    nth = select(outcomes.c.arrived).where(waited).order_by(outcomes.c.arrived).offset(step - 1).limit(1)
-    bound = connection.execute(nth).scalar()
-    until = due if bound is None else bound
-    expired = (outcomes.c.arrived > since) & (outcomes.c.arrived <= until)
-    found = [tuple(row) for row in connection.execute(select(outcomes).where(expired))]
-    if found:
-        exposed = _exposed(connection, rows, found)
-        rows.drop(outcomes, [row[:4] for row in found if (row[0], row[1]) not in exposed])
-        connection.execute(update(cursors).where(cursors.c.name == ORPHANS).values(at=until))
-    return bound is not None
+    queue = schema.waiting
+    oldest = select(queue).where(queue.c.arrived <= due).order_by(queue.c.arrived).limit(step)
+    found: list[Row] = [tuple(row) for row in connection.execute(oldest)]
+    by_model = histories.grouped((model, name) for _, model, name in found)
+    held(connection, by_model)
+    for model, names in by_model.items():
+        known = histories.found(rows, model, names)
+        alone = {name: history for name, history in known.items() if not history.units}
+        _expired(rows, model, alone, due)
+    rows.drop(queue, found)
+    return len(found) == step
 
 
-def _exposed(connection: Connection, rows: Rows, outcomes: Sequence[Row]) -> set[tuple[int, bytes]]:
-    """Return which (model, unit) of these outcomes are in an Experiment that still has its units."""
-    by_model: dict[int, set[bytes]] = defaultdict(set)
-    for row in outcomes:
-        by_model[row[0]].add(row[1])
-    return {
-        (model, name) for model, names in by_model.items() for name in _known(connection, rows, model, names)
-    }
-
-
-def _known(
-    connection: Connection, rows: Rows, model: int, names: Collection[bytes], but: int = -1
-) -> set[bytes]:
-    columns = schema.experiments.c
-    match = (columns.model == model) & columns.folded.is_(False) & (columns.id != but)
-    ids = connection.execute(select(columns.id).where(match)).scalars().all()
-    return {row[1] for number in ids for row in rows.find(schema.units, number, tuple(names))}
+def _expired(rows: Rows, model: int, alone: Mapping[bytes, History], due: int) -> None:
+    """Forget what arrived until `due`; what came later goes on waiting."""
+    left: dict[bytes, History] = {}
+    for name, history in alone.items():
+        outcomes = histories.spilled(rows, model, name) if history.spilled else history.outcomes
+        if later := waiting(outcomes, due):
+            left[name] = history
+            rows.save(schema.waiting, [(min(outcome.arrived for outcome in later), model, name)])
+            if history.spilled:
+                gone = [outcome for outcome in outcomes if outcome.arrived <= due]
+                histories.forget_spilled(rows, model, name, gone)
+            else:
+                history.outcomes = later
+    histories.drop(rows, model, {name: history for name, history in alone.items() if name not in left})
+    histories.save(rows, model, left)
 
 
 def _ids(connection: Connection, rows: Rows, due: int, step: int) -> bool:
@@ -106,13 +97,17 @@ def _finished(connection: Connection, rows: Rows, due: int, step: int) -> bool:
 
 
 def _units(connection: Connection, rows: Rows, number: int, model: int, step: int) -> bool:
-    """Forget some units and their outcomes, and tell whether there were any."""
-    of = select(schema.units.c.unit).where(schema.units.c.experiment == number).limit(step)
-    names = connection.execute(of).scalars().all()
-    if not names:
-        return False
-    elsewhere = _known(connection, rows, model, names, but=number)
-    gone = [name for name in names if name not in elsewhere]
-    rows.drop(schema.outcomes, [row[:4] for row in rows.find(schema.outcomes, model, gone)])
-    rows.drop(schema.units, [(number, name) for name in names])
-    return True
+    """Forget some units, with their outcomes if nobody else has them, and tell whether there were any."""
+    firsts = schema.firsts
+    of: list[Row] = [
+        tuple(row)
+        for row in connection.execute(select(firsts).where(firsts.c.experiment == number).limit(step))
+    ]
+    known = histories.found(rows, model, [name for _, _, name in of])
+    for history in known.values():
+        del history.units[number]
+    gone = {name: history for name, history in known.items() if not history.units}
+    histories.drop(rows, model, gone)
+    histories.save(rows, model, {name: history for name, history in known.items() if history.units})
+    rows.drop(firsts, of)
+    return bool(of)

@@ -46,9 +46,10 @@ def transact(connection: Connection, policy: Policy, now: int, batches: Sequence
         if isinstance(batch, Counted):
             done.answers[index] = count(connection, policy, now, batch)
     for batch, answer in zip(batches, done.answers, strict=True):
-        if isinstance(batch, Tick):
+        if isinstance(batch, Tick) and batch.sweep:
+            answer.changed = sweep(connection, policy, now)
+        elif isinstance(batch, Tick):
             done.changed |= close(connection, policy, now)
-            answer.changed = batch.sweep and sweep(connection, policy, now)
     return done
 
 

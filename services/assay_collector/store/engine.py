@@ -31,14 +31,14 @@ def opened(url: str) -> Engine:
     raise ValueError(f"database URL names {backend!r}; Assay speaks sqlite and postgresql")
 
 
-def migrated(engine: Engine) -> None:
-    """Bring the schema up to date; with several replicas one does it and the others wait."""
+def migrated(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema up to `revision`; with several replicas one does it and the others wait."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection:
         _alone(connection)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def checkpointed(engine: Engine) -> None:

@@ -140,6 +140,12 @@ def _locked() -> Any:
     return wanted.order_by(experiments.c.id).with_for_update()
 
 
+def held(connection: Connection, ids: Collection[int]) -> None:
+    """Keep everybody else from the units of these Models until the commit."""
+    if ids:
+        connection.execute(_locked().where(experiments.c.model.in_(ids)))
+
+
 def known(row: Row[Any], names: dict[str, int]) -> Experiment:
     """Read a row of `experiments`."""
     plan = plan_from(row.plan)

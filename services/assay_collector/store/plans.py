@@ -1,17 +1,12 @@
-"""How a Plan and a unit's marks are written down: JSON that a person can read in the database."""
+"""How a Plan is written down: JSON that a person can read in the database."""
 
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import orjson
 
 from assay_collector.experiment import Plan
-from assay_collector.metric import Aggregate, Mark, Metric, Missing, Source, Type
-from assay_collector.unit import Unit
-
-_write = msgspec.json.Encoder().encode
-_marks = msgspec.json.Decoder(tuple[Mark | None, ...]).decode
+from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
 
 
 def plan_text(plan: Plan) -> str:
@@ -44,13 +39,3 @@ def _metric(raw: dict[str, Any]) -> Metric:
         slower_than=raw["slower_than"],
         cap=raw["cap"],
     )
-
-
-def unit_row(experiment: int, name: bytes, unit: Unit) -> tuple[Any, ...]:
-    """Write a unit as a row of `units`."""
-    return (experiment, name, *unit[:5], _write(unit.marks).decode())
-
-
-def unit_from(row: tuple[Any, ...]) -> Unit:
-    """Read a row of `units`."""
-    return Unit(row[2], row[3], row[4], row[5], row[6], _marks(row[7]))

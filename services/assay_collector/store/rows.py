@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 
 Row = tuple[Any, ...]
-Columns = tuple[str, ...]
 
 CHUNK = 512
 
@@ -24,11 +23,8 @@ class Rows(Protocol):
     def add_new(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """Insert those whose primary key is not there yet, and return them; of equal ones the first."""
 
-    def save(self, table: Table, rows: Sequence[Row], keep: Columns = ()) -> None:
-        """Insert or overwrite by primary key, all but the columns `keep`; no key may come twice.
-
-        An index is only touched if one of its columns is overwritten, whether with the same value or not.
-        """
+    def save(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert or overwrite by primary key; no key may come twice."""
 
     def find(self, table: Table, first: int, second: Sequence[bytes]) -> list[Row]:
         """Return the rows whose first column equals `first` and whose second is one of `second`."""
@@ -61,9 +57,9 @@ class SqliteRows:
         cursor.execute("RELEASE add_new")
         return list(rows)
 
-    def save(self, table: Table, rows: Sequence[Row], keep: Columns = ()) -> None:
-        """Insert or overwrite."""
-        self._cursor.executemany(_insert(table) + _overwrite(table, keep), rows)
+    def save(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert or overwrite: these tables have no other index, so REPLACE goes to its page once."""
+        self._cursor.executemany(_insert(table, "REPLACE"), rows)
 
     def find(self, table: Table, first: int, second: Sequence[bytes]) -> list[Row]:
         """Look up by the head of the primary key."""
@@ -95,10 +91,10 @@ class PostgresRows:
         new = set(self._cursor.execute(statement, _columns(rows)).fetchall())
         return [row for row in rows if _taken(new, row[:width])]
 
-    def save(self, table: Table, rows: Sequence[Row], keep: Columns = ()) -> None:
+    def save(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert or overwrite."""
         if rows:
-            self._cursor.execute(_insert_arrays(table) + _overwrite(table, keep), _columns(rows))
+            self._cursor.execute(_insert_arrays(table) + _overwrite(table), _columns(rows))
 
     def find(self, table: Table, first: int, second: Sequence[bytes]) -> list[Row]:
         """Look up by the head of the primary key."""
@@ -145,16 +141,15 @@ def _key(table: Table) -> tuple[str, ...]:
 
 
 @cache
-def _insert(table: Table) -> str:
+def _insert(table: Table, verb: str = "INSERT") -> str:
     marks = ", ".join("?" for _ in table.columns)
-    return f"INSERT INTO {table.name} ({', '.join(_names(table))}) VALUES ({marks})"
+    return f"{verb} INTO {table.name} ({', '.join(_names(table))}) VALUES ({marks})"
 
 
 @cache
-def _overwrite(table: Table, keep: Columns) -> str:
-    kept = (*_key(table), *keep)
-    news = ", ".join(f"{name} = excluded.{name}" for name in _names(table) if name not in kept)
-    return f" ON CONFLICT ({', '.join(_key(table))}) DO UPDATE SET {news}"
+def _overwrite(table: Table) -> str:
+    news = ", ".join(f"{name} = excluded.{name}" for name in _names(table) if name not in _key(table))
+    return f" ON CONFLICT ({', '.join(_key(table))}) DO {f'UPDATE SET {news}' if news else 'NOTHING'}"
 
 
 @cache

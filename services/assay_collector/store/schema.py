@@ -1,7 +1,7 @@
 """The tables. Times are microseconds since 1970; small numbers stand for uids, models and metric names.
 
-`units` and `outcomes` are clustered by unit, so that an event touches one page of each; `exposures` is
-clustered by time, so that remembering ids only ever appends. The migrations make the same; a test compares.
+`histories` is clustered by unit, so that an event touches one page whatever it is; `exposures`, `firsts` and
+`waiting` are clustered by time, so that they only ever append. The migrations make the same; a test compares.
 """
 
 from sqlalchemy import (
@@ -103,22 +103,25 @@ exposures = Table(
     sqlite_with_rowid=False,
 )
 
-units = Table(
-    "units",
+histories = Table(
+    "histories",
     metadata,
-    Column("experiment", Integer, primary_key=True),
+    Column("model", Integer, primary_key=True),
     Column("unit", LargeBinary, primary_key=True),
-    Column("arm", SmallInteger, nullable=False),
-    Column("first_at", BigInteger, nullable=False),
-    Column("epoch", Integer, nullable=False),
-    Column("exposures", BigInteger, nullable=False),
-    Column("excluded", SmallInteger, nullable=False),
-    Column("marks", Text, nullable=False),  # JSON: for each metric [value, at] or null
-    Index("units_by_first_exposure", "experiment", "first_at"),
+    Column("state", LargeBinary, nullable=False),  # MessagePack of history.History
     sqlite_with_rowid=False,
 )
 
-outcomes = Table(
+firsts = Table(  # the units of an Experiment, in the order of their first exposures
+    "firsts",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("first_at", BigInteger, primary_key=True),
+    Column("unit", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+outcomes = Table(  # of the few units that have too many for their history
     "outcomes",
     metadata,
     Column("model", Integer, primary_key=True),
@@ -128,15 +131,16 @@ outcomes = Table(
     Column("at", BigInteger, nullable=False),
     Column("value", Double, nullable=False),
     Column("arrived", BigInteger, nullable=False),
-    Index("outcomes_by_arrival", "arrived"),
     sqlite_with_rowid=False,
 )
 
-cursors = Table(  # how far the sweeper has come
-    "cursors",
+waiting = Table(  # units with outcomes that nobody has exposed yet, since when
+    "waiting",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("at", BigInteger, nullable=False),
+    Column("arrived", BigInteger, primary_key=True),
+    Column("model", Integer, primary_key=True),
+    Column("unit", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 clock = Table(

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from assay_collector.store import schema, sums
-from assay_collector.store.plans import plan_from, unit_from
+from assay_collector.store import histories, schema, sums
+from assay_collector.store.plans import plan_from
+from assay_collector.store.rows import rows_of
 from assay_collector.unit import Excluded
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,12 +59,12 @@ def _arms(connection: Connection, experiment: int, plan: str) -> dict[str, Any]:
 
 def unit(connection: Connection, uid: str, name: bytes) -> dict[str, Any] | None:
     """Return what is known of one unit in an Experiment, by its pseudonym."""
-    experiments, units = schema.experiments.c, schema.units
-    joined = select(units, experiments.plan).join(schema.experiments, experiments.id == units.c.experiment)
-    row = connection.execute(joined.where((experiments.uid == uid) & (units.c.unit == name))).first()
-    if row is None:
+    columns = schema.experiments.c
+    row = connection.execute(select(columns.id, columns.model, columns.plan).where(columns.uid == uid)).first()
+    history = row and histories.found(rows_of(connection), row.model, [name]).get(name)
+    if row is None or history is None or row.id not in history.units:
         return None
-    plan, known = plan_from(row.plan), unit_from(tuple(row))
+    plan, known = plan_from(row.plan), history.units[row.id]
     marks = zip(plan.metrics, known.marks, strict=True)
     return {
         "unit": name.hex(),
