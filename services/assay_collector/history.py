@@ -1,6 +1,6 @@
-"""Everything that is known of one unit of a Model: where it is enrolled, and its outcomes. One row of the store.
+"""Everything that is known of one unit of a Model: where it is enrolled, and its outcomes.
 
-An event of a unit thus reads and writes one place on disk, however many units there are.
+It is one row of the store, so an event reads and writes one place on disk, however many units there are.
 """
 
 from collections.abc import Iterable

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from assay_collector import history
+
 Make = Callable[..., dict[str, Any]]
 
 ROUNDS = int(os.environ.get("ASSAY_KILL_ROUNDS", "3"))
@@ -139,7 +141,8 @@ def test_kill_9_of_the_collector_under_load_loses_nothing_and_counts_nothing_twi
 
 def stored(process: Any) -> tuple[int, str]:
     connection = sqlite3.connect(process.tokens.parent / "collector.db")
-    number = connection.execute("SELECT count(*) FROM outcomes").fetchone()[0]
+    states = [history.read(state) for (state,) in connection.execute("SELECT state FROM histories")]
+    spilled = connection.execute("SELECT count(*) FROM outcomes").fetchone()[0]
     check = connection.execute("PRAGMA integrity_check").fetchone()[0]
     connection.close()
-    return number, check
+    return spilled + sum(len(state.outcomes) for state in states), check

@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from assay_collector.batch import Batch, Declared, Exposures, Outcomes, Reported, Tick
 from assay_collector.experiment import Plan
+from assay_collector.history import KEPT
 from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import transact
 from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.store import histories
 from assay_collector.store.experiments import Progress
 from assay_collector.store.schema import clock, metadata
 from assay_collector.store.summary import summary
@@ -119,11 +122,18 @@ def counted(engine: Engine) -> dict[str, dict[str, tuple[int, float, float]]]:
     }
 
 
+@pytest.mark.parametrize("kept", [pytest.param(KEPT, id="few"), pytest.param(1, id="in rows of their own")])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events, st.randoms(use_true_random=False), st.integers(1, 8))
 def test_sums_equal_a_recount_in_any_order_with_any_repetition(
-    ledger: Any, happened: list[Seen | Told], dice: Any, group: int
+    ledger: Any, kept: int, happened: list[Seen | Told], dice: Any, group: int
 ) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(histories, "KEPT", kept)
+        recounted(ledger, happened, dice, group)
+
+
+def recounted(ledger: Any, happened: list[Seen | Told], dice: Any, group: int) -> None:
     engine = ledger.engine
     metadata.drop_all(engine)
     metadata.create_all(engine)

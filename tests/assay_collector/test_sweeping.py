@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from assay_collector import history
 from assay_collector.batch import Declared, Exposures, Outcomes, Reported
 from assay_collector.experiment import Plan
 from assay_collector.ledger.book import Policy
 from assay_collector.ledger.sweeping import sweep
 from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.store import schema
 from assay_collector.store.experiments import Progress
 from assay_collector.unit import Exposure
 
@@ -57,6 +59,13 @@ def rows(ledger: Any, table: str) -> int:
     )
 
 
+def kept(ledger: Any) -> int:
+    """How many outcomes are kept, in histories or in rows of their own."""
+    stored = select(schema.histories.c.state)
+    states = ledger.read(lambda connection: connection.execute(stored).scalars().all())
+    return rows(ledger, "outcomes") + sum(len(history.read(state).outcomes) for state in states)
+
+
 def swept(ledger: Any, step: int = 3) -> int:
     """Sweep until nothing is left to forget, and return how many steps that took."""
     for number in range(100):
@@ -77,18 +86,20 @@ def test_orphans_are_forgotten_after_the_grace_time_and_attributed_outcomes_are_
     ledger(declared(), seen(ledger, 0, 1, 2), told(ledger, *range(10)))
     ledger.now += 100 * SECOND - 1
     swept(ledger)
-    assert rows(ledger, "outcomes") == 10
+    assert kept(ledger) == 10
     ledger.now += 1
     swept(ledger)
-    assert rows(ledger, "outcomes") == 3
+    assert (kept(ledger), rows(ledger, "waiting")) == (3, 0)
     assert ledger.summary()["checks"]["orphanOutcomes"] == 7
 
 
 @pytest.mark.usefixtures("policy")
 def test_the_sweeper_looks_at_nothing_twice(ledger: Any) -> None:
-    ledger(declared(), seen(ledger, *range(10)), told(ledger, *range(10)))
+    ledger(declared(), told(ledger, *range(10)))
+    ledger(seen(ledger, *range(9)))
     ledger.now += 100 * SECOND
     assert swept(ledger) > 0
+    assert kept(ledger) == 9
     assert swept(ledger) == 0
 
 
@@ -113,7 +124,9 @@ def test_a_finished_experiment_is_folded_into_its_sums(ledger: Any) -> None:
     before = ledger.summary()
     ledger.now += 1_000 * SECOND
     assert swept(ledger) >= 4
-    assert [rows(ledger, table) for table in ("units", "outcomes", "exposures", "windows")] == [0, 0, 0, 0]
+    assert not any(
+        rows(ledger, table) for table in ("histories", "firsts", "outcomes", "exposures", "windows")
+    )
     assert ledger.summary() == before
     assert ledger.one(seen(ledger, 1)).unknown == 1
 
@@ -125,7 +138,7 @@ def test_folding_leaves_the_outcomes_of_units_that_the_next_experiment_has(ledge
     ledger(seen(ledger, 2, uid="exp-2"))
     ledger.now += 1_000 * SECOND
     swept(ledger)
-    assert rows(ledger, "outcomes") == 1
+    assert kept(ledger) == 1
     assert ledger.summary("exp-2")["arms"]["control"]["metrics"]["retained"]["sum"] == 1
 
 
@@ -134,4 +147,37 @@ def test_a_running_experiment_keeps_its_units_for_ever(ledger: Any) -> None:
     ledger(declared(), seen(ledger, *range(10)))
     ledger.now += 1_000_000 * SECOND
     swept(ledger)
-    assert rows(ledger, "units") == 10
+    assert rows(ledger, "histories") == 10
+
+
+def many(ledger: Any, unit: int, ids: range) -> Outcomes:
+    """Outcomes of one unit, with these ids."""
+    name, now = bytes([unit]) * 16, ledger.now
+    return Outcomes([Reported(("demo", "churn"), name, "retained", bytes([n]) * 16, now, 1.0) for n in ids])
+
+
+@pytest.mark.usefixtures("policy")
+@pytest.mark.parametrize("number", [3, 50])
+def test_of_a_unit_that_nobody_has_exposed_what_came_early_is_forgotten_first(
+    ledger: Any, number: int
+) -> None:
+    ledger(declared(), many(ledger, 1, range(number)))
+    ledger.now += 60 * SECOND
+    ledger(many(ledger, 1, range(number - 1, number + 2)))
+    assert kept(ledger) == number + 2
+    ledger.now += 60 * SECOND
+    swept(ledger)
+    assert kept(ledger) == 2
+    ledger.now += 60 * SECOND
+    swept(ledger)
+    assert (kept(ledger), rows(ledger, "histories"), rows(ledger, "waiting")) == (0, 0, 0)
+
+
+@pytest.mark.usefixtures("policy")
+def test_folding_forgets_the_rows_of_units_with_many_outcomes(ledger: Any) -> None:
+    ledger(declared(), seen(ledger, 1, 2), many(ledger, 1, range(50)), told(ledger, 2))
+    assert (rows(ledger, "outcomes"), kept(ledger)) == (50, 51)
+    ledger(declared(closed=True))
+    ledger.now += 1_000 * SECOND
+    swept(ledger)
+    assert (kept(ledger), rows(ledger, "histories")) == (0, 0)

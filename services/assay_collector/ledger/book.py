@@ -108,7 +108,8 @@ class Book:
         before = history.units[experiment.id]
         history.units[experiment.id] = unit
         self._dirty[experiment.model].add(name)
-        self._settle(experiment, before, unit, (position,))
+        if not unit.excluded:
+            self._settle(experiment, before, unit, (position,))
 
     def flush(self) -> bool:
         """Write histories and sums down, and tell whether any Experiment changed."""

@@ -20,7 +20,9 @@ STEP = 2_000  # rows in one transaction
 def sweep(connection: Connection, policy: Policy, now: int, step: int = STEP) -> bool:
     """Forget up to about `step` rows of each kind, and tell whether there is more to forget."""
     rows = rows_of(connection)
-    more = _ids(connection, rows, now - policy.retention, step) | forget(connection, now - policy.counts, step)
+    more = _ids(connection, rows, now - policy.retention, step) | forget(
+        connection, now - policy.counts, step
+    )
     # one or the other: each holds Experiments, and two replicas that hold some each would wait for ever
     return _orphans(connection, rows, now - policy.grace, step) or (
         _finished(connection, rows, now - policy.retention, step) or more

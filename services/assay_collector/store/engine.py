@@ -11,7 +11,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 CACHE_KIB = 65_536
-CHECKPOINT_PAGES = 16_384  # of the log, at which a commit copies what `checkpointed` has not copied yet
+PAGE = 2_048
+CHECKPOINT_PAGES = 65_536  # of the log, at which a commit copies what `checkpointed` has not copied yet
 BUSY_SECONDS = 30
 SQLITE_SINCE = (3, 35)  # ON CONFLICT with RETURNING
 
@@ -72,12 +73,13 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     for pragma in (
+        f"page_size = {PAGE}",  # an event changes one row, a commit writes whole pages
         "journal_mode = WAL",
         "synchronous = FULL",  # in WAL mode: fsync at every commit, which NORMAL does not
         f"cache_size = -{CACHE_KIB}",
         f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         "temp_store = MEMORY",
-        "journal_size_limit = 134217728",
+        f"journal_size_limit = {CHECKPOINT_PAGES * PAGE}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

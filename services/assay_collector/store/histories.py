@@ -1,7 +1,7 @@
 """Histories in the store: a row for each unit of a Model, and rows of outcomes for those that have many."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from assay_collector.history import KEPT, History, read, write
 from assay_collector.store import schema

@@ -6,6 +6,7 @@ columns come from the schema, values are always bound.
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 Row = tuple[Any, ...]
 
 CHUNK = 512
+TOGETHER = 32
 
 
 class Rows(Protocol):
@@ -40,7 +42,7 @@ def rows_of(connection: Connection) -> Rows:
 
 
 class SqliteRows:
-    """A statement a row: there is no network to save, and the number of changes tells new from old."""
+    """Short statements: there is no network to save, and the number of changes tells new from old."""
 
     def __init__(self, cursor: Any) -> None:
         """Take a cursor of sqlite3."""
@@ -58,8 +60,15 @@ class SqliteRows:
         return list(rows)
 
     def save(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert or overwrite: these tables have no other index, so REPLACE goes to its page once."""
-        self._cursor.executemany(_insert(table, "REPLACE"), rows)
+        """Insert or overwrite: these tables have no other index, so REPLACE goes to its page once.
+
+        Some rows a statement: every one that ends hands the interpreter to another thread.
+        """
+        whole = len(rows) - len(rows) % TOGETHER
+        for start in range(0, whole, TOGETHER):
+            some = rows[start : start + TOGETHER]
+            self._cursor.execute(_insert(table, "REPLACE", TOGETHER), tuple(chain.from_iterable(some)))
+        self._cursor.executemany(_insert(table, "REPLACE"), rows[whole:])
 
     def find(self, table: Table, first: int, second: Sequence[bytes]) -> list[Row]:
         """Look up by the head of the primary key."""
@@ -141,9 +150,9 @@ def _key(table: Table) -> tuple[str, ...]:
 
 
 @cache
-def _insert(table: Table, verb: str = "INSERT") -> str:
-    marks = ", ".join("?" for _ in table.columns)
-    return f"{verb} INTO {table.name} ({', '.join(_names(table))}) VALUES ({marks})"
+def _insert(table: Table, verb: str = "INSERT", rows: int = 1) -> str:
+    marks = f"({', '.join('?' for _ in table.columns)})"
+    return f"{verb} INTO {table.name} ({', '.join(_names(table))}) VALUES {', '.join([marks] * rows)}"
 
 
 @cache

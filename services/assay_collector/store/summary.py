@@ -60,7 +60,9 @@ def _arms(connection: Connection, experiment: int, plan: str) -> dict[str, Any]:
 def unit(connection: Connection, uid: str, name: bytes) -> dict[str, Any] | None:
     """Return what is known of one unit in an Experiment, by its pseudonym."""
     columns = schema.experiments.c
-    row = connection.execute(select(columns.id, columns.model, columns.plan).where(columns.uid == uid)).first()
+    row = connection.execute(
+        select(columns.id, columns.model, columns.plan).where(columns.uid == uid)
+    ).first()
     history = row and histories.found(rows_of(connection), row.model, [name]).get(name)
     if row is None or history is None or row.id not in history.units:
         return None
