@@ -38,6 +38,9 @@ class Aggregate(StrEnum):
     MAX = "Max"
 
 
+_PROPORTION = Type.PROPORTION  # a member's look-up by name takes longer than what is done with it
+
+
 class Mark(Struct, frozen=True, order=True, array_like=True, gc=False):
     """What one unit has reached on one metric, and when what decided it happened."""
 
@@ -66,8 +69,8 @@ class Metric:
 
     def shaped(self, mark: Mark | None) -> float:
         """Return what a unit with this mark adds to the sum."""
-        value = mark.value if mark else 0.0
-        if self.type is Type.PROPORTION:
+        value = 0.0 if mark is None else mark.value
+        if self.type is _PROPORTION:
             return 1.0 if value else 0.0
         return value if self.cap is None else min(value, self.cap)
 

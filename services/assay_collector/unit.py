@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from assay_collector.metric import Mark, Metric, Missing, Source
 
 HOUR = 3_600_000_000
+_IGNORE = Missing.IGNORE
 
 
 class Excluded(IntEnum):
@@ -159,7 +160,7 @@ def counted(unit: Unit | None, position: int, metric: Metric, closed_until: int)
     if unit is None or unit.excluded:
         return None
     mark = unit.marks[position]
-    if metric.missing is Missing.IGNORE:
+    if metric.missing is _IGNORE:
         return None if mark is None else metric.shaped(mark)
     if metric.window is not None and unit.first_at > closed_until:
         return None

@@ -71,16 +71,17 @@ class Book:
                     known[name] = History({}, [])
         return known
 
-    def kept(self, model: int, name: bytes, outcome: Outcome) -> bool:
-        """Keep an outcome of a unit that is loaded and not `spilled`; tell whether it is new."""
-        history = self._histories[model][name]
-        first = not history.outcomes
-        if not history.keep(outcome):
-            return False
-        self._dirty[model].add(name)
-        if first and not history.units:
-            self._waiting.append((self.now, model, name))
-        return True
+    def keep(self, model: int, named: Iterable[tuple[bytes, Outcome]]) -> list[tuple[bytes, Outcome]]:
+        """Keep outcomes of units that are loaded and not `spilled`, and return those that are new."""
+        known, dirty, new = self._histories[model], self._dirty[model], []
+        for name, outcome in named:
+            history = known[name]
+            if not history.outcomes and not history.units:
+                self._waiting.append((self.now, model, name))
+            if history.keep(outcome):
+                dirty.add(name)
+                new.append((name, outcome))
+        return new
 
     def outcomes(self, model: int, name: bytes) -> list[Outcome]:
         """Return all outcomes of a unit that is loaded."""
@@ -108,8 +109,7 @@ class Book:
         before = history.units[experiment.id]
         history.units[experiment.id] = unit
         self._dirty[experiment.model].add(name)
-        if not unit.excluded:
-            self._settle(experiment, before, unit, (position,))
+        self._settle(experiment, before, unit, (position,))
 
     def flush(self) -> bool:
         """Write histories and sums down, and tell whether any Experiment changed."""
@@ -147,8 +147,9 @@ class Book:
     def _settle(
         self, experiment: Experiment, before: Unit | None, after: Unit, positions: Iterable[int]
     ) -> None:
+        metrics, closed = experiment.plan.metrics, self._closed
         for position in positions:
-            metric, until = experiment.plan.metrics[position], self._closed.get((experiment.id, position), -1)
+            metric, until = metrics[position], closed.get((experiment.id, position), -1)
             old, new = counted(before, position, metric, until), counted(after, position, metric, until)
             if old != new:
                 self.changes[experiment.id].replace((after.arm, position), old, new)

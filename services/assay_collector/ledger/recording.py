@@ -2,17 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import IntEnum
 from typing import NamedTuple
 
 from assay_collector.batch import Answer, Outcomes, Reported
 from assay_collector.experiment import Experiment
-from assay_collector.history import History
 from assay_collector.ledger.book import Book
 from assay_collector.metric import Mark
 from assay_collector.store import histories
 from assay_collector.store.experiments import Ref, Scope
-from assay_collector.unit import Outcome, observed
+from assay_collector.unit import Outcome, Unit, observed
 
 Named = tuple[bytes, Outcome]  # an outcome and the unit that it is of
 
@@ -31,7 +30,7 @@ class Target(NamedTuple):
     live: bool
 
 
-class Fate(Enum):
+class Fate(IntEnum):
     """What became of an outcome in one Experiment."""
 
     APPLIED = 0
@@ -40,7 +39,8 @@ class Fate(Enum):
     STRANGER = 3
 
 
-_COUNTERS = {Fate.ORPHAN: "orphan_outcomes", Fate.LATE: "late_outcomes"}
+_APPLIED, _ORPHAN, _LATE, _STRANGER = Fate  # a member's look-up by name takes longer than it seems
+_COUNTERS = {_ORPHAN: "orphan_outcomes", _LATE: "late_outcomes"}
 
 
 def record(book: Book, batch: Outcomes) -> Answer:
@@ -66,8 +66,10 @@ def record(book: Book, batch: Outcomes) -> Answer:
 
 def _record(book: Book, scope: Scope, named: Sequence[Named], answer: Answer) -> None:
     known = book.load(scope.id, {name for name, _ in named})
-    fresh = [one for one in named if not known[one[0]].spilled and book.kept(scope.id, *one)]
-    if many := [one for one in named if known[one[0]].spilled]:
+    many = [one for one in named if known[one[0]].spilled]
+    few = [one for one in named if not known[one[0]].spilled] if many else named
+    fresh = book.keep(scope.id, few)
+    if many:
         fresh += histories.add_spilled(book.rows, scope.id, many)
     answer.duplicates += len(named) - len(fresh)
     answer.accepted += len(fresh)
@@ -76,10 +78,11 @@ def _record(book: Book, scope: Scope, named: Sequence[Named], answer: Answer) ->
         for experiment in live:
             book.changes[experiment.id].ingested = True
     for name, outcome in fresh:
-        fates = [_attributed(book, experiment, name, known, outcome) for experiment in live]
-        if Fate.APPLIED not in fates:
-            answer.orphans += Fate.ORPHAN in fates
-            answer.late += Fate.ORPHAN not in fates and Fate.LATE in fates
+        units = known[name].units
+        fates = {_attributed(book, experiment, name, units, outcome) for experiment in live}
+        if _APPLIED not in fates:
+            answer.orphans += _ORPHAN in fates
+            answer.late += _ORPHAN not in fates and _LATE in fates
 
 
 def _target(book: Book, model: Ref, name: str) -> Target | None:
@@ -97,19 +100,19 @@ def _outcome(book: Book, reported: Reported, target: Target) -> Outcome:
 
 
 def _attributed(
-    book: Book, experiment: Experiment, name: bytes, known: Mapping[bytes, History], outcome: Outcome
+    book: Book, experiment: Experiment, name: bytes, units: Mapping[int, Unit], outcome: Outcome
 ) -> Fate:
     """Add one outcome to its unit, and tell what became of it."""
     if (position := experiment.positions.get(outcome.metric)) is None:
-        return Fate.STRANGER
-    unit, metric = known[name].units.get(experiment.id), experiment.plan.metrics[position]
+        return _STRANGER
+    unit, metric = units.get(experiment.id), experiment.plan.metrics[position]
     if unit is not None and book.policy.patience.admits(
         metric.window, unit.first_at, outcome.at, outcome.arrived
     ):
         after = observed(unit, position, metric, Mark(outcome.value, outcome.at))
         if after is not unit:
             book.mark(experiment, name, after, position)
-        return Fate.APPLIED
-    fate = Fate.ORPHAN if unit is None else Fate.LATE
+        return _APPLIED
+    fate = _ORPHAN if unit is None else _LATE
     book.changes[experiment.id].count(_COUNTERS[fate])
     return fate

@@ -1,5 +1,6 @@
 """A group of batches as one transaction: declarations, exposures, and then outcomes, so that fewer wait."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from assay_collector.ledger.counting import count
 from assay_collector.ledger.exposing import expose
 from assay_collector.ledger.recording import record
 from assay_collector.ledger.sweeping import sweep
-from assay_collector.store.experiments import declare
+from assay_collector.store.experiments import Ref, declare
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ def _events(
     if not refs and not uids:
         return
     book = Book(connection, policy, now, refs, uids)
+    _read_ahead(book, batches)
     for index, batch in enumerate(batches):
         if isinstance(batch, Exposures):
             done.answers[index] = expose(book, batch)
@@ -69,3 +71,15 @@ def _events(
             done.answers[index] = record(book, batch)
     done.changed |= book.flush()
     done.mismatches = book.mismatches()
+
+
+def _read_ahead(book: Book, batches: Sequence[Batch]) -> None:
+    """Read the units of all outcomes in one go, in the order in which they lie on disk."""
+    names: dict[Ref, set[bytes]] = defaultdict(set)
+    for batch in batches:
+        if isinstance(batch, Outcomes):
+            for row in batch.rows:
+                names[row.model].add(row.unit)
+    for ref, of_model in names.items():
+        if scope := book.scopes.get(ref):
+            book.load(scope.id, sorted(of_model))

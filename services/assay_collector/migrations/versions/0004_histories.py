@@ -41,6 +41,8 @@ def _key(name: str, kind: type[sa.types.TypeEngine[int]] = sa.Integer) -> sa.Col
 def _create() -> None:
     state = sa.Column("state", sa.LargeBinary, nullable=False)
     op.create_table("histories", _key("model"), _blob("unit"), state, sqlite_with_rowid=False)
+    if op.get_bind().dialect.name == "postgresql":  # room for the next state of a row beside the last one
+        op.execute("ALTER TABLE histories SET (fillfactor = 70)")
     first = _key("first_at", sa.BigInteger)
     op.create_table("firsts", _key("experiment"), first, _blob("unit"), sqlite_with_rowid=False)
     arrived = _key("arrived", sa.BigInteger)
