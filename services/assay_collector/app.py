@@ -40,6 +40,7 @@ PARSING = 16  # bodies that are records at the same time; the rest wait as bytes
 PSEUDONYM = 32
 LONGEST_UID = 253
 SWEEP_TICKS = 10
+CHECKPOINTS = 4  # a tick: what is left for a commit to copy is copied while its writers wait
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ async def _tick(collector: Collector) -> None:
 
 async def _checkpoint(collector: Collector) -> None:
     while True:
-        await asyncio.sleep(collector.tick_seconds)
+        await asyncio.sleep(collector.tick_seconds / CHECKPOINTS)
         try:
             await asyncio.to_thread(checkpointed, collector.engine)
         except (SQLAlchemyError, sqlite3.Error) as error:
