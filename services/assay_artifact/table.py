@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,13 @@ def objects(values: Sequence[Any]) -> NDArray[Any]:
     return column
 
 
-def from_columns(source: Columns, features: Sequence[Feature]) -> Table:
+def from_columns(source: Columns, features: Sequence[Feature], order: Literal["C", "F"] = "C") -> Table:
     """Bring a DataFrame, or a mapping of columns, into the shared form; a missing column is all null.
+
+    Args:
+        source: The columns by name.
+        features: Which of them are wanted.
+        order: How numbers lie in memory: row by row, or column by column for who has very many rows.
 
     Raises:
         BadValueError: A value doesn't fit its feature.
@@ -96,7 +101,7 @@ def from_columns(source: Columns, features: Sequence[Feature]) -> Table:
     if len(lengths) != 1:
         raise ValueError(f"columns of {sorted(lengths)} rows for {[feature.name for feature in features]}")
     (rows,) = lengths
-    numbers = np.empty((rows, len(numeric(features))))
+    numbers = np.empty((rows, len(numeric(features))), order=order)
     for position, feature in enumerate(numeric(features)):
         numbers[:, position] = _numbers(source, feature, rows)
     return Table(numbers, tuple(_texts(source, feature, rows) for feature in textual(features)))

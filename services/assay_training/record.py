@@ -33,8 +33,15 @@ class Trained(NamedTuple):
     seed: int
 
 
-def manifest(job: Job, prepared: Prepared, answered: Target) -> Manifest:
-    """The manifest of a draft: how to load it, and nothing about its quality yet."""
+def manifest(job: Job, prepared: Prepared, answered: Target, *, positions: bool) -> Manifest:
+    """The manifest of a draft: how to load it, and nothing about its quality yet.
+
+    Args:
+        job: What was asked for.
+        prepared: The rows.
+        answered: The target with its threshold.
+        positions: Whether the model was taught positions of classes.
+    """
     return Manifest(
         model=job.model,
         version=job.version,
@@ -44,6 +51,7 @@ def manifest(job: Job, prepared: Prepared, answered: Target) -> Manifest:
         features=prepared.inputs.features,
         target=job.training.data.target,
         classes=answered.classes,
+        positions=positions and answered.classes is not None,
         positive=answered.positive_class,
         threshold=answered.threshold,
         packages=artifact.packages(),

@@ -157,9 +157,10 @@ def test_a_worker_that_dies_before_it_has_chosen_leaves_no_trial_to_be_done_twic
             raise KeyboardInterrupt  # as kill -9 does, it leaves a claimed trial, and frees the worker's lock
         return propose(trial, algorithms)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(study, "propose", die)
-        dying.work(until_all_finished=True)
+        with pytest.raises(KeyboardInterrupt):
+            dying.work(until_all_finished=True)
     bowl.search(tmp_path, Tuning(trials=12, sampler="Random")).work(until_all_finished=True)
     found = [trial.params["Bowl.x"] for trial in finished(tmp_path)]
     assert len(found) == len(set(found)) == 12
