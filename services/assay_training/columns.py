@@ -68,7 +68,7 @@ def typed(frame: pandas.DataFrame, inputs: Inputs) -> pandas.DataFrame:
         JobError: A value doesn't fit its column, such as a word in a column that the spec calls numeric.
     """
     try:
-        table = from_columns(frame, inputs.features, order="F")
+        table = from_columns(frame, inputs.features)
         if not table.texts:  # one block of numbers, which estimators take without copying it
             names = [feature.name for feature in inputs.features]
             return pandas.DataFrame(table.numbers, columns=names, copy=False)
