@@ -8,4 +8,8 @@ uv=/tools/uv
 $uv venv --quiet --no-project --allow-existing --python "$(command -v python3)" /opt/assay
 $uv pip install --quiet --python /opt/assay/bin/python --require-hashes --no-deps --only-binary :all: \
     --link-mode copy --compile-bytecode --requirements /opt/assay/requirements.txt
+# LightGBM looks for OpenMP in the system, which a slim image has not: it gets scikit-learn's, so that there is one
+for openmp in /opt/assay/lib/python3*/site-packages/scikit_learn.libs/libgomp-*; do
+    [ ! -e "$openmp" ] || ln -sf "$openmp" /opt/assay/lib/libgomp.so.1
+done
 rm -f /opt/assay/.lock /opt/assay/.gitignore

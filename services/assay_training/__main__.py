@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from assay_training import progress, report, workers
 from assay_training.errors import JobError
+from assay_training.memory import give_back
 from assay_training.spec import Job, Judging, problems
 from assay_training.threads import follow_cpu_limit
 
@@ -66,6 +67,7 @@ def _is_judging(text: str) -> bool:
 
 def _judged(job: Judging) -> report.Report:
     follow_cpu_limit()
+    give_back()
     from assay_training.judging import judged  # noqa: PLC0415  (as below)
 
     return judged(job)
@@ -73,6 +75,7 @@ def _judged(job: Judging) -> report.Report:
 
 def _done(job: Job, place: workers.Place, tell: progress.Tell) -> report.Report:
     follow_cpu_limit(workers=1 + place.helpers)
+    give_back()
     from assay_training.job import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
 
     if place.number and place.study:

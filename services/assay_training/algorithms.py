@@ -38,6 +38,7 @@ class Algorithm:
         build: From task, parameters and seed to an estimator.
         space: The default ranges, by the estimator's own parameter names.
         start: The first parameters that are tried; known to be decent.
+        positions: Whether a classifier wants 0, 1, ... for labels; the manifest tells what they stand for.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Algorithm:
     build: Build
     space: Mapping[str, Range]
     start: Params
+    positions: bool = False
 
 
 def _estimator(path: str, params: Params) -> Any:

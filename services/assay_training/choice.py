@@ -143,4 +143,5 @@ def _own(estimator: Estimator) -> Algorithm:
     except (ImportError, AttributeError, TypeError) as error:
         raise JobError("InvalidSpec", f"training.estimator.import {estimator.import_}: {error}") from error
     tasks: frozenset[Task] = frozenset({"Classification", "Regression"})
-    return Algorithm(name, tasks, estimator.style, lambda *_: build(**estimator.params), {}, {})
+    positions = module.partition(".")[0] == "xgboost"
+    return Algorithm(name, tasks, estimator.style, lambda *_: build(**estimator.params), {}, {}, positions)

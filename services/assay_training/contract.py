@@ -152,9 +152,11 @@ def observed(frame: pandas.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _seen(column: pandas.Series) -> dict[str, Any]:
-    nulls = {"nullFraction": float(column.isna().mean())}
     if types.is_numeric_dtype(column):
-        return {"type": "number", "min": float(column.min()), "max": float(column.max()), **nulls}
+        values = np.ascontiguousarray(column, dtype=np.float64)  # once, as rows lie apart in a table of many
+        ends = {"min": float(np.fmin.reduce(values)), "max": float(np.fmax.reduce(values))}
+        return {"type": "number", **ends, "nullFraction": float(np.isnan(values).mean())}
+    nulls = {"nullFraction": float(column.isna().mean())}
     counts = column.value_counts()
     few = sorted(map(str, counts.index)) if len(counts) <= CATEGORIES else None
     return {"type": "text", "distinct": len(counts), **({"values": few} if few else {}), **nulls}

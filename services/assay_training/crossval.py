@@ -31,6 +31,7 @@ class Score(NamedTuple):
 
 
 Report = Callable[[int, float], None]
+Mask = NDArray[np.bool_]
 
 
 def silent(fold: int, value: float) -> None:
@@ -45,13 +46,17 @@ def cross_validated(
     answers = []
     for step, fold in enumerate(np.unique(folds.fold)):
         held = folds.fold == fold
-        model = fitted(candidate, recipe, folds.examples.at(~held))
-        judged = folds.examples.at(held)
-        answers.append(ask(model, judged.frame, judged.target))
-        scores.append(_finite(metric, metric.measure(Context(judged.target, answers[-1]))))
+        answers.append(_held_out(candidate, recipe, folds.examples, held))
+        scores.append(_finite(metric, metric.measure(Context(folds.examples.target.at(held), answers[-1]))))
         report(step, float(np.mean(scores)))
     order = np.argsort(folds.fold, kind="stable").argsort()
     return Score(tuple(scores), _joined(answers).at(order))
+
+
+def _held_out(candidate: Candidate, recipe: Recipe, examples: Examples, held: Mask) -> Predicted:
+    """The answers for some rows of a model that was fitted on the others; no copy of rows outlives it."""
+    model = fitted(candidate, recipe, examples.at(~held))
+    return ask(model, examples.frame.iloc[np.flatnonzero(held)], examples.target.at(held))
 
 
 def averages(score: Score, folds: Folds, answered: Target) -> dict[str, float]:

@@ -32,9 +32,8 @@ class Examples(NamedTuple):
 
     def at(self, rows: Any) -> "Examples":
         """Return some rows: a mask or positions."""
-        return Examples(
-            self.frame[rows] if rows.dtype == bool else self.frame.iloc[rows], self.target.at(rows)
-        )
+        positions = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return Examples(self.frame.iloc[positions], self.target.at(positions))
 
 
 class Recipe(NamedTuple):
@@ -52,7 +51,7 @@ def fitted(candidate: Candidate, recipe: Recipe, examples: Examples) -> Any:
     estimator = algorithm.build(recipe.task, candidate.params, recipe.seed)
     model = pipeline(estimator, algorithm.style, recipe.inputs, recipe.seed)
     with _patient():
-        return model.fit(examples.frame, examples.target.answers)
+        return model.fit(examples.frame, examples.target.taught(positions=algorithm.positions))
 
 
 def ask(model: Any, frame: pandas.DataFrame, target: Target) -> Predicted:

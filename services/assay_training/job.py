@@ -95,7 +95,9 @@ def _trained(
     draft = artifact.Fitted(
         model, prepared.inputs, prepared.test.frame[asked], judged.predicted.numbers[asked]
     )
-    served = artifact.drafted(scratch, draft, record.manifest(job, prepared, answered), job.training.format)
+    positions = recipe.algorithms[best.candidate.algorithm].positions
+    manifest = record.manifest(job, prepared, answered, positions=positions)
+    served = artifact.drafted(scratch, draft, manifest, job.training.format)
     verdicts = gates.judge(job.gates, _facts(job, prepared, judged, rival, served))
     files = {
         record.OUT_OF_FOLD: record.out_of_fold(job, prepared, known),

@@ -8,7 +8,7 @@ and its parameters are tried again. No clocks, no heartbeats.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 from uuid import uuid4
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 WORKER, ERROR, FOUNDED = "worker", "error", "founded"
+FIXED = "fixed_params"  # Optuna's own name for what a queued trial was told to take
 
 
 class Ledger:
@@ -71,7 +72,7 @@ class Ledger:
                 running = [trial for trial in trials if trial.state == TrialState.RUNNING]
                 finished = sum(trial.state in FINISHED for trial in trials)
                 if finished + len(running) < self._wanted:
-                    return self._begin(prepare, len(trials))
+                    return self._begin(prepare, trials)
                 if not wait or finished >= self._wanted:
                     return None
             self._locks.wait_for(running[0].user_attrs.get(WORKER, ""))
@@ -107,8 +108,9 @@ class Ledger:
         """How many trials failed; those that were lost with their worker did not."""
         return sum(ERROR in trial.user_attrs for trial in self._trials())
 
-    def _begin(self, prepare: Callable[[int], None], number: int) -> optuna.Trial:
-        prepare(number)
+    def _begin(self, prepare: Callable[[int], None], trials: Sequence[FrozenTrial]) -> optuna.Trial:
+        queued = (trial.number for trial in trials if trial.state == TrialState.WAITING)
+        prepare(next(queued, len(trials)))  # the first in the queue is asked for, else a new one
         trial = self._study.ask()
         trial.set_user_attr(WORKER, self._me)
         return trial
@@ -117,7 +119,10 @@ class Ledger:
         return self._study.get_trials(deepcopy=False)
 
     def _bury(self) -> None:
-        """Mark the trials of dead workers as lost, and queue their parameters once more."""
+        """Mark the trials of dead workers as lost, and queue their parameters once more.
+
+        In this order: who dies in between leaves a trial to the sampler, not the same one twice.
+        """
         for trial in self._trials():
             owner = trial.user_attrs.get(WORKER, "")
             if (
@@ -127,4 +132,4 @@ class Ledger:
             ):
                 log.warning("trial %d was lost with its worker, and will be tried again", trial.number + 1)
                 self._study.tell(trial.number, state=TrialState.FAIL)
-                self._study.enqueue_trial(trial.params)
+                self._study.enqueue_trial({**trial.system_attrs.get(FIXED, {}), **trial.params})

@@ -16,6 +16,7 @@ from assay_training.errors import JobError
 from assay_training.target import Target
 
 CALIBRATION_BINS = 10
+LEAST = np.finfo(np.float64).eps  # of a probability whose logarithm is taken
 Floats = NDArray[np.float64]
 
 
@@ -142,8 +143,9 @@ def _calibration_error(seen: Context) -> float:
 
 
 def _log_loss(seen: Context) -> float:
-    labels = np.arange(len(seen.target.classes or ()))
-    return float(skm.log_loss(seen.truth, seen.predicted.probabilities, labels=labels))
+    assert seen.predicted.probabilities is not None
+    own = seen.predicted.probabilities[np.arange(len(seen.truth)), seen.truth]
+    return float(-np.log(np.clip(own, LEAST, 1)).mean())
 
 
 def _decided(seen: Context) -> NDArray[np.bool_]:
@@ -159,8 +161,28 @@ def _decided_accuracy(seen: Context) -> float:
     return float((seen.predicted.labels == seen.truth)[outside].mean()) if outside.any() else np.nan
 
 
+class _Counts(NamedTuple):
+    """How many rows have each pair of truth and label: all that scikit-learn's metrics of labels look at."""
+
+    truth: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+def _counts(seen: Context) -> _Counts:
+    assert seen.predicted.labels is not None
+    classes = len(seen.target.classes or ())
+    rows = np.bincount(seen.truth.astype(np.int64) * classes + seen.predicted.labels)
+    pairs = np.flatnonzero(rows)
+    return _Counts(pairs // classes, pairs % classes, rows[pairs])
+
+
 def _labelled(function: Callable[..., float]) -> Measure:
-    return lambda seen: float(function(seen.truth, seen.predicted.labels))
+    def measure(seen: Context) -> float:
+        truth, labels, rows = _counts(seen)
+        return float(function(truth, labels, sample_weight=rows))
+
+    return measure
 
 
 def _averaged(function: Callable[..., float], **options: Any) -> Measure:
@@ -169,7 +191,8 @@ def _averaged(function: Callable[..., float], **options: Any) -> Measure:
             chosen = {"pos_label": seen.target.positive, "average": "binary"}
         else:
             chosen = {"average": "macro"}
-        return float(function(seen.truth, seen.predicted.labels, zero_division=0, **chosen, **options))
+        truth, labels, rows = _counts(seen)
+        return float(function(truth, labels, sample_weight=rows, zero_division=0, **chosen, **options))
 
     return measure
 

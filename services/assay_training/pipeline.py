@@ -35,7 +35,8 @@ def pipeline(estimator: Any, style: Style, inputs: Inputs, seed: int) -> Pipelin
         inputs: The features.
         seed: For the compression of texts.
     """
-    if style == "boosting" and not (inputs.text or inputs.dates or inputs.categorical):
+    plain = style == "boosting" and not (inputs.text or inputs.dates or inputs.categorical)
+    if plain and type(estimator).__module__.startswith("sklearn."):  # others object to names of columns
         return Pipeline([("model", estimator)])  # takes the rows as they are, without a copy of them
     steps = [("fill", _filled(inputs.text))] if inputs.text else []
     return Pipeline([*steps, ("encode", _encoder(style, inputs, seed)), ("model", estimator)])

@@ -1,10 +1,11 @@
 """Where a study is kept: a journal in a shared folder, or tables in PostgreSQL."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
@@ -41,11 +42,37 @@ def opened(where: Where, study: str) -> Place:
         return _in_database(where, study)
 
 
+class _MendingLock(Lock):
+    """The lock of those who write a journal: who gets it takes back the half line of a writer that died.
+
+    Another line after it would make the whole journal unreadable.
+    """
+
+    def __init__(self, path: Path, journal: Path) -> None:
+        super().__init__(path)
+        self._journal = journal
+
+    def acquire(self) -> bool:
+        super().acquire()
+        with self._journal.open("rb+") as file:
+            kept = file.seek(0, os.SEEK_END)
+            while kept and _byte(file, kept - 1) != b"\n":
+                kept -= 1
+            file.truncate(kept)
+        return True
+
+
+def _byte(file: BinaryIO, position: int) -> bytes:
+    file.seek(position)
+    return file.read(1)
+
+
 def journal(folder: Path) -> JournalStorage:
     """The journal in `folder`, which is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    backend = JournalFileBackend(str(folder / "journal.log"), lock_obj=Lock(folder / "journal.lock"))  # type: ignore[arg-type]
-    return JournalStorage(backend)
+    path = folder / "journal.log"
+    lock = _MendingLock(folder / "journal.lock", path)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]
 
 
 def tidied(where: Where) -> None:

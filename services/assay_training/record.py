@@ -1,11 +1,12 @@
 """What is told about a version: the whole story in the manifest, the short one in the report."""
 
-import io
 import platform
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas
+import pyarrow
+from pyarrow import parquet
 
 from assay_artifact import Band, Bin, Manifest, Written
 from assay_training import artifact
@@ -19,6 +20,7 @@ from assay_training.target import Target
 
 FEW_CLASSES = 10
 OUT_OF_FOLD = "out-of-fold.parquet"
+ROW_GROUP = 65_536
 
 
 class Trained(NamedTuple):
@@ -33,8 +35,15 @@ class Trained(NamedTuple):
     seed: int
 
 
-def manifest(job: Job, prepared: Prepared, answered: Target) -> Manifest:
-    """The manifest of a draft: how to load it, and nothing about its quality yet."""
+def manifest(job: Job, prepared: Prepared, answered: Target, *, positions: bool) -> Manifest:
+    """The manifest of a draft: how to load it, and nothing about its quality yet.
+
+    Args:
+        job: What was asked for.
+        prepared: The rows.
+        answered: The target with its threshold.
+        positions: Whether the model was taught positions of classes.
+    """
     return Manifest(
         model=job.model,
         version=job.version,
@@ -44,6 +53,7 @@ def manifest(job: Job, prepared: Prepared, answered: Target) -> Manifest:
         features=prepared.inputs.features,
         target=job.training.data.target,
         classes=answered.classes,
+        positions=positions and answered.classes is not None,
         positive=answered.positive_class,
         threshold=answered.threshold,
         packages=artifact.packages(),
@@ -66,7 +76,7 @@ def out_of_fold(job: Job, prepared: Prepared, trained: Trained) -> bytes:
     """One row for each training row: key, fold, truth, what models that had not seen it said, and a doubt."""
     folds, said = prepared.folds, trained.best.score.predicted
     keys = prepared.table.frame[job.training.data.key][prepared.parts.train]
-    columns: dict[str, Any] = {"key": keys.astype(str).to_numpy(), "fold": folds.fold}
+    columns: dict[str, Any] = {"key": _spelled(keys), "fold": folds.fold}
     columns["truth"] = folds.examples.target.answers
     for position, label in enumerate(trained.target.classes or ()):
         assert said.probabilities is not None
@@ -74,9 +84,16 @@ def out_of_fold(job: Job, prepared: Prepared, trained: Trained) -> bytes:
     if said.values is not None:
         columns["prediction"] = said.values
     columns["suspect"] = suspects(folds.examples.target, said)
-    content = io.BytesIO()
-    pandas.DataFrame(columns).to_parquet(content, index=False)
-    return content.getvalue()
+    content = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(columns), content, row_group_size=ROW_GROUP)
+    return bytes(content.getvalue())
+
+
+def _spelled(keys: pandas.Series) -> pyarrow.Array:
+    """Keys as text; of whole numbers without a Python object for each."""
+    if pandas.api.types.is_integer_dtype(keys.dtype):
+        return pyarrow.array(keys).cast(pyarrow.string())
+    return pyarrow.array(keys.astype(str).astype(object))
 
 
 def metadata(job: Job, prepared: Prepared, trained: Trained, verdicts: tuple[Verdict, ...]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the data has a time, the newest rows are the test rows instead.
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -75,8 +76,9 @@ def parts(keys: list[str], split: Split, salt: str, times: NDArray[np.float64] |
             float(np.quantile(latest, 1 - split.test)) if split.test_from is None else since(split.test_from)
         )
         test = latest >= cutoff
-    fold = (uniform(keys, salt, "fold") * split.folds).astype(np.int64)
-    return Parts(np.where(test, TEST, fold), cutoff)
+    fold = np.full(len(keys), TEST, dtype=np.int64)
+    fold[~test] = uniform(compress(keys, ~test), salt, "fold") * split.folds
+    return Parts(fold, cutoff)
 
 
 def since(text: str) -> float:

@@ -33,6 +33,10 @@ class Target(NamedTuple):
             return self.bins.of(self.values)
         return self.values if self.classes is None else np.array(self.classes)[self.values]
 
+    def taught(self, *, positions: bool) -> NDArray[Any]:
+        """The answers as an estimator wants them: the classes, or their positions."""
+        return self.values if positions and self.bins is None else self.answers
+
     def at(self, rows: NDArray[Any]) -> "Target":
         """Return the same target for some rows: a mask or positions."""
         return self._replace(values=self.values[rows])

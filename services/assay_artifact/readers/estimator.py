@@ -30,7 +30,9 @@ class EstimatorPredictor:
             return Prediction(None, None, np.asarray(self.estimator.predict(frame), dtype=np.float64))
         if hasattr(self.estimator, "predict_proba"):
             return self.decision(np.asarray(self.estimator.predict_proba(frame)))
-        return Prediction(np.asarray(self.estimator.predict(frame), dtype=object), None, None)
+        labels = np.asarray(self.estimator.predict(frame))
+        named = self.decision.classes[labels] if self.manifest.positions else labels.astype(object)
+        return Prediction(named, None, None)
 
     def _framed(self, table: Table) -> Any:
         """What was fitted on a matrix gets one, else scikit-learn warns of names that it never saw."""
@@ -44,6 +46,7 @@ def _check_classes(estimator: Any, manifest: Manifest) -> None:
     found = [
         getattr(label, "item", lambda label=label: label)() for label in getattr(estimator, "classes_", ())
     ]
-    if found != list(manifest.classes or ()):
-        message = f"the model has classes {found[:20]}, the manifest {list(manifest.classes or ())[:20]}"
+    classes = manifest.classes or ()
+    if found != list(range(len(classes)) if manifest.positions else classes):
+        message = f"the model has classes {found[:20]}, the manifest {list(classes)[:20]}"
         raise ArtifactError("BadManifest", message)
