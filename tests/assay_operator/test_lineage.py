@@ -179,3 +179,26 @@ def test_history_keeps_what_serves_what_is_wanted_and_the_newest() -> None:
     family = kin(now, *versions, digest="s6")
     gone, _ = expendable(family, lineage(family))
     assert gone == ("churn-1", "churn-3", "churn-4", "churn-5")
+
+
+def test_history_keeps_what_an_experiment_still_waits_for() -> None:
+    """By hand, and not yet its turn."""
+    versions = tuple(version(n, f"s{n}") for n in range(1, 7))
+    now = model(champion="churn-2", history=[reign("churn-2", 48)])
+    waits = experiment("by-hand", "churn-2", "churn-3")
+    waits = waits.model_copy(update={"metadata": waits.metadata.model_copy(update={"labels": {}})})
+    family = kin(now, *versions, digest="s6", experiments=(waits,))
+    line = lineage(family)
+    assert line.awaited == {"churn-2", "churn-3", "churn-6"}
+    gone, _ = expendable(family, line)
+    assert gone == ("churn-1", "churn-4", "churn-5")
+
+
+def test_history_keeps_what_may_come_back() -> None:
+    """The former champion within its window; after it, age decides."""
+    versions = tuple(version(n, f"s{n}") for n in range(1, 7))
+    for hours, kept in ((0.5, True), (5, False)):
+        now = model(champion="churn-2", history=[reign("churn-2", hours), reign("churn-1", 48)])
+        family = kin(now, *versions, digest="s6")
+        gone, _ = expendable(family, lineage(family))
+        assert ("churn-1" not in gone) is kept

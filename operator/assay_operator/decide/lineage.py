@@ -45,6 +45,7 @@ class Lineage:
     make_experiment: str | None = None
     generation: int = 0  # that brought the present source
     warm: frozenset[str] = frozenset()  # versions that must be able to answer
+    awaited: frozenset[str] = frozenset()  # versions that somebody waits for: the spec, or an Experiment
 
 
 def lineage(kin: Kin) -> Lineage:
@@ -60,7 +61,7 @@ def lineage(kin: Kin) -> Lineage:
         line = replace(line, wanted=wanted.metadata.name)
     line = _crowned(kin, line, wanted)
     line = replace(line, make_experiment=_experiment(kin, line, wanted))
-    return replace(line, warm=_warm(kin, line, wanted))
+    return replace(line, warm=_warm(kin, line, wanted), awaited=_awaited(kin, line))
 
 
 def predecessor(versions: tuple[ModelVersion, ...], version: ModelVersion) -> ModelVersion | None:
@@ -142,6 +143,13 @@ def superseded(experiment: Experiment, wanted: str) -> bool:
     return ours and wanted not in {arm.version for arm in experiment.spec.candidates}
 
 
+def _awaited(kin: Kin, line: Lineage) -> frozenset[str]:
+    """Return the versions that are worth making: a training that nobody waits for is ended."""
+    undecided = [e for e in kin.experiments if e.status.decision is None and not superseded(e, line.wanted)]
+    tested = {arm.version for experiment in undecided for arm in experiment.spec.arms}
+    return frozenset(tested | {line.wanted} - {""})
+
+
 def _warm(kin: Kin, line: Lineage, wanted: ModelVersion | None) -> frozenset[str]:
     """Return the versions that must be able to answer: who serves, who is tested, who may come back."""
     warm = {line.champion} | former(kin, line.history)
@@ -161,7 +169,7 @@ def _may_serve(kin: Kin, name: str) -> bool:
 def expendable(kin: Kin, line: Lineage) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the versions and the finished Experiments that the history need not keep."""
     keep = kin.model.spec.history.keep
-    needed = line.warm | {line.wanted, line.champion, kin.model.status.champion}
+    needed = line.warm | line.awaited | {line.champion, kin.model.status.champion}
     spare = [v.metadata.name for v in kin.versions if v.metadata.name not in needed]
     ended = [
         e for e in kin.experiments if e.status.decision and e.metadata.labels.get(MADE_BY_MODEL) == "true"

@@ -90,4 +90,5 @@ _EXPECTED = {
     "FirstVersion",
     "NotProgrammedYet",
     "ScaledToZero",
+    "Superseded",
 }

@@ -51,7 +51,8 @@ class ModelReconciler:
         line = lineage(kin)
         await self.gateways.publish(ref, route(family, model, line.champion))  # first: users come before pods
         for version in family.versions:
-            await self.versions(family, model, version, warm=version.metadata.name in line.warm)
+            name = version.metadata.name
+            await self.versions(family, model, version, warm=name in line.warm, awaited=name in line.awaited)
         programmed = await self._programmed(ref, line)
         await self._confirm(family, programmed)
         await self._let_go(family, programmed)
