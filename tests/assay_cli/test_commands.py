@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from assay_api import ExperimentSpec
-from assay_api.names import ABORT, APPROVE
+from assay_api.names import ABORT, APPROVE, RETRAIN
 from assay_assign import arm_at, decode, slot
 from assay_cli.main import main
 from assay_operator.decide.analysis import plan
@@ -49,9 +49,10 @@ def experiment(**status: Any) -> dict[str, Any]:
 
 @dataclass
 class Api:
-    """An API server that has one Experiment."""
+    """An API server that has one Experiment, or what else is at its path."""
 
     kubeconfig: str = ""
+    path: str = PATH
     body: dict[str, Any] = field(default_factory=experiment)
     status: int = 200
     patches: list[Any] = field(default_factory=list)
@@ -66,7 +67,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == PATH
+            found = self.path == made.path
             status = made.status if found else 404
             self.send_response(status)
             self.send_header("content-type", "application/json")
@@ -291,3 +292,25 @@ def test_a_report_has_the_verdict_the_arms_and_the_numbers(api: Api, capsys: Any
         "7 bots",
     ):
         assert words in out
+
+
+def model(**status: Any) -> dict[str, Any]:
+    metadata = {"name": "churn", "namespace": "demo", "uid": "m"}
+    return {"metadata": metadata, "spec": {"image": {"image": "x"}}, "status": status}
+
+
+def test_a_version_is_asked_for_once_more(api: Api, capsys: Any) -> None:
+    api.path, api.body = PATH.replace("experiments/rollout", "models/churn"), model(latest=3)
+    assert api.run("retrain", "churn") == 0
+    assert api.patches == [{"metadata": {"annotations": {RETRAIN: "churn-3"}}}]
+    assert "churn-4 is made" in capsys.readouterr().out
+
+
+def test_what_was_never_made_cannot_be_repeated(api: Api, capsys: Any) -> None:
+    api.path, api.body = PATH.replace("experiments/rollout", "models/churn"), model()
+    assert api.run("retrain", "churn") == 2
+    assert api.run("retrain", "nobody") == 2
+    assert api.patches == []
+    told = capsys.readouterr().err
+    assert "no version yet" in told
+    assert "there is no Model nobody in namespace demo" in told

@@ -103,3 +103,20 @@ async def test_a_job_that_appears_late_is_ended_too() -> None:
     world.cluster.bodies[JOB] = late
     await gone(world)
     assert JOB not in world.cluster.bodies
+
+
+async def test_a_training_is_repeated_if_somebody_asks() -> None:
+    """A version says what it was made from and why, in labels that searches can use."""
+    world = World()
+    wish(world, 1, trials=10)
+    await world.settle()
+    world.trained("churn-1", REPORT)
+    await world.settle()
+    world.put("Model", "churn", metadata={"annotations": {"assay.dev/retrain": "churn-1"}})
+    await world.settle()
+    again = world.cluster.bodies["ModelVersion", "churn-2"]
+    assert again["spec"]["trigger"] == "Manual"
+    labels = {n: again["metadata"]["labels"][f"assay.dev/{n}"] for n in ("model", "source", "trigger")}
+    assert labels == {"model": "churn", "source": "training", "trigger": "Manual"}
+    assert ("Job", "churn-2-train") in world.cluster.bodies
+    assert ("ModelVersion", "churn-3") not in world.cluster.bodies

@@ -7,7 +7,7 @@ from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import is_true
 from assay_api.duration import span
 from assay_api.model import Reign
-from assay_api.names import MADE_BY_MODEL, experiment_name
+from assay_api.names import MADE_BY_MODEL, RETRAIN, experiment_name, version_number
 from assay_operator.decide.start import whose_turn
 
 _REIGNS = 20
@@ -42,6 +42,7 @@ class Lineage:
     history: tuple[Reign, ...]
     wanted: str = ""  # the version of the present spec
     make_version: int | None = None  # its number
+    again: bool = False  # whether it repeats one that is there
     make_experiment: str | None = None
     generation: int = 0  # that brought the present source
     warm: frozenset[str] = frozenset()  # versions that must be able to answer
@@ -53,10 +54,11 @@ def lineage(kin: Kin) -> Lineage:
     status = kin.model.status
     same = status.source_digest == kin.digest
     generation = status.source_generation if same else kin.model.metadata.generation
-    wanted = made_from(kin.versions, kin.digest)
+    wanted = asked_for(kin.model, kin.versions, kin.digest)
     line = Lineage(status.champion, status.history, generation=generation)
     if wanted is None:
-        line = replace(line, make_version=max([status.latest, *(v.spec.number for v in kin.versions)]) + 1)
+        number = max([status.latest, *(v.spec.number for v in kin.versions)]) + 1
+        line = replace(line, make_version=number, again=made_from(kin.versions, kin.digest) is not None)
     else:
         line = replace(line, wanted=wanted.metadata.name)
     line = _crowned(kin, line, wanted)
@@ -68,6 +70,12 @@ def predecessor(versions: tuple[ModelVersion, ...], version: ModelVersion) -> Mo
     """Return the newest trained version before this one, whose contract it inherits."""
     older = (v for v in reversed(versions) if v.spec.number < version.spec.number)
     return next((v for v in older if v.spec.source.training and v.status.artifact), None)
+
+
+def asked_for(model: Model, versions: tuple[ModelVersion, ...], digest: str) -> ModelVersion | None:
+    """Return the version that the spec asks for: made from it, and newer than what is not used again."""
+    used_up = version_number(model.metadata.annotations.get(RETRAIN, ""))
+    return made_from(tuple(v for v in versions if v.spec.number > used_up), digest)
 
 
 def made_from(versions: tuple[ModelVersion, ...], digest: str) -> ModelVersion | None:
