@@ -109,7 +109,13 @@ class History(Resource):
     """How much of the past is kept."""
 
     keep: Annotated[
-        int, Field(ge=1, le=100, description="Versions and finished Experiments that are kept.")
+        int,
+        Field(
+            ge=1,
+            le=100,
+            description="Versions and finished Experiments that are kept. What serves, may come back "
+            "or is tested stays anyway; files stay in the store.",
+        ),
     ] = 5
 
 
