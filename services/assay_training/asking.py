@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 Row = dict[str, Any]
 BATCH = 100  # rows in a request
 START, ANSWER = 300.0, 60.0  # seconds: until it is ready, as a predictor may take; for one answer
+LARGEST = 64 << 20  # bytes of an answer; what is cut off is no JSON
 PAUSES = (0.2, 1.0, 3.0, 9.0)  # seconds before a request is sent again
 _OK, _NOT_FOUND, _BUSY = 200, 404, frozenset({429, 502, 503, 504})
 _BROKEN = (OSError, http.client.HTTPException)
@@ -90,7 +91,7 @@ class Endpoint(NamedTuple):
         try:
             line.request(method, path, body, {"content-type": "application/json"} if body else {})
             answer = line.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.read(LARGEST)
         finally:
             line.close()
 

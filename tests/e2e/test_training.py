@@ -55,7 +55,7 @@ def workers(place: Place, index: str = "") -> list[Json]:
 FORTY = 40
 LONG = {
     "data": DATA,
-    "split": {"salt": "the-same-everywhere"},
+    "split": {"folds": 4, "salt": "the-same-everywhere"},
     "algorithms": ["HistGradientBoosting"],
     "metric": {"name": "rocAuc"},
     "tuning": {"trials": FORTY, "parallelism": 2, "pruner": "None", "seed": 7},
