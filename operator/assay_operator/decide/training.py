@@ -1,6 +1,6 @@
 """What became of a version: from the last words of its training to its status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import JSONDecodeError, loads
 from typing import Literal
 
@@ -85,6 +85,14 @@ def untrained(source: Source) -> Progress | None:
 
 def _given(artifact: Artifact) -> VersionStatus:
     return VersionStatus(artifact=StoredArtifact(uri=artifact.uri, digest=artifact.digest))
+
+
+def judging(progress: Progress) -> Progress:
+    """Return the same of a Job that trains nothing, but judges what was brought."""
+    if progress.reason != "Training":
+        return progress
+    words = progress.message.replace("training", "judging", 1)
+    return replace(progress, phase="Judging", reason="Judging", message=words)
 
 
 SUPERSEDED = "Superseded"

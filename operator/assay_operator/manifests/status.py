@@ -83,6 +83,7 @@ _EXPECTED = {
     "Training",
     "Tuning",
     "Fitting",
+    "Judging",
     "Starting",
     "Pending",
     "Queued",

@@ -9,7 +9,15 @@ from assay_api.names import trainer_name
 from assay_api.serving import Serving
 from assay_operator.decide.lineage import predecessor
 from assay_operator.decide.shown import Claim, Flag, dated
-from assay_operator.decide.training import SUPERSEDED, Progress, fits, superseded, trained, untrained
+from assay_operator.decide.training import (
+    SUPERSEDED,
+    Progress,
+    fits,
+    judging,
+    superseded,
+    trained,
+    untrained,
+)
 from assay_operator.kube import AUTOSCALER, BUDGET, JOB, Refused
 from assay_operator.kube.seen import PodSeen
 from assay_operator.manifests.claim import claim
@@ -69,6 +77,7 @@ class VersionReconciler:
             trouble=next((p.trouble for p in pods if p.trouble and not p.leaving), ""),
             told=await self._told(name, pods) if seen and not seen.finished and awaited else {},
         )
+        progress = progress if version.spec.source.training else judging(progress)
         return progress if awaited else superseded(progress)
 
     async def _end(self, family: Family, version: ModelVersion, status: VersionStatus) -> None:
