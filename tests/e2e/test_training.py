@@ -97,6 +97,11 @@ def test_forty_trials_are_forty_trials_whoever_is_killed(place: Place, tmp_path:
     town.kill("operator", "operator")
     done(12)
     town.back("operator")
+    town.until("amv", "churn-1", place.namespace, lambda s: s.get("trials", {}).get("finished", 0) >= 8, 30)
+    said = town.condition("amv", "churn-1", place.namespace, "Progressing")
+    assert said["reason"] == "Tuning"
+    assert "of 40 trials, best rocAuc 0." in said["message"]
+    assert any(reason == "Tuning" for reason, _ in town.events("churn-1", place.namespace))
     town.kill_part("kubelet")
     done(18)
     town.revive()
