@@ -53,19 +53,15 @@ def judged(job: Judging) -> Report:
         if job.image:
             return _image(job, job.image, folder)
         opened = _opened(job, _wanted(job), folder / "artifact")
-        rival = champion.rival(job.champion, job.gates, folder / "champion", opened.columns)
-        table = _rows(job, opened.columns, rival)
+        table, rival = _rows(job, opened.columns, folder)
         return _told(job, table, _artifact(job, _wanted(job), opened, table), rival)
 
 
 def _image(job: Judging, wanted: Image, folder: Path) -> Report:
     """It runs beside this process; what it is sent has neither key nor answer in it."""
     beside, chosen, data = f"http://{BESIDE}:{wanted.port}", job.evaluation.columns, job.evaluation.data
-    rival = champion.rival(job.champion, job.gates, folder / "champion", chosen or ())
-    table = _rows(job, chosen, rival)
-    sent = chosen or tuple(name for name in table.frame.columns if name not in data.apart)
-    if isinstance(rival, Answering) and not rival.columns:
-        rival = replace(rival, columns=sent)
+    table, rival = _rows(job, chosen, folder)
+    sent = chosen or _features(table, data)
     endpoint = Endpoint(beside, wanted.predict_path)
     try:
         endpoint.ready(wanted.readiness_path)
@@ -140,14 +136,27 @@ def _told(job: Judging, table: source.Table, brought: Brought, rival: champion.R
     }
 
 
-def _rows(job: Judging, columns: Sequence[str] | None, rival: champion.Rival | None) -> source.Table:
+def _rows(
+    job: Judging, columns: Sequence[str] | None, folder: Path
+) -> tuple[source.Table, champion.Rival | None]:
+    """The rows, and the champion that answers them too; an image that names no columns is sent them all."""
     data = job.evaluation.data
+    rival = champion.rival(job.champion, job.gates, folder / "champion")
     beside = (*_slices(job.gates), *(rival.columns if rival else ()))
-    table = source.read(data, columns, beside)
+    wants_all = isinstance(rival, Answering) and not rival.columns
+    table = source.read(data, None if wants_all else columns, beside)
+    if isinstance(rival, Answering) and wants_all:
+        rival = replace(rival, columns=_features(table, data))
+    if missing := [name for name in columns or () if name not in table.frame.columns]:
+        raise JobError("ColumnMissing", f"{data.place} has no column {', '.join(map(repr, missing))}")
     if missing := [name for name in _slices(job.gates) if name not in table.frame.columns]:
         raise JobError("ColumnMissing", f"gates slice by {missing[0]!r}, which the data lacks")
     sanity.check(sanity.Rows(table.frame[[*data.apart]], data, job.task))
-    return table
+    return table, rival
+
+
+def _features(table: source.Table, data: Data) -> tuple[str, ...]:
+    return tuple(name for name in table.frame.columns if name not in data.apart)
 
 
 def _slices(bars: Sequence[Gate]) -> tuple[str, ...]:

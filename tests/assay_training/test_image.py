@@ -167,6 +167,19 @@ def test_it_is_compared_with_a_champion_that_is_an_image(judge: Judge, port: int
     assert "(better by 0," in report["gates"][0]["message"]
 
 
+def test_an_artifact_is_compared_with_a_champion_that_is_an_image_and_wants_more(
+    judge: Judge, job: Callable[..., Job], port: int
+) -> None:
+    """The image is sent all columns of the rows, also those that the artifact does not know."""
+    artifact = train(job({"features": {"numeric": ["total_day_minutes"]}}))["artifact"]
+    brought = {name: artifact[name] for name in ("uri", "digest")}
+    champion = {"service": f"http://127.0.0.1:{port}", "path": "/predict"}
+    gates = [{"metric": "rocAuc", "notWorseThanChampionBy": 0.5}]
+    report = judge(gates=gates, champion=champion, artifact=brought, image=None)
+    assert report["passed"], report
+    assert "against the champion's 0." in report["gates"][0]["message"]
+
+
 @pytest.mark.parametrize(
     ("path", "metric", "words"),
     [
