@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from assay_api.condition import Condition
-from assay_api.data import Data
+from assay_api.data import Columns, Data
 from assay_api.experiment import ExperimentTemplate
 from assay_api.resource import Digest, Duration, Metadata, Observed, Resource, keyed_by, rules
 from assay_api.serving import Serving
@@ -14,11 +14,14 @@ from assay_api.training import Gate, Task, Training
 from assay_api.worker import Worker
 
 ONE_SOURCE = "say exactly one of training, artifact or image"
-GATES_NEED_ROWS = "gates are measured by training, or on the rows of evaluation, which goes with artifact"
-_ROWS = (
-    "has(self.training) ? !has(self.evaluation) : "
-    "has(self.evaluation) ? has(self.artifact) : size(self.gates) == 0"
+GATES_NEED_ROWS = (
+    "gates are measured by training, or on the rows of evaluation, which goes with artifact or image"
 )
+NO_FILES = "artifactBytes is the size of an artifact's files; an image has none to measure"
+SENT_TO_IMAGES = "evaluation.columns says what an image is sent; an artifact knows its own columns"
+_ROWS = "has(self.training) ? !has(self.evaluation) : has(self.evaluation) || size(self.gates) == 0"
+_MEASURABLE = "!has(self.image) || self.gates.all(gate, gate.metric != 'artifactBytes')"
+_SENT = "!has(self.evaluation) || !has(self.evaluation.columns) || has(self.image)"
 TEMPLATE = "strategy Experiment needs the experiment to make; say rollout.experiment, or strategy Replace"
 PICKLE_NEEDS_A_YES = (
     "a joblib file runs code when it is opened; say allowPickle: true if you trust its author"
@@ -68,6 +71,15 @@ class Image(Resource):
     image: Annotated[str, Field(min_length=1, max_length=512)]
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
     readiness_path: Annotated[str, Field(max_length=256, pattern="^/")] = "/readyz"
+    predict_path: Annotated[
+        str,
+        Field(
+            max_length=256,
+            pattern="^/",
+            description='Where gates ask it, with {"rows": [{column: value}]}; it answers '
+            '{"predictions": [{"label", "probabilities"} or {"value"}]}.',
+        ),
+    ] = "/predict"
 
 
 class Rollout(Resource):
@@ -97,14 +109,26 @@ class History(Resource):
     """How much of the past is kept."""
 
     keep: Annotated[
-        int, Field(ge=1, le=100, description="Versions and finished Experiments that are kept.")
+        int,
+        Field(
+            ge=1,
+            le=100,
+            description="Versions and finished Experiments that are kept. What serves, may come back "
+            "or is tested stays anyway; files stay in the store.",
+        ),
     ] = 5
 
 
 class Evaluation(Resource):
-    """How an artifact is judged that was made elsewhere."""
+    """How an artifact or an image is judged that was made elsewhere."""
 
     data: Data
+    columns: Annotated[
+        Columns | None,
+        Field(
+            description="What an image is sent of each row. Default: all columns but key, target and time."
+        ),
+    ] = None
     worker: Worker = Worker()
 
 
@@ -127,6 +151,8 @@ class ModelSpec(Resource):
             {
                 _EXACTLY_ONE: ONE_SOURCE,
                 _ROWS: GATES_NEED_ROWS,
+                _MEASURABLE: NO_FILES,
+                _SENT: SENT_TO_IMAGES,
             }
         )
     )
@@ -136,7 +162,8 @@ class ModelSpec(Resource):
     artifact: Artifact | None = None
     image: Image | None = None
     evaluation: Annotated[
-        Evaluation | None, Field(description="Rows on which the gates of an artifact are measured.")
+        Evaluation | None,
+        Field(description="Rows on which the gates of an artifact or an image are measured."),
     ] = None
     gates: Annotated[tuple[Gate, ...], Field(max_length=50)] = ()
     serving: Serving = Serving()
@@ -159,10 +186,17 @@ class ModelSpec(Resource):
     def _same_rules_as_the_api_server(self) -> Self:
         if [self.training, self.artifact, self.image].count(None) != 2:  # noqa: PLR2004  two of the three
             raise ValueError(ONE_SOURCE)
-        rows = self.artifact if self.evaluation else self.training or not self.gates
-        if not rows:
+        if not _has_rows(self):
             raise ValueError(GATES_NEED_ROWS)
+        if self.image and any(gate.metric == "artifactBytes" for gate in self.gates):
+            raise ValueError(NO_FILES)
+        if self.evaluation and self.evaluation.columns is not None and not self.image:
+            raise ValueError(SENT_TO_IMAGES)
         return self
+
+
+def _has_rows(spec: ModelSpec) -> bool:
+    return spec.evaluation is None if spec.training else bool(spec.evaluation) or not spec.gates
 
 
 class Reign(Observed):

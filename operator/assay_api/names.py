@@ -11,6 +11,9 @@ COMPONENT = "app.kubernetes.io/component"
 OPERATOR = "assay-operator"
 ABORT = f"{GROUP}/abort"  # an annotation: who wants an Experiment to end, and why
 APPROVE = f"{GROUP}/approve"  # an annotation: who lets the winner of an Experiment be promoted
+RETRAIN = f"{GROUP}/retrain"  # an annotation: versions up to this one are not used again
+SOURCE = f"{GROUP}/source"  # training, artifact or image: what a version is made from
+TRIGGER = f"{GROUP}/trigger"
 FINALIZER = f"{GROUP}/finalizer"
 DIGEST = f"{GROUP}/digest"
 SETTLED = "assay.settled"  # a count of our own beside the user's metrics, whose names have no dot
@@ -23,6 +26,16 @@ def version_name(model: str, number: int) -> str:
     'churn-3'
     """
     return f"{model}-{number}"
+
+
+def version_number(name: str) -> int:
+    """Return the number of a ModelVersion; 0 for what is no name of one.
+
+    >>> version_number("churn-3"), version_number("yes, please")
+    (3, 0)
+    """
+    number = name.rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def predictor_name(version: str) -> str:

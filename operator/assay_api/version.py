@@ -22,7 +22,10 @@ class VersionSpec(Resource):
     number: Annotated[int, Field(ge=1)]
     source: Source
     source_digest: Annotated[str, Field(max_length=71)]
-    trigger: Literal["Spec"] = "Spec"
+    trigger: Annotated[
+        Literal["Spec", "Manual"],
+        Field(description="Spec: it asked for something new. Manual: somebody asked for the same once more."),
+    ] = "Spec"
 
 
 class StoredArtifact(Observed):

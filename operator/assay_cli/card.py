@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from assay_api import Ref
-from assay_api.names import predictor_name
+from assay_api import ModelVersion, Ref
+from assay_api.names import claim_name, predictor_name
+from assay_cli import target
+from assay_cli.watch import plainly
+from assay_cli.watch_source import Cluster
 
 CARDS = {"markdown": "card.md", "html": "card.html"}
 
@@ -24,7 +27,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "version", help="a ModelVersion, such as churn-3, or the URL of its artifact's folder"
     )
-    parser.add_argument("-n", "--namespace", default="default")
+    target.add_cluster(parser)
     parser.add_argument("--digest", help="of the artifact; needed with a URL only")
     parser.add_argument("--format", choices=CARDS, default="markdown")
     parser.add_argument("-o", "--output", type=Path, help="a file to write to")
@@ -34,13 +37,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     """Print or write the card."""
     name = CARDS[options.format]
-    uri, digest = options.version, options.digest
+    uri, digest, reader = options.version, options.digest, ""
     if "://" not in uri:
-        uri, digest = asyncio.run(_stored(Ref(options.namespace, uri)))
+        uri, digest, reader = _found(options)
     elif not digest:
         raise ValueError("with a URL say --digest too: it is in status.artifact of the ModelVersion")
+    else:
+        reader = urlsplit(uri).path.rstrip("/").rpartition("/")[2]  # folders have the names of versions
     if urlsplit(uri).scheme == "file" and not Path(urlsplit(uri).path).exists():
-        print(_elsewhere(options, uri, name), file=sys.stderr)
+        print(_elsewhere(options, f"{urlsplit(uri).path}/{name}", reader), file=sys.stderr)
         return 1
     content = card(uri, digest, name)
     if options.output:
@@ -73,19 +78,32 @@ def card(uri: str, digest: str, name: str) -> bytes:
     return content
 
 
-async def _stored(ref: Ref) -> tuple[str, str]:
-    from assay_cli.watch_source import Cluster  # noqa: PLC0415  (the Kubernetes client takes half a second)
+def _found(options: argparse.Namespace) -> tuple[str, str, str]:
+    """Return where a version's artifact lies, its digest, and a version whose pods see the same volume."""
 
-    async with Cluster() as cluster:
-        artifact = (await cluster.version(ref)).status.artifact
-    if artifact is None:
-        raise ValueError(f"ModelVersion {ref.namespace}/{ref.name} has no artifact yet")
-    return artifact.uri, artifact.digest
+    async def read() -> tuple[ModelVersion, str]:
+        async with Cluster(options.kubeconfig, options.context) as cluster:
+            version = await cluster.version(Ref(options.namespace, options.version))
+            model = await cluster.model(Ref(options.namespace, version.spec.model_ref.name))
+            return version, model.status.champion
+
+    with plainly(f"there is no ModelVersion {options.version} in namespace {options.namespace}"):
+        version, champion = asyncio.run(read())
+    if version.spec.source.training is None:
+        raise ValueError(
+            f"{options.version} was brought from elsewhere, so it has no card; its gates and metrics are in "
+            f"`kubectl get amv {options.version} -n {options.namespace} -o yaml`"
+        )
+    if version.status.artifact is None:
+        raise ValueError(f"{options.version} has no artifact: it is {version.status.phase or 'not begun'}")
+    return version.status.artifact.uri, version.status.artifact.digest, champion
 
 
-def _elsewhere(options: argparse.Namespace, uri: str, name: str) -> str:
-    deployment = predictor_name(options.version)
-    return (
-        f"assay: {uri} is on a volume of the cluster. While the version has a pod, this reads it:\n"
-        f"  kubectl exec -n {options.namespace} deploy/{deployment} -- cat {urlsplit(uri).path}/{name}"
-    )
+def _elsewhere(options: argparse.Namespace, path: str, reader: str) -> str:
+    """A rejected version has no pods; those of the champion see the same volume."""
+    where = f"assay: {path} is on a volume of the cluster. "
+    if not reader:
+        claim = claim_name(options.version.rpartition("-")[0])
+        return f"{where}No version serves, so read it with a pod of your own that mounts the claim {claim}"
+    deployment = predictor_name(reader)
+    return f"{where}This reads it:\n  kubectl exec -n {options.namespace} deploy/{deployment} -- cat {path}"

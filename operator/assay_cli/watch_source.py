@@ -66,13 +66,19 @@ class Cluster:
         )
         return Experiment.model_validate(found)
 
-    async def annotate(self, ref: Ref, key: str, value: str) -> None:
-        """Write an annotation of an Experiment."""
+    async def model(self, ref: Ref) -> Model:
+        """Return the Model of that name; raises `ApiException` with 404 if there is none."""
+        api = client.CustomObjectsApi(self._api)
+        found: Any = await api.get_namespaced_custom_object(GROUP, VERSION, ref.namespace, "models", ref.name)
+        return Model.model_validate(found)
+
+    async def annotate(self, ref: Ref, key: str, value: str, plural: str = "experiments") -> None:
+        """Write an annotation of an Experiment, or of what else is meant."""
         await client.CustomObjectsApi(self._api).patch_namespaced_custom_object(
             GROUP,
             VERSION,
             ref.namespace,
-            "experiments",
+            plural,
             ref.name,
             {"metadata": {"annotations": {key: value}}},
             _content_type="application/merge-patch+json",

@@ -49,9 +49,8 @@ def train(job: Job, study: Where | None = None, tell: Tell = untold) -> Report:
     choice.check(job.training, job.task)
     with tempfile.TemporaryDirectory(prefix="assay-training-") as name:
         scratch = Path(name)
-        rival = (
-            champion.opened(job.champion, scratch / "champion") if job.champion and _compares(job) else None
-        )
+        listed = job.training.features.names if job.training.features else ()
+        rival = champion.rival(job.champion, job.gates, scratch / "champion", listed)
         past = before.known(job.before)
         prepared = prepare(job, rival.columns if rival else (), past.contract)
         return _trained(job, prepared, (rival, past), (scratch, study or scratch / "study"), tell)
@@ -72,7 +71,7 @@ def work(job: Job, study: Where) -> Report:
 def _trained(
     job: Job,
     prepared: Prepared,
-    others: tuple[champion.Opened | None, before.Past],
+    others: tuple[champion.Rival | None, before.Past],
     places: tuple[Path, Where],
     tell: Tell,
 ) -> Report:
@@ -119,10 +118,6 @@ def _recipe(job: Job, prepared: Prepared) -> Recipe:
         {each.name: each for each in chosen},
         job.training.tuning.seed,
     )
-
-
-def _compares(job: Job) -> bool:
-    return any(gate.not_worse_than_champion_by is not None for gate in job.gates)
 
 
 def _chooser(job: Job, answers: Target) -> Metric:
@@ -174,7 +169,7 @@ def _known(
 
 
 def _facts(
-    job: Job, prepared: Prepared, judged: Context, rival: champion.Opened | None, served: artifact.Served
+    job: Job, prepared: Prepared, judged: Context, rival: champion.Rival | None, served: artifact.Served
 ) -> gates.Facts:
     facts = gates.Facts(
         judged,
@@ -193,7 +188,7 @@ def _facts(
     )
     if rival is None:
         return facts
-    if reason := champion.unlike(rival, prepared.raw_test, judged.target):
+    if reason := rival.unlike(prepared.raw_test, judged.target):
         return facts._replace(incomparable=reason)
-    said = champion.answers(rival, prepared.raw_test, judged.target)
+    said = rival.answers(prepared.raw_test, judged.target)
     return facts._replace(champion=Context(judged.target, said))

@@ -12,14 +12,15 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from assay_api.data import ColumnRules, Contract, Data
-from assay_api.model import Artifact, Evaluation
+from assay_api.model import Artifact, Evaluation, Image
 from assay_api.resource import Resource
 from assay_api.training import Estimator, Features, Gate, Split, Task, Threshold, Training
 from assay_api.tuning import SearchRange, Tuning
 
 __all__ = [
-    "ColumnRules", "Contract", "Data", "Estimator", "Features", "Gate", "Job", "Judging", "SearchRange",
-    "Split", "Stored", "Task", "Threshold", "Training", "Tuning", "problems",
+    "Artifact", "Champion", "ColumnRules", "Contract", "Data", "Estimator", "Features", "Gate", "Image",
+    "Job", "Judging", "SearchRange", "Serves", "Split", "Stored", "Task", "Threshold", "Training", "Tuning",
+    "problems",
 ]  # fmt: skip
 
 
@@ -31,8 +32,19 @@ class Stored(Resource):
     allow_pickle: bool = False
 
 
+class Serves(Resource):
+    """Another version that is an image, where it serves now."""
+
+    service: str
+    path: str
+    columns: tuple[str, ...] | None = None
+
+
+Champion = Stored | Serves
+
+
 class Judging(Resource):
-    """Everything that is needed to judge an artifact that was made elsewhere."""
+    """Everything that is needed to judge an artifact or an image that was made elsewhere."""
 
     model: str
     namespace: str
@@ -41,11 +53,20 @@ class Judging(Resource):
     store: str
     path: str
     task: Task
-    artifact: Artifact
+    artifact: Artifact | None = None
+    image: Image | None = None
     evaluation: Evaluation
     gates: Annotated[tuple[Gate, ...], Field(max_length=50)] = ()
-    champion: Stored | None = None
+    champion: Champion | None = None
     before: Stored | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        if (self.artifact is None) == (self.image is None):
+            raise ValueError("exactly one of artifact or image is judged")
+        if apart := sorted(set(self.evaluation.data.apart) & set(self.evaluation.columns or ())):
+            raise ValueError(f"evaluation.columns names {apart[0]!r}, which an image must not see")
+        return self
 
 
 class Job(Resource):
@@ -64,7 +85,7 @@ class Job(Resource):
     task: Task
     training: Training
     gates: Annotated[tuple[Gate, ...], Field(max_length=50)] = ()
-    champion: Stored | None = None
+    champion: Champion | None = None
     before: Stored | None = None
 
     @property

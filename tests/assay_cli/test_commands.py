@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from assay_api import ExperimentSpec
-from assay_api.names import ABORT, APPROVE
+from assay_api.names import ABORT, APPROVE, RETRAIN
 from assay_assign import arm_at, decode, slot
 from assay_cli.main import main
 from assay_operator.decide.analysis import plan
@@ -49,10 +49,12 @@ def experiment(**status: Any) -> dict[str, Any]:
 
 @dataclass
 class Api:
-    """An API server that has one Experiment."""
+    """An API server that has one Experiment, or what else is at its path."""
 
     kubeconfig: str = ""
+    path: str = PATH
     body: dict[str, Any] = field(default_factory=experiment)
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)  # what is at other paths
     status: int = 200
     patches: list[Any] = field(default_factory=list)
 
@@ -66,12 +68,12 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == PATH
-            status = made.status if found else 404
+            body = {made.path: made.body, **made.others}.get(self.path)
+            status = made.status if body else 404
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.end_headers()
-            self.wfile.write(json.dumps(made.body if status == 200 else {}).encode())
+            self.wfile.write(json.dumps(body if status == 200 else {}).encode())
 
         def do_PATCH(self) -> None:
             made.patches.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
@@ -291,3 +293,67 @@ def test_a_report_has_the_verdict_the_arms_and_the_numbers(api: Api, capsys: Any
         "7 bots",
     ):
         assert words in out
+
+
+def model(**status: Any) -> dict[str, Any]:
+    metadata = {"name": "churn", "namespace": "demo", "uid": "m"}
+    return {"metadata": metadata, "spec": {"image": {"image": "x"}}, "status": status}
+
+
+def test_a_version_is_asked_for_once_more(api: Api, capsys: Any) -> None:
+    api.path, api.body = PATH.replace("experiments/rollout", "models/churn"), model(latest=3)
+    assert api.run("retrain", "churn") == 0
+    assert api.patches == [{"metadata": {"annotations": {RETRAIN: "churn-3"}}}]
+    assert "churn-4 is made" in capsys.readouterr().out
+
+
+def test_what_was_never_made_cannot_be_repeated(api: Api, capsys: Any) -> None:
+    api.path, api.body = PATH.replace("experiments/rollout", "models/churn"), model()
+    assert api.run("retrain", "churn") == 2
+    assert api.run("retrain", "nobody") == 2
+    assert api.patches == []
+    told = capsys.readouterr().err
+    assert "no version yet" in told
+    assert "there is no Model nobody in namespace demo" in told
+
+
+TRAINED = {"training": {"data": {"uri": "file:///x.csv", "target": "y", "key": "id"}}}
+LIES = {"artifact": {"uri": "file:///artifacts/demo/churn/churn-2", "digest": "sha256:0"}}
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "champion", "code", "words"),
+    [
+        pytest.param(
+            TRAINED,
+            LIES | {"phase": "Rejected"},
+            "churn-1",
+            1,
+            "kubectl exec -n demo deploy/churn-1-predictor -- cat /artifacts/demo/churn/churn-2/card.md",
+            id="a rejected version has no pod, but the champion sees its volume",
+        ),
+        pytest.param(TRAINED, LIES, "", 1, "mounts the claim churn-artifacts", id="nobody serves yet"),
+        pytest.param(
+            TRAINED, {"phase": "Training"}, "churn-1", 2, "no artifact: it is Training", id="not made yet"
+        ),
+        pytest.param(
+            {"image": {"image": "x"}}, {}, "churn-1", 2, "brought from elsewhere", id="an image has no card"
+        ),
+    ],
+)
+def test_where_a_card_is_to_be_read(  # noqa: PLR0917
+    api: Api,
+    capsys: Any,
+    source: dict[str, Any],
+    status: dict[str, Any],
+    champion: str,
+    code: int,
+    words: str,
+) -> None:
+    spec = {"modelRef": {"name": "churn"}, "number": 2, "source": source, "sourceDigest": "sha256:0"}
+    metadata = {"name": "churn-2", "namespace": "demo", "uid": "v"}
+    api.path = PATH.replace("experiments/rollout", "modelversions/churn-2")
+    api.body = {"metadata": metadata, "spec": spec, "status": status}
+    api.others[PATH.replace("experiments/rollout", "models/churn")] = model(champion=champion)
+    assert api.run("card", "churn-2") == code
+    assert words in capsys.readouterr().err

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from operated import CHURN, Killed, World, two_versions
+from operated import CHURN, DATA, Killed, World, two_versions
 from prometheus_client import REGISTRY
 
 VERDICTS = {"CandidateWins", "PrimaryWorse", "Aborted"}  # other news may be lost, never told twice
@@ -46,6 +46,26 @@ async def started(world: World) -> None:
     await world.settle()
 
 
+async def superseded(world: World) -> None:
+    """The spec asks for another version while one is trained; the Job of the first is ended."""
+    world.apply_model(3, training={"data": DATA, "tuning": {"trials": 20}})
+    await world.settle()
+    world.restart()  # watches tell what was deleted
+    await world.settle()
+
+
+async def training() -> World:
+    """A champion, and a second version in training."""
+    world = World()
+    world.apply_model(1, image={"image": "one"})
+    await world.settle()
+    world.answers("churn-1")
+    await world.settle()
+    world.apply_model(2, training={"data": DATA, "tuning": {"trials": 10}})
+    await world.settle()
+    return world
+
+
 async def running() -> World:
     """An Experiment in its last step, with a collector that has nothing to say yet."""
     world = World()
@@ -71,6 +91,7 @@ STORIES = {
     "promote": (running, promoted),
     "roll back": (running, rolled_back),
     "abort": (running, aborted),
+    "supersede": (training, superseded),
 }
 
 
@@ -82,6 +103,11 @@ def picture(world: World) -> Any:
         "objects": sorted(world.cluster.bodies),
         "replicas": {
             n: b["spec"]["replicas"] for (k, n), b in world.cluster.bodies.items() if k == "Deployment"
+        },
+        "trainings": {
+            n: next(c["reason"] for c in b["status"]["conditions"] if c["type"] == "Ready")
+            for (k, n), b in world.cluster.bodies.items()
+            if k == "ModelVersion"
         },
         "champion": model["champion"],
         "history": [(reign["version"], reign["reason"]) for reign in model["history"]],

@@ -179,3 +179,52 @@ def test_history_keeps_what_serves_what_is_wanted_and_the_newest() -> None:
     family = kin(now, *versions, digest="s6")
     gone, _ = expendable(family, lineage(family))
     assert gone == ("churn-1", "churn-3", "churn-4", "churn-5")
+
+
+def test_history_keeps_what_an_experiment_still_waits_for() -> None:
+    """By hand, and not yet its turn."""
+    versions = tuple(version(n, f"s{n}") for n in range(1, 7))
+    now = model(champion="churn-2", history=[reign("churn-2", 48)])
+    waits = experiment("by-hand", "churn-2", "churn-3")
+    waits = waits.model_copy(update={"metadata": waits.metadata.model_copy(update={"labels": {}})})
+    family = kin(now, *versions, digest="s6", experiments=(waits,))
+    line = lineage(family)
+    assert line.awaited == {"churn-2", "churn-3", "churn-6"}
+    gone, _ = expendable(family, line)
+    assert gone == ("churn-1", "churn-4", "churn-5")
+
+
+def test_history_keeps_what_may_come_back() -> None:
+    """The former champion within its window; after it, age decides."""
+    versions = tuple(version(n, f"s{n}") for n in range(1, 7))
+    for hours, kept in ((0.5, True), (5, False)):
+        now = model(champion="churn-2", history=[reign("churn-2", hours), reign("churn-1", 48)])
+        family = kin(now, *versions, digest="s6")
+        gone, _ = expendable(family, lineage(family))
+        assert ("churn-1" not in gone) is kept
+
+
+def asking(name: str) -> Model:
+    """Return the Model whose user wants no version up to this one."""
+    metadata = FIRST.metadata.model_copy(update={"annotations": {"assay.dev/retrain": name}})
+    return FIRST.model_copy(update={"metadata": metadata})
+
+
+def test_what_is_the_same_is_used_again_unless_asked() -> None:
+    versions = version(1, "new"), version(2, "old")
+    assert lineage(kin(FIRST, *versions)).wanted == "churn-1"
+    line = lineage(kin(asking("churn-2"), *versions))
+    assert (line.wanted, line.make_version, line.again) == ("", 3, True)
+    assert line.champion == "churn-1", "it serves on"
+    assert lineage(kin(asking("churn-2"), *versions, digest="other")).again is False
+
+
+def test_asking_once_makes_one_version() -> None:
+    versions = version(1, "new"), version(2, "old"), version(3, "new")
+    line = lineage(kin(asking("churn-2"), *versions))
+    assert (line.wanted, line.make_version) == ("churn-3", None)
+
+
+@pytest.mark.parametrize("word", ["", "yes", "churn-", "churn-²"])
+def test_a_word_that_names_no_version_asks_for_nothing(word: str) -> None:
+    assert lineage(kin(asking(word), version(1, "new"))).wanted == "churn-1"

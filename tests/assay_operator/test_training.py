@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from assay_api.version import Finding
-from assay_operator.decide.training import fits, trained
+from assay_operator.decide.training import fits, judging, superseded, trained
 
 GATE = {"metric": "recall", "rule": "min 0.8", "value": 0.7, "passed": False, "message": "recall 0.7 < 0.8"}
 GOOD = {
@@ -151,3 +151,17 @@ def test_the_fit_of_a_version_is_two_conditions() -> None:
     found = fits((Finding(reason="Overfitting", message="0.99 and 0.6"), Finding(reason="Other", message="")))
     assert found["Overfitting"] == ("True", "Found", "0.99 and 0.6")
     assert found["Underfitting"][0] == "False"
+
+
+def test_what_was_brought_is_judged_and_not_trained() -> None:
+    still = judging(ended("", finished=False, trouble="ErrImagePull"))
+    assert (still.phase, still.reason) == ("Judging", "Judging")
+    assert still.message == "judging, but a pod has a problem: ErrImagePull"
+    assert judging(ended(GOOD)) == ended(GOOD)
+
+
+def test_only_what_has_not_ended_is_superseded() -> None:
+    assert superseded(ended("", finished=False)).reason == "Superseded"
+    assert superseded(ended(GOOD)) == ended(GOOD)
+    failed = ended({"ok": False, "reason": "ColumnMissing", "message": "no column age"})
+    assert superseded(failed) == failed

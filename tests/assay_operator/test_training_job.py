@@ -8,6 +8,7 @@ import pytest
 from assay_api import Model, ModelVersion
 from assay_operator.decide.lineage import predecessor
 from assay_operator.decide.training import untrained
+from assay_operator.kube.seen import pod as seen
 from assay_operator.manifests.job import job
 from assay_operator.manifests.platform import Platform, Store
 
@@ -149,3 +150,82 @@ def test_a_champions_pickle_may_be_opened_where_its_own_version_was_allowed_to()
         for champion in (pickled, brought)
     ]
     assert [one["champion"] for one in told] == [lies | {"allowPickle": True}, lies]
+
+
+IMAGE = {
+    "image": {"image": "shop/churn:7", "port": 3001},
+    "evaluation": {"data": DATA | {"secretRef": {"name": "lake"}}},
+    "gates": [{"metric": "recall", "min": 0.8}],
+}
+
+
+def brought(number: int = 2, **spec: Any) -> tuple[Model, ModelVersion]:
+    """Return a Model that brings an image, and its version."""
+    model = Model.model_validate({"metadata": meta("churn"), "spec": IMAGE | spec})
+    body = version({}, number).model_dump(mode="json", by_alias=True)
+    source = model.spec.source.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return model, ModelVersion.model_validate(body | {"spec": body["spec"] | {"source": source}})
+
+
+def order(pod: dict[str, Any]) -> dict[str, Any]:
+    (trainer,) = pod["containers"]
+    return dict(json.loads(next(one["value"] for one in trainer["env"] if one["name"] == "ASSAY_JOB")))
+
+
+def test_an_image_with_gates_runs_beside_the_job_that_asks_it() -> None:
+    model, judged = brought(serving={"resources": {"limits": {"memory": "2Gi"}}})
+    assert untrained(judged.spec.source) is None
+    pod = dict(job(model, judged, {}, Platform("predictor", "trainer")))["spec"]["template"]["spec"]
+    (beside,), (trainer,) = pod["initContainers"], pod["containers"]
+    assert (beside["image"], beside["restartPolicy"]) == ("shop/churn:7", "Always")
+    assert beside["resources"]["limits"]["memory"] == "2Gi"
+    assert order(pod)["image"]["port"] == 3001
+    assert trainer["envFrom"] == [{"secretRef": {"name": "lake"}}]
+    assert "envFrom" not in beside, "the data's secret is not for the image"
+    names = [{mount["name"] for mount in one["volumeMounts"]} for one in (beside, trainer)]
+    assert not names[0] & names[1], "and neither is the file with the answers"
+    assert beside["securityContext"] == trainer["securityContext"]
+
+
+def test_an_image_without_evaluation_serves_as_it_is() -> None:
+    _, plain = brought(evaluation=None, gates=())
+    assert untrained(plain.spec.source) is not None
+
+
+def test_a_champion_that_is_an_image_is_asked_where_it_serves() -> None:
+    _, champion = brought(1, evaluation=IMAGE["evaluation"] | {"columns": ["age"]})
+    model, judged = brought()
+    for body in (
+        job(model, judged, {"champion": champion}, Platform("predictor", "trainer")),
+        {"spec": made({}, champion=champion)},
+    ):
+        told = order(body["spec"]["template"]["spec"])["champion"]
+        assert told == {
+            "service": "http://churn-1-predictor.team.svc",
+            "path": "/predict",
+            "columns": ["age"],
+        }
+
+
+@pytest.mark.parametrize(
+    ("allowed", "worker", "account"),
+    [
+        pytest.param(("bento",), None, "bento", id="an allowed account of its predictors"),
+        pytest.param((), None, None, id="never one that is not allowed"),
+        pytest.param(("bento",), "lake-reader", "lake-reader", id="the worker's own goes first"),
+    ],
+)
+def test_whose_identity_a_judged_image_has(
+    allowed: tuple[str, ...], worker: str | None, account: str | None
+) -> None:
+    evaluation = {"data": DATA} | ({"worker": {"serviceAccountName": worker}} if worker else {})
+    model, judged = brought(serving={"serviceAccountName": "bento"}, evaluation=evaluation)
+    platform = Platform("predictor", "trainer", predictor_service_accounts=allowed)
+    pod = dict(job(model, judged, {}, platform))["spec"]["template"]["spec"]
+    assert pod.get("serviceAccountName") == account
+
+
+def test_an_image_that_cannot_be_pulled_is_named_while_the_job_waits() -> None:
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+    status = {"initContainerStatuses": [{"state": {"waiting": waiting}}]}
+    assert seen({"metadata": {"name": "p"}, "status": status}).trouble == "ErrImagePull: no such image"

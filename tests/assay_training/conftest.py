@@ -21,6 +21,7 @@ from assay_training.__main__ import parse
 from assay_training.spec import Job
 
 Make = Callable[..., Job]
+collect_ignore = ["bento"]  # a program of its own
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -189,3 +190,22 @@ def test_three_failing_trials_with_a_budget_of_two_end_with_the_words_of_the_las
     assert (done.returncode, report["reason"]) == (1, "TrialsFailed")
     assert "maxFailedTrials is 2" in report["message"]
     assert "max_leaf_nodes" in report["message"]
+
+
+def test_who_is_told_to_leave_goes_and_leaves_nothing_behind_but_the_study(job: Make, tmp_path: Path) -> None:
+    """Also as the first process of a container, to which a signal that it does not handle means nothing."""
+    wanted = job({"tuning": {"trials": 500, "pruner": "None"}}).model_dump_json(by_alias=True)
+    own = {"ASSAY_JOB": wanted, "ASSAY_TERMINATION_LOG": str(tmp_path / "log"), "OMP_NUM_THREADS": "1"}
+    alone = ["unshare", "--pid", "--fork"] if os.geteuid() == 0 else []
+    command = [*alone, sys.executable, "-m", "assay_training"]
+    process = subprocess.Popen(command, env={**os.environ, **own}, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "trial 3 of 500" in line:
+            break
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]) if alone else process.pid, signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not (tmp_path / "log").exists()
+    assert [path.name for path in (tmp_path / "store/demo/churn").iterdir()] == [".study"]

@@ -32,6 +32,28 @@ ARMS = [
         pytest.param(
             {"artifact": {"uri": "http://x", "digest": "sha256:1"}}, "digest", id="a digest that is none"
         ),
+        pytest.param(
+            {"image": {"image": "x"}, "gates": [{"metric": "recall", "min": 0.8}]},
+            "on the rows of evaluation",
+            id="an image's gates without rows",
+        ),
+        pytest.param(
+            {
+                "image": {"image": "x"},
+                "evaluation": {"data": DATA},
+                "gates": [{"metric": "artifactBytes", "max": 1}],
+            },
+            "an image has none to measure",
+            id="the size of an image's files",
+        ),
+        pytest.param(
+            {
+                "artifact": {"uri": "http://x", "digest": "sha256:" + "0" * 64},
+                "evaluation": {"data": DATA, "columns": ["age"]},
+            },
+            "an artifact knows its own columns",
+            id="columns for an artifact",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_meant_is_refused_at_apply(

@@ -7,7 +7,7 @@ from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import is_true
 from assay_api.duration import span
 from assay_api.model import Reign
-from assay_api.names import MADE_BY_MODEL, experiment_name
+from assay_api.names import MADE_BY_MODEL, RETRAIN, experiment_name, version_number
 from assay_operator.decide.start import whose_turn
 
 _REIGNS = 20
@@ -42,9 +42,11 @@ class Lineage:
     history: tuple[Reign, ...]
     wanted: str = ""  # the version of the present spec
     make_version: int | None = None  # its number
+    again: bool = False  # whether it repeats one that is there
     make_experiment: str | None = None
     generation: int = 0  # that brought the present source
     warm: frozenset[str] = frozenset()  # versions that must be able to answer
+    awaited: frozenset[str] = frozenset()  # versions that somebody waits for: the spec, or an Experiment
 
 
 def lineage(kin: Kin) -> Lineage:
@@ -52,21 +54,28 @@ def lineage(kin: Kin) -> Lineage:
     status = kin.model.status
     same = status.source_digest == kin.digest
     generation = status.source_generation if same else kin.model.metadata.generation
-    wanted = made_from(kin.versions, kin.digest)
+    wanted = asked_for(kin.model, kin.versions, kin.digest)
     line = Lineage(status.champion, status.history, generation=generation)
     if wanted is None:
-        line = replace(line, make_version=max([status.latest, *(v.spec.number for v in kin.versions)]) + 1)
+        number = max([status.latest, *(v.spec.number for v in kin.versions)]) + 1
+        line = replace(line, make_version=number, again=made_from(kin.versions, kin.digest) is not None)
     else:
         line = replace(line, wanted=wanted.metadata.name)
     line = _crowned(kin, line, wanted)
     line = replace(line, make_experiment=_experiment(kin, line, wanted))
-    return replace(line, warm=_warm(kin, line, wanted))
+    return replace(line, warm=_warm(kin, line, wanted), awaited=_awaited(kin, line))
 
 
 def predecessor(versions: tuple[ModelVersion, ...], version: ModelVersion) -> ModelVersion | None:
     """Return the newest trained version before this one, whose contract it inherits."""
     older = (v for v in reversed(versions) if v.spec.number < version.spec.number)
     return next((v for v in older if v.spec.source.training and v.status.artifact), None)
+
+
+def asked_for(model: Model, versions: tuple[ModelVersion, ...], digest: str) -> ModelVersion | None:
+    """Return the version that the spec asks for: made from it, and newer than what is not used again."""
+    used_up = version_number(model.metadata.annotations.get(RETRAIN, ""))
+    return made_from(tuple(v for v in versions if v.spec.number > used_up), digest)
 
 
 def made_from(versions: tuple[ModelVersion, ...], digest: str) -> ModelVersion | None:
@@ -142,6 +151,13 @@ def superseded(experiment: Experiment, wanted: str) -> bool:
     return ours and wanted not in {arm.version for arm in experiment.spec.candidates}
 
 
+def _awaited(kin: Kin, line: Lineage) -> frozenset[str]:
+    """Return the versions that are worth making: a training that nobody waits for is ended."""
+    undecided = [e for e in kin.experiments if e.status.decision is None and not superseded(e, line.wanted)]
+    tested = {arm.version for experiment in undecided for arm in experiment.spec.arms}
+    return frozenset(tested | {line.wanted} - {""})
+
+
 def _warm(kin: Kin, line: Lineage, wanted: ModelVersion | None) -> frozenset[str]:
     """Return the versions that must be able to answer: who serves, who is tested, who may come back."""
     warm = {line.champion} | former(kin, line.history)
@@ -161,7 +177,7 @@ def _may_serve(kin: Kin, name: str) -> bool:
 def expendable(kin: Kin, line: Lineage) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the versions and the finished Experiments that the history need not keep."""
     keep = kin.model.spec.history.keep
-    needed = line.warm | {line.wanted, line.champion, kin.model.status.champion}
+    needed = line.warm | line.awaited | {line.champion, kin.model.status.champion}
     spare = [v.metadata.name for v in kin.versions if v.metadata.name not in needed]
     ended = [
         e for e in kin.experiments if e.status.decision and e.metadata.labels.get(MADE_BY_MODEL) == "true"

@@ -1,6 +1,6 @@
 """What became of a version: from the last words of its training to its status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import JSONDecodeError, loads
 from typing import Literal
 
@@ -74,7 +74,7 @@ class Progress:
 
 def untrained(source: Source) -> Progress | None:
     """Return the progress of a version that needs no training, or None."""
-    if source.image:
+    if source.image and not source.evaluation:
         return Progress("Ready", "True", "ImageGiven", f"serves {source.image.image}", facts=VersionStatus())
     if source.artifact and not source.evaluation:
         return Progress(
@@ -85,6 +85,25 @@ def untrained(source: Source) -> Progress | None:
 
 def _given(artifact: Artifact) -> VersionStatus:
     return VersionStatus(artifact=StoredArtifact(uri=artifact.uri, digest=artifact.digest))
+
+
+def judging(progress: Progress) -> Progress:
+    """Return the same of a Job that trains nothing, but judges what was brought."""
+    if progress.reason != "Training":
+        return progress
+    words = progress.message.replace("training", "judging", 1)
+    return replace(progress, phase="Judging", reason="Judging", message=words)
+
+
+SUPERSEDED = "Superseded"
+
+
+def superseded(progress: Progress) -> Progress:
+    """Return what becomes of a training that nobody waits for any more; one that has ended is kept."""
+    if progress.ready != "Unknown":
+        return progress
+    words = "the Model's spec asked for another version before this one was made; its training was ended"
+    return Progress(SUPERSEDED, "False", SUPERSEDED, words)
 
 
 class Told(Observed):

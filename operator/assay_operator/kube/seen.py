@@ -93,7 +93,7 @@ _WAITING_IS_FINE = {"ContainerCreating", "PodInitializing", ""}
 
 def _trouble(status: Any) -> str:
     """Say in words what keeps a pod from running, or nothing."""
-    for container in status.get("containerStatuses") or ():
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason", "") not in _WAITING_IS_FINE:
             return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")

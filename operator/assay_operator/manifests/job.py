@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from assay_api import Model, ModelVersion, Source
 from assay_api.data import SecretKeyRef
-from assay_api.names import MODEL, ROLE, VERSION_OF, trainer_name
+from assay_api.names import MODEL, ROLE, VERSION_OF, predictor_name, trainer_name
 from assay_api.worker import Worker
 from assay_operator.manifests import Manifest
+from assay_operator.manifests.beside import beside
 from assay_operator.manifests.claim import volumes
 from assay_operator.manifests.meta import (
     THREADS,
@@ -38,7 +39,7 @@ def job(
     Args:
         model: Whose version it is.
         version: What to train.
-        others: Versions, with artifacts, that it needs: `champion` and `before`.
+        others: Versions that it needs: `champion`, and `before`, which has an artifact.
         platform: The administrator's choices.
     """
     count = workers(version.spec.source, platform)
@@ -86,6 +87,7 @@ def _template(
     asks = source.training or source.evaluation
     assert asks is not None
     names, mounts = volumes(model.metadata.name, platform, read_only=False)
+    judged = beside(model, version, platform)
     container = {
         "name": "trainer",
         "image": platform.trainer_image,
@@ -105,7 +107,8 @@ def _template(
         "enableServiceLinks": False,
         "securityContext": restricted_pod(),
         "containers": [container],
-        "volumes": names,
+        "volumes": [*names, *judged.volumes],
+        **judged.pod,
         **_placed(asks.worker),
     }
     labels = {MODEL: model.metadata.name, ROLE: "trainer", VERSION_OF: version.metadata.name}
@@ -179,9 +182,22 @@ def order(
         "path": artifact_path(version),
         "task": source["task"],
         "gates": source["gates"],
-        **{name: source[name] for name in ("training", "artifact", "evaluation") if name in source},
-        **{name: _stored(one) for name, one in others.items()},
+        **{name: source[name] for name in ("training", "artifact", "image", "evaluation") if name in source},
+        **{name: _reached(one) for name, one in others.items()},
     }
+
+
+def _reached(version: ModelVersion) -> Manifest:
+    return _stored(version) if version.status.artifact else _serves(version)
+
+
+def _serves(version: ModelVersion) -> Manifest:
+    """Where an image answers: it has no artifact, but the champion always has pods."""
+    image, asks = version.spec.source.image, version.spec.source.evaluation
+    assert image is not None
+    host = f"{predictor_name(version.metadata.name)}.{version.metadata.namespace}.svc"
+    told = {"columns": list(asks.columns)} if asks and asks.columns else {}
+    return {"service": f"http://{host}", "path": image.predict_path, **told}
 
 
 def _stored(version: ModelVersion) -> Manifest:

@@ -4,7 +4,16 @@ from hashlib import sha256
 from json import dumps
 
 from assay_api import API_VERSION, Model, Source
-from assay_api.names import MADE_BY_MODEL, MANAGED_BY, MODEL, OPERATOR, experiment_name, version_name
+from assay_api.names import (
+    MADE_BY_MODEL,
+    MANAGED_BY,
+    MODEL,
+    OPERATOR,
+    SOURCE,
+    TRIGGER,
+    experiment_name,
+    version_name,
+)
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.meta import owner
 
@@ -18,17 +27,20 @@ def source_digest(source: Source) -> str:
     return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
-def model_version(model: Model, number: int) -> Manifest:
-    """Return the version that the Model's spec asks for."""
-    source = model.spec.source
+def model_version(model: Model, number: int, *, again: bool = False) -> Manifest:
+    """Return the version that the Model's spec asks for, maybe once more; its labels are for searches."""
+    source, trigger = model.spec.source, "Manual" if again else "Spec"
+    kind = next(name for name in ("training", "artifact", "image") if getattr(source, name))
     spec = {
         "modelRef": {"name": model.metadata.name},
         "number": number,
         "source": source.model_dump(mode="json", by_alias=True, exclude_none=True),
         "sourceDigest": source_digest(source),
-        "trigger": "Spec",
+        "trigger": trigger,
     }
-    return _own("ModelVersion", version_name(model.metadata.name, number), model, spec)
+    made = _own("ModelVersion", version_name(model.metadata.name, number), model, spec)
+    made["metadata"]["labels"] |= {SOURCE: kind, TRIGGER: trigger}
+    return made
 
 
 def experiment(model: Model, champion: str, candidate: str, generation: int) -> Manifest:

@@ -83,6 +83,7 @@ _EXPECTED = {
     "Training",
     "Tuning",
     "Fitting",
+    "Judging",
     "Starting",
     "Pending",
     "Queued",
@@ -90,4 +91,5 @@ _EXPECTED = {
     "FirstVersion",
     "NotProgrammedYet",
     "ScaledToZero",
+    "Superseded",
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from assay_api import Condition, Experiment, Model, ModelStatus, Ref, merged
 from assay_api.condition import find
 from assay_api.names import ABORT
-from assay_operator.decide.lineage import Kin, Lineage, expendable, lineage, made_from, superseded
+from assay_operator.decide.lineage import Kin, Lineage, asked_for, expendable, lineage, superseded
 from assay_operator.decide.shown import Claim, dated
 from assay_operator.decide.start import whose_turn
 from assay_operator.kube import EXPERIMENT, VERSION, Leaving
@@ -51,7 +51,8 @@ class ModelReconciler:
         line = lineage(kin)
         await self.gateways.publish(ref, route(family, model, line.champion))  # first: users come before pods
         for version in family.versions:
-            await self.versions(family, model, version, warm=version.metadata.name in line.warm)
+            name = version.metadata.name
+            await self.versions(family, model, version, warm=name in line.warm, awaited=name in line.awaited)
         programmed = await self._programmed(ref, line)
         await self._confirm(family, programmed)
         await self._let_go(family, programmed)
@@ -127,7 +128,7 @@ class ModelReconciler:
 
     async def _offspring(self, model: Model, line: Lineage) -> None:
         if line.make_version:
-            await self.hands.make(model_version(model, line.make_version))
+            await self.hands.make(model_version(model, line.make_version, again=line.again))
         if line.make_experiment:
             await self.hands.make(experiment(model, line.champion, line.wanted, line.generation))
 
@@ -178,7 +179,7 @@ def _ending(family: Family, one: Experiment) -> str:
     model = family.model
     if model is None or one.status.decision:
         return ""
-    version = made_from(family.versions, source_digest(model.spec.source))
+    version = asked_for(model, family.versions, source_digest(model.spec.source))
     wanted = version.metadata.name if version else ""
     if superseded(one, wanted):
         return f"superseded: the Model's spec now asks for {wanted or 'another version'}"

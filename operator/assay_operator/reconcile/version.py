@@ -3,14 +3,22 @@
 import json
 from dataclasses import dataclass, field
 
-from assay_api import Condition, Model, ModelVersion, VersionStatus, merged
+from assay_api import Condition, Model, ModelVersion, Ref, VersionStatus, merged
 from assay_api.condition import find
 from assay_api.names import trainer_name
 from assay_api.serving import Serving
 from assay_operator.decide.lineage import predecessor
 from assay_operator.decide.shown import Claim, Flag, dated
-from assay_operator.decide.training import Progress, fits, trained, untrained
-from assay_operator.kube import AUTOSCALER, BUDGET, Refused
+from assay_operator.decide.training import (
+    SUPERSEDED,
+    Progress,
+    fits,
+    judging,
+    superseded,
+    trained,
+    untrained,
+)
+from assay_operator.kube import AUTOSCALER, BUDGET, JOB, Refused
 from assay_operator.kube.seen import PodSeen
 from assay_operator.manifests.claim import claim
 from assay_operator.manifests.job import PROGRESS_PORT, job
@@ -35,35 +43,49 @@ class VersionReconciler:
     badges: Badges = field(default_factory=Badges)
     trainings: Trainings = field(default_factory=NoTrainings)
 
-    async def __call__(self, family: Family, model: Model, version: ModelVersion, *, warm: bool) -> None:
+    async def __call__(
+        self, family: Family, model: Model, version: ModelVersion, *, warm: bool, awaited: bool
+    ) -> None:
         """Train it if it has to be, serve it while it is needed, and write down what came of both."""
         status = version.status
         known = find(status.conditions, "Ready")
-        if known is None or known.status == "Unknown":
-            progress = untrained(version.spec.source) or await self._train(family, model, version)
+        if known is None or known.status == "Unknown" or (awaited and known.reason == SUPERSEDED):
+            progress = untrained(version.spec.source)
+            progress = progress or await self._train(family, model, version, awaited=awaited)
             status = self._judged(family, version, progress)
+        if not awaited:
+            await self._end(family, version, status)
         await self._serve(family, model, version, warm=warm)
         if available := self._available(family, model, version, warm=warm):
             status = status.model_copy(update={"conditions": merged(status.conditions, available)})
         await self.hands.report(version, status)
 
-    async def _train(self, family: Family, model: Model, version: ModelVersion) -> Progress:
+    async def _train(self, family: Family, model: Model, version: ModelVersion, *, awaited: bool) -> Progress:
         name = version.metadata.name
         seen, pods = family.jobs.get(name), family.trainers.get(name, ())
-        if seen is None:
+        if seen is None and awaited:
             if refusal := self._not_allowed(version):
                 return Progress("Pending", "Unknown", "NotAllowed", refusal)
             try:
                 await self._begin(family, model, version)
             except Refused as refused:
                 return Progress("Pending", "Unknown", "NotAllowed", f"cannot train: {refused}")
-        return trained(
+        progress = trained(
             finished=bool(seen and seen.finished),
             job_message=seen.message if seen else "",
             last_words=tuple(p.last_words for p in pods if p.last_words),
-            trouble=next((p.trouble for p in pods if p.trouble), ""),
-            told=await self._told(name, pods) if seen and not seen.finished else {},
+            trouble=next((p.trouble for p in pods if p.trouble and not p.leaving), ""),
+            told=await self._told(name, pods) if seen and not seen.finished and awaited else {},
         )
+        progress = progress if version.spec.source.training else judging(progress)
+        return progress if awaited else superseded(progress)
+
+    async def _end(self, family: Family, version: ModelVersion, status: VersionStatus) -> None:
+        """Take the Job of a version away that nobody waits for; its pods go with it, its study stays."""
+        name, ready = version.metadata.name, find(status.conditions, "Ready")
+        seen = family.jobs.get(name)
+        if seen and not seen.finished and ready and ready.reason == SUPERSEDED:
+            await self.hands.remove(JOB, Ref(version.metadata.namespace, trainer_name(name)))
 
     def _not_allowed(self, version: ModelVersion) -> str:
         """Say why the administrator forbids it: an account may open more than its user may."""
@@ -85,7 +107,7 @@ class VersionReconciler:
         champion = family.version(model.status.champion)
         before = predecessor(family.versions, version)
         known = {"champion": champion, "before": before}
-        others = {name: v for name, v in known.items() if v and v.status.artifact}
+        others = {name: v for name, v in known.items() if v and (v.status.artifact or v.spec.source.image)}
         await self.hands.ensure(job(model, version, others, self.platform), family.live)
 
     def _judged(self, family: Family, version: ModelVersion, progress: Progress) -> VersionStatus:
@@ -102,7 +124,7 @@ class VersionReconciler:
             *((self._condition(version, "DataValid", data, *checked),) if data else ()),
             self._condition(version, "Ready", progress.ready, *why),
             self._condition(version, "Progressing", _flag(said=progress.ready == "Unknown"), *why),
-            self._condition(version, "Degraded", _flag(said=progress.ready == "False"), *why),
+            self._condition(version, "Degraded", _flag(said=_is_bad(progress)), *why),
             *self._fits(version, facts),
         )
         news = {
@@ -189,6 +211,10 @@ def _count(family: Family, version: ModelVersion, facts: VersionStatus) -> None:
     for state, count in facts.trials.items():
         if (more := count - version.status.trials.get(state, 0)) > 0:
             metrics.trials.labels(*family.ref, state).inc(more)
+
+
+def _is_bad(progress: Progress) -> bool:
+    return progress.ready == "False" and progress.reason != SUPERSEDED
 
 
 def _flag(*, said: bool) -> Flag:

@@ -21,7 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "hack"), str(ROOT / "hack/demo")]
 
-from cluster.settings import BIN, Cluster  # noqa: E402  found by the line above
+from cluster.daemon import Daemon  # noqa: E402  found by the line above
+from cluster.settings import BIN, Cluster  # noqa: E402
 
 SYSTEM = "assay-system"
 _NETWORK = 0x40000000  # CLONE_NEWNET
@@ -173,11 +174,21 @@ class Town:
         before = self.restarts(component)
         self.killed[component] = (pod["metadata"]["uid"], before)
         identity = found["containerID"].rpartition("/")[2]
-        for pid in _processes(identity):
-            os.kill(pid, signal.SIGKILL)
+        kill(identity)
         if before:  # killed before: the kubelet would make it wait longer each time, so it gets a new pod
             force = ("--grace-period=0", "--force", "--wait=false")
             self.kubectl("delete", "pod", pod["metadata"]["name"], "-n", SYSTEM, *force)
+
+    def kill_part(self, name: str) -> None:
+        """Send SIGKILL to a process of the node itself, as `kubelet`; pods live on without it."""
+        part = Daemon(name, self.cluster.state)
+        part.ask_to_stop(signal.SIGKILL)
+        wait(part.is_gone, 10)
+
+    def revive(self) -> None:
+        """Start what is missing of the node, and wait until it is ready."""
+        hack = {**os.environ, "PYTHONPATH": str(ROOT / "hack")}
+        subprocess.run([sys.executable, "-m", "cluster", "up", self.cluster.name], check=True, env=hack)
 
     def restarts(self, component: str) -> int:
         """Return how often the containers of a component were started again."""
@@ -206,6 +217,12 @@ class Town:
 def _enter(descriptor: int) -> None:
     if _LIBC.setns(descriptor, _NETWORK):
         raise OSError(ctypes.get_errno(), "cannot enter the network namespace")
+
+
+def kill(container: str) -> None:
+    """Send SIGKILL to every process of a container."""
+    for pid in _processes(container):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _processes(container: str) -> Iterable[int]:

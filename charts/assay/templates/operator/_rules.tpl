@@ -17,7 +17,7 @@
   verbs: [list, watch, create, patch]
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [list, watch, create, patch]
+  verbs: [list, watch, create, patch, delete]        # delete: a training that nobody waits for any more
 - apiGroups: [""]
   resources: [services, persistentvolumeclaims]
   verbs: [list, watch, create, patch]
