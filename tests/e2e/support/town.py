@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -178,6 +179,13 @@ class Town:
         if before:  # killed before: the kubelet would make it wait longer each time, so it gets a new pod
             force = ("--grace-period=0", "--force", "--wait=false")
             self.kubectl("delete", "pod", pod["metadata"]["name"], "-n", SYSTEM, *force)
+
+    def metrics(self, component: str, port: int) -> list[str]:
+        """Return the lines of the metrics of a component of the installation."""
+        url = f"http://{self.pod(component)['status']['podIP']}:{port}/metrics"
+        with self.inside(), urllib.request.urlopen(url, timeout=10) as answer:
+            page: str = answer.read().decode()
+        return page.splitlines()
 
     def restarts(self, component: str) -> int:
         """Return how often the containers of a component were started again."""
