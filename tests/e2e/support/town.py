@@ -144,6 +144,20 @@ class Town:
             finally:
                 _enter(here.fileno())
 
+    @contextmanager
+    def forwarded(self, service: str, port: int) -> Iterator[int]:
+        """Yield a port of this machine that `kubectl port-forward` brings to a Service of ours."""
+        words = ["port-forward", "-n", SYSTEM, f"service/{service}", f":{port}"]
+        environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
+        command = [str(BIN / "kubectl") if (BIN / "kubectl").exists() else "kubectl", *words]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            said = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080
+            try:
+                yield int(said.split(" -> ")[0].rpartition(":")[2])
+            finally:
+                process.terminate()
+
     def token(self, role: str) -> str:
         """Return a token of the installation."""
         found = self.get("secret", "assay-tokens", SYSTEM)
