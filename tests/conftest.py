@@ -18,6 +18,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from debian import postgres_user
+
 # Examples are new at a desk and the same in CI, where a failure is then the change's. No deadlines: machines
 # are busy.
 settings.register_profile("desk", deadline=None)
@@ -55,11 +59,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and str(item.path.relative_to(HERE)) in SLOW:
             item.add_marker(pytest.mark.slow)
-
-
-def postgres_user() -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ from assay_operator.telemetry.training import Workers
 from assay_operator.xds import AdsServer, Gateways
 
 START_ATTEMPTS = 30
-NOT_FOUND = 404
+FORBIDDEN, NOT_FOUND = 403, 404
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +116,8 @@ async def counted(settings: Settings, cluster: Cluster, wake: Callable[[Ref], No
         try:
             return await cluster.secret(ref, key)
         except Refused as refused:
-            raise NoAnswer(
-                f"Secret {ref.name}: {refused}; the chart's sources.sql.secrets allows it"
-            ) from refused
+            allow = "; the chart's sources.sql.secrets allows it" if refused.status == FORBIDDEN else ""
+            raise NoAnswer(f"Secret {ref.name}: {refused}{allow}") from refused
 
     async with httpx.AsyncClient(timeout=httpx.Timeout(PROMETHEUS_TIMEOUT, connect=2)) as client:
         asked = Prometheus(client, settings.prometheus_url.rstrip("/"))

@@ -7,6 +7,7 @@
 
 `send` returns when everything is durable. Whatever is not acknowledged is sent again under the same id, so
 nothing is lost and nothing counts twice. `add` gathers outcomes into batches. `AsyncClient` is for asyncio.
+The token may be a function that reads it from a mounted Secret, so that it can change without a restart.
 """
 
 from assay_client.client import AsyncClient, Client

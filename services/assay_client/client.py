@@ -9,10 +9,21 @@ from typing import Self
 import httpx
 
 from assay_client.outcome import Counts, Outcome
-from assay_client.protocol import BATCH, PATH, Attempts, Unavailable, batches, request, understood
+from assay_client.protocol import (
+    BATCH,
+    PATH,
+    TIMEOUT,
+    Attempts,
+    Bearer,
+    Token,
+    Unavailable,
+    again,
+    batches,
+    request,
+    understood,
+)
 
 PATIENCE = 30.0
-TIMEOUT = httpx.Timeout(10, connect=2)
 
 
 class Client:
@@ -21,14 +32,17 @@ class Client:
     def __init__(
         self,
         url: str,
-        token: str,
+        token: Token,
         *,
         patience: float = PATIENCE,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Report to the collector at `url` with the application's token, trying for `patience` seconds."""
-        headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, transport=transport)
+        """Report to the collector at `url` with the application's token, trying for `patience` seconds.
+
+        The token may be a function that reads it, which is asked for each request.
+        """
+        self._http = httpx.Client(base_url=url, auth=Bearer(token), timeout=TIMEOUT, transport=transport)
+        self._passing = again(token)
         self._patience = patience
         self._gathered: list[Outcome] = []
 
@@ -36,7 +50,7 @@ class Client:
         """Return when all are durable.
 
         Raises:
-            Refused: Something is wrong with an outcome, or with the token.
+            Refused: Something is wrong with an outcome, or with the token; it holds what is left.
             Unavailable: The collector did not acknowledge in time; it holds what is left.
         """
         rest, counts = list(outcomes), Counts()
@@ -65,7 +79,7 @@ class Client:
         attempts = Attempts(self._patience)
         while True:
             try:
-                said = understood(self._http.post(PATH, content=body, headers=headers))
+                said = understood(self._http.post(PATH, content=body, headers=headers), rest, self._passing)
             except httpx.TransportError as error:
                 said = f"{type(error).__name__}: {error}"
             if isinstance(said, Counts):
@@ -96,14 +110,17 @@ class AsyncClient:
     def __init__(
         self,
         url: str,
-        token: str,
+        token: Token,
         *,
         patience: float = PATIENCE,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Report to the collector at `url` with the application's token, trying for `patience` seconds."""
-        headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT, transport=transport)
+        """Report to the collector at `url` with the application's token, trying for `patience` seconds.
+
+        The token may be a function that reads it, which is asked for each request.
+        """
+        self._http = httpx.AsyncClient(base_url=url, auth=Bearer(token), timeout=TIMEOUT, transport=transport)
+        self._passing = again(token)
         self._patience = patience
         self._gathered: list[Outcome] = []
 
@@ -135,7 +152,9 @@ class AsyncClient:
         attempts = Attempts(self._patience)
         while True:
             try:
-                said = understood(await self._http.post(PATH, content=body, headers=headers))
+                said = understood(
+                    await self._http.post(PATH, content=body, headers=headers), rest, self._passing
+                )
             except httpx.TransportError as error:
                 said = f"{type(error).__name__}: {error}"
             if isinstance(said, Counts):

@@ -17,11 +17,23 @@ WORTH_PACKING = 8_192  # bytes
 SHORTEST, LONGEST = 0.1, 5.0  # seconds between attempts
 MOST_DOUBLINGS = 10
 PATH = "/v1/outcomes"
-AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+TIMEOUT = httpx.Timeout(10, connect=2)
+AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
+Token = str | Callable[[], str]
 
 
 class Refused(Exception):  # noqa: N818 - it is what happened
-    """The collector refuses these outcomes for good; the message names the record and the field."""
+    """The collector refuses these outcomes for good; the message names the record and the field.
+
+    Attributes:
+        outcomes: Those of the batch that was refused, none of which is stored, and of all after it.
+    """
+
+    def __init__(self, reason: str, outcomes: Sequence[Outcome]) -> None:
+        """Keep what was not acknowledged."""
+        super().__init__(reason)
+        self.outcomes = list(outcomes)
 
 
 class Unavailable(Exception):  # noqa: N818 - it is what happened
@@ -35,6 +47,19 @@ class Unavailable(Exception):  # noqa: N818 - it is what happened
         """Keep what was not acknowledged."""
         super().__init__(f"{reason}; {len(outcomes)} outcomes are not acknowledged")
         self.outcomes = list(outcomes)
+
+
+class Bearer(httpx.Auth):
+    """Sends the token that there is at the moment: Secrets are changed in place, without a restart."""
+
+    def __init__(self, token: Token) -> None:
+        """Take the token, or what reads it."""
+        self._read = token if callable(token) else lambda: token
+
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+        """See httpx."""
+        request.headers["Authorization"] = f"Bearer {self._read().strip()}"
+        yield request
 
 
 class Attempts:
@@ -70,15 +95,22 @@ def request(outcomes: Sequence[Outcome]) -> tuple[bytes, dict[str, str]]:
     return body, headers
 
 
-def understood(answer: httpx.Response) -> Counts | str:
+def again(token: Token) -> frozenset[HTTPStatus]:
+    """Return the refusals that pass by: 401 too, where the next token may be the right one."""
+    return AGAIN | {HTTPStatus.UNAUTHORIZED} if callable(token) else AGAIN
+
+
+def understood(
+    answer: httpx.Response, rest: Sequence[Outcome], passing: frozenset[HTTPStatus]
+) -> Counts | str:
     """Return what became of the outcomes, or the reason to try again.
 
     Raises:
-        Refused: Trying again is no use.
+        Refused: Trying again is no use; it holds `rest`.
     """
     if answer.status_code == HTTPStatus.OK:
         return Counts.of(answer.json())
     said = f"{answer.status_code} {answer.text[:500]}"
-    if answer.status_code in AGAIN or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if answer.status_code in passing or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return said
-    raise Refused(said)
+    raise Refused(said, rest)

@@ -1,8 +1,14 @@
 """Both clients through the same stories: acknowledged, repeated under the same ids, given up, refused."""
 
+import asyncio
 import gzip
 import json
-from collections.abc import Awaitable, Callable
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -83,10 +89,15 @@ async def test_what_is_not_acknowledged_is_sent_again_under_the_same_ids(
 
 @both
 async def test_a_refusal_is_final_and_says_why(send: Send, collector: Collector) -> None:
-    collector.script = [httpx.Response(422, json={"detail": "record 0: field value: is no number"})]
-    with pytest.raises(Refused, match="field value"):
-        await send(collector, outcomes(1))
-    assert len(collector.records) == 1
+    collector.script = [
+        httpx.Response(200, json={"accepted": 500}),
+        httpx.Response(422, json={"detail": "record 0: field value: is no number"}),
+    ]
+    everything = outcomes(1_100)
+    with pytest.raises(Refused, match="field value") as caught:
+        await send(collector, everything)
+    assert len(collector.records) == 2
+    assert caught.value.outcomes == everything[500:]
 
 
 @both
@@ -130,6 +141,66 @@ def test_the_token_goes_along_and_new_words_in_the_answer_do_no_harm() -> None:
 
     with Client("http://c", "secret", transport=httpx.MockTransport(check)) as client:
         assert client.send(outcomes(1)) == Counts(accepted=1)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The URL of a collector, a process of its own, whose tokens are in `tmp_path`."""
+    for role in ("operator", "application"):
+        (tmp_path / role).write_text(f"{role}-token\n")
+    (tmp_path / "key").write_bytes(b"a key for tests")
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    settings = {
+        "ASSAY_TOKENS_DIR": str(tmp_path),
+        "ASSAY_UNIT_KEY_FILE": str(tmp_path / "key"),
+        "ASSAY_DATABASE_URL": f"sqlite:///{tmp_path}/collector.db",
+        "ASSAY_LISTEN_HOST": "127.0.0.1",
+        "ASSAY_LISTEN_PORT": str(port),
+    }
+    with subprocess.Popen([sys.executable, "-m", "assay_collector"], env=os.environ | settings) as process:
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+EXPERIMENT = {
+    "namespace": "demo",
+    "name": "e",
+    "model": "churn",
+    "arms": ["control", "boosted"],
+    "table": "control:0-5000,boosted:5000-10000",
+    "metrics": [{"name": "retained", "type": "Proportion"}],
+}
+
+
+def declare(url: str) -> None:
+    headers = {"Authorization": "Bearer operator-token"}
+    answer = httpx.put(f"{url}/v1/experiments/exp-1", json=EXPERIMENT, headers=headers, timeout=30)
+    answer.raise_for_status()
+
+
+async def test_a_real_collector_is_reported_to_while_it_starts_and_while_its_token_changes(
+    served: str, tmp_path: Path
+) -> None:
+    """No attempt is lost, and a second report of the same is known by its ids."""
+    token = tmp_path / "application"
+    reports, ours = outcomes(700), tmp_path / "mounted"
+    ours.write_text(token.read_text())
+    with Client(served, ours.read_text, patience=60) as client:
+        assert client.send(reports).unknown == 700  # nobody has declared the Experiment
+        await asyncio.to_thread(declare, served)
+        assert client.send(reports) == Counts(accepted=700, orphans=700)
+        token.write_text("another-token\n")
+        async with AsyncClient(served, ours.read_text, patience=60) as other:
+            late = asyncio.create_task(other.send(outcomes(3)))
+            done, _ = await asyncio.wait({late}, timeout=0.5)
+            assert not done, "the old token is refused, and it tries again"
+            ours.write_text("another-token\n")
+            assert (await late).accepted == 3
+        assert client.send(reports).duplicates == 700
+    with Client(served, "wrong") as stranger, pytest.raises(Refused, match="401"):
+        stranger.send(reports)
 
 
 def test_the_public_names() -> None:

@@ -1,12 +1,14 @@
 """Who sees what, on the real cluster: the declared split, and nothing but it."""
 
 import asyncio
+import json
+import urllib.request
 from types import ModuleType
 
 from people import Place
 from scipy.stats import binom
 
-from assay_assign import decode
+from assay_assign import arm_at, decode, slot
 
 
 def table_of(status: dict) -> tuple:
@@ -70,6 +72,22 @@ async def test_strangers_see_the_champion_and_are_not_analysed(place: Place, loa
     assert {(a.arm, a.version, a.status) for a in answers} == {("none", "churn-1", 200)}
     summary = place.collector(f"/v1/experiments/{place.uid()}/summary", "operator")
     assert {name: arm["units"] for name, arm in summary["arms"].items()} == {"control": 0, "candidate": 0}
+
+
+def test_a_port_forward_to_the_gateway_reaches_a_model_by_its_path(place: Place) -> None:
+    """As someone who tries it out from a desk: no Host header, and the same arm as through the Service."""
+    place.town.apply(place.experiment(*place.two_versions()))
+    table = table_of(place.running())
+    units = [f"desk-{number}" for number in range(10)]
+    with place.town.forwarded("assay-gateway", 80) as port:
+        url = f"http://127.0.0.1:{port}/models/{place.namespace}/churn/predict"
+        body, kind = json.dumps([place.customers[0].row]).encode(), {"content-type": "application/json"}
+        asked = [urllib.request.Request(url, body, kind | {"x-user-id": unit}) for unit in units]
+        arms = []
+        for request in asked:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                arms.append(answer.headers["x-assay-arm"])
+    assert arms == [arm_at(table, slot(place.uid(), unit)) for unit in units]
 
 
 async def test_a_deleted_experiment_gives_everything_back_before_it_is_gone(

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -35,6 +35,24 @@ METRICS = [
     {"name": "paid", "type": "Mean", "aggregate": "Sum", "missing": "Ignore"},
     {"name": "errors", "type": "Proportion", "source": "Gateway"},
 ]
+
+
+class Kill(NamedTuple):
+    """When Envoy was killed, and when it was surely dead."""
+
+    sent: float
+    dead: float
+
+
+class Answered(NamedTuple):
+    """A request that was answered: when, to whom, and since when its connection to Envoy was wanted.
+
+    The connection tells which Envoy it was: an answer may lie in a socket while that Envoy dies.
+    """
+
+    at: float
+    unit: str
+    connected: float
 
 
 class House:
@@ -61,7 +79,7 @@ class House:
             "assay_shipper": os.environ | common | {"ASSAY_LISTEN_PORT": str(shipper_port)},
         }
         self.processes = {name: self._started(name) for name in self._commands}
-        self.kills: list[float] = []
+        self.kills: list[Kill] = []
 
     def _started(self, name: str) -> subprocess.Popen[bytes]:
         with self._output.open("ab") as output:
@@ -71,8 +89,9 @@ class House:
     def kill(self, name: str) -> None:
         """Kill one of them and start it again."""
         if name == "envoy":
-            self.kills.append(time.time())
+            sent = time.time()
             self.gateway.envoy.kill()
+            self.kills.append(Kill(sent, time.time()))
             self.gateway.envoy.start()
         elif name == "relay":
             self.relay.kill()
@@ -104,35 +123,37 @@ class Traffic:
     """Callers and an application that never give up.
 
     Attributes:
-        answered: When each request was answered, by its id, and its unit.
+        answered: Requests that were answered, by their ids.
         told: Acknowledged outcomes, by unit.
     """
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self.answered: dict[str, tuple[float, str]] = {}
+        self.answered: dict[str, Answered] = {}
         self.told: collections.Counter[str] = collections.Counter()
         self._units = (f"u{number}" for number in itertools.count())
         self.stopped = False
 
     async def call(self) -> None:
-        caller = self._house.gateway.caller()
+        while not self.stopped:
+            connected, caller = time.time(), self._house.gateway.caller()
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await self._talk(caller, connected)
+            await caller.close()
+            await asyncio.sleep(0.02)
+
+    async def _talk(self, caller: Any, connected: float) -> None:
         while not self.stopped:
             unit = next(self._units)
-            try:
-                answer = await caller.ask("churn.demo", unit)
-            except (OSError, asyncio.IncompleteReadError):
-                await caller.close()
-                await asyncio.sleep(0.02)
-                continue
+            answer = await caller.ask("churn.demo", unit)
             if answer.status == 200:
-                self.answered[answer.headers["x-request-id"]] = time.time(), unit
+                self.answered[answer.headers["x-request-id"]] = Answered(time.time(), unit, connected)
             await asyncio.sleep(0.002)
 
     async def tell(self) -> None:
         async with self._house.client("application") as client:
             for number in itertools.count():
-                units = [unit for _, unit in [*self.answered.values()][-20:]]
+                units = [each.unit for each in [*self.answered.values()][-20:]]
                 batch = [
                     {"model": "demo/churn", "unit": unit, "metric": "paid", "value": 0.5, "id": f"{number}"}
                     for unit in dict.fromkeys(units)
@@ -199,7 +220,7 @@ async def test_kill_9_of_each_process_in_turn_loses_only_what_envoy_had_not_writ
         traffic.stopped = True
     lines = await settled(lab, house)
     lost = {request for request in traffic.answered if request not in lines}
-    ages = [age(house.kills, traffic.answered[request][0]) for request in lost]
+    ages = [age(house.kills, traffic.answered[request]) for request in lost]
     with capsys.disabled():
         worst = f"{max(ages, default=0) * 1e3:.0f} ms before it"
         print(f"\n{len(house.kills)} kills of Envoy lost {len(lost)} of {len(traffic.answered)}: {worst}")
@@ -207,9 +228,9 @@ async def test_kill_9_of_each_process_in_turn_loses_only_what_envoy_had_not_writ
     assert_recounted(await summary(house), split, lines, traffic.told)
 
 
-def age(kills: list[float], answered: float) -> float:
-    """Return how long before the next kill a request was answered; without a kill nothing may be lost."""
-    return min((kill - answered for kill in kills if kill >= answered), default=float("inf"))
+def age(kills: list[Kill], lost: Answered) -> float:
+    """Return how long before its Envoy was killed a request was answered; without a kill none may be lost."""
+    return min((kill.sent - lost.at for kill in kills if kill.dead >= lost.connected), default=float("inf"))
 
 
 async def settled(lab: Any, house: House) -> dict[str, str]:

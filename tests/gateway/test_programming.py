@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from assay_assign import arm_at, slot
+
 
 class Load:
     """Callers that never stop; counts what they got."""
@@ -213,3 +215,38 @@ async def test_a_new_gateway_gets_everything_at_once(lab: Any, servers: Any, tmp
         statuses = {(await alone.caller().ask(f"m{i}.demo")).status for i in range(0, 100, 9)}
         await alone.close()
     assert statuses == {200}
+
+
+@pytest.mark.slow
+async def test_ten_gateways_join_under_load_and_nobody_waits_for_those_that_leave(
+    lab: Any, gateway: Any, servers: Any
+) -> None:
+    """Scale-out loses no request, a change is in force everywhere, and all give a unit the same arm."""
+    ref, v1 = lab.Ref("demo", "churn"), servers[0]
+    await gateway.publish(lab.churn(v1.backend, split(lab, servers)))
+
+    def acknowledged(count: int) -> bool:
+        return bool(gateway.ads.programmed(ref).message == f"{count} of {count} gateways acknowledged")
+
+    with contextlib.ExitStack() as scaled:
+        async with load(gateway) as traffic:
+            others = [
+                scaled.enter_context(lab.envoy(gateway.folder, gateway.xds_port, f"edge-{number}"))
+                for number in range(2, 11)
+            ]
+            for epoch in itertools.count(2):
+                percent = (5, 50)[epoch % 2]
+                wanted = lab.churn(v1.backend, split(lab, servers, percent, epoch=epoch))
+                await gateway.publish(wanted, 60)
+                if acknowledged(10) and percent == 50:
+                    break
+        assert traffic.failed == {}
+        units = [f"u{number}" for number in range(20)]
+        expected = [arm_at(wanted.split.table, slot("exp-1", unit)) for unit in units]
+        for _ in range(50):  # they share a port; the kernel deals connections out
+            caller = gateway.caller()
+            assert [(await caller.ask("churn.demo", unit)).arm for unit in units] == expected
+        for other in others[:5]:
+            other.kill()
+        await gateway.publish(lab.churn(v1.backend))
+        await lab.until(lambda: acknowledged(5))

@@ -1,6 +1,7 @@
 """Which model answers, and what the gateway says when none does; a real Envoy."""
 
 import asyncio
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,24 @@ async def test_too_large_headers_are_refused(lab: Any, gateway: Any, servers: An
     await gateway.publish(lab.churn(servers[0].backend))
     answer = await gateway.caller().ask("churn.demo", headers=[("x-junk", "j" * 70 * 1024)])
     assert answer.status == 431
+
+
+@pytest.mark.slow
+async def test_a_caller_that_trickles_its_headers_is_given_up_and_nobody_else_waits(
+    lab: Any, gateway: Any, servers: Any
+) -> None:
+    """A byte now and then keeps no connection for longer than ten seconds."""
+    await gateway.publish(lab.churn(servers[0].backend))
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.edge.port)
+    writer.write(b"POST /predict HTTP/1.1\r\nhost: churn.demo\r\nx-slow: ")
+    begin, loris = time.monotonic(), asyncio.create_task(reader.readexactly(12))
+    while not loris.done() and time.monotonic() - begin < 30:
+        writer.write(b"z")
+        assert (await gateway.caller().ask("churn.demo")).status == 200
+        await asyncio.wait({loris}, timeout=0.5)
+    assert await loris == b"HTTP/1.1 408"
+    assert 9 < time.monotonic() - begin < 20
+    writer.close()
 
 
 async def test_only_statistics_are_reachable_from_outside_the_pod(

@@ -1,42 +1,18 @@
 """A real Prometheus with a past: Debian's package, filled from OpenMetrics, on a port of its own."""
 
-import contextlib
-import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
+import debian
 import pytest
 
-TOOLS = Path(os.environ.get("ASSAY_HOME", Path.home() / ".cache/assay")) / "tools"
 # units, events, sum of values, sum of squares; at the end of ten minutes
 ARMS = {"control": (4000, 400, 8000.0, 24000.0), "boosted": (4100, 492, 8610.0, 26000.0)}
 MINUTES, EVERY = 10, 15
-
-
-def binaries() -> Path:
-    """Return the folder of prometheus and promtool: installed, cached, or from Debian's package."""
-    if found := shutil.which("promtool"):
-        return Path(found).parent
-    cached = TOOLS / "prometheus"
-    if not (cached / "promtool").exists():
-        TOOLS.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=TOOLS) as folder:
-            try:
-                subprocess.run(["apt-get", "download", "-qq", "prometheus"], cwd=folder, check=True)
-            except (OSError, subprocess.CalledProcessError) as error:
-                pytest.skip(f"needs prometheus and promtool on the PATH, or apt-get: {error}")
-            (package,) = Path(folder).glob("*.deb")
-            subprocess.run(["dpkg-deb", "-x", package, f"{folder}/x"], check=True)
-            with contextlib.suppress(OSError):  # another run was faster
-                (Path(folder) / "x/usr/bin").rename(cached)
-    return cached
 
 
 def past(now: int) -> str:
@@ -55,7 +31,7 @@ def past(now: int) -> str:
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Prometheus that knows the last ten minutes."""
-    tools, folder = binaries(), tmp_path_factory.mktemp("prometheus")
+    tools, folder = debian.prometheus(), tmp_path_factory.mktemp("prometheus")
     (folder / "past").write_text(past(int(time.time())))
     (folder / "prometheus.yml").write_text("scrape_configs: []\n")
     tsdb = ["tsdb", "create-blocks-from", "openmetrics", folder / "past", folder / "data"]

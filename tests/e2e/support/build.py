@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from cluster.settings import BIN, Cluster
+from outside import PROMETHEUS_URL, WAREHOUSE_SECRET
 
 from assay_artifact import Manifest
 
@@ -34,6 +35,8 @@ def raise_cluster(cluster: Cluster) -> None:
         "--create-namespace",
     ]
     words += ["-f", str(ROOT / "out" / cluster.name / "images.yaml"), "--wait", "--timeout", "3m"]
+    sources = {"prometheus": {"url": PROMETHEUS_URL}, "sql": {"secrets": [WAREHOUSE_SECRET]}}
+    words += ["--set-json", f"sources={json.dumps(sources)}"]
     subprocess.run([helm, *words], check=True, env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)})
 
 

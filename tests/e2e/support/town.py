@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -144,6 +145,20 @@ class Town:
             finally:
                 _enter(here.fileno())
 
+    @contextmanager
+    def forwarded(self, service: str, port: int) -> Iterator[int]:
+        """Yield a port of this machine that `kubectl port-forward` brings to a Service of ours."""
+        words = ["port-forward", "-n", SYSTEM, f"service/{service}", f":{port}"]
+        environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
+        command = [str(BIN / "kubectl") if (BIN / "kubectl").exists() else "kubectl", *words]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            said = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080
+            try:
+                yield int(said.split(" -> ")[0].rpartition(":")[2])
+            finally:
+                process.terminate()
+
     def token(self, role: str) -> str:
         """Return a token of the installation."""
         found = self.get("secret", "assay-tokens", SYSTEM)
@@ -189,6 +204,13 @@ class Town:
         """Start what is missing of the node, and wait until it is ready."""
         hack = {**os.environ, "PYTHONPATH": str(ROOT / "hack")}
         subprocess.run([sys.executable, "-m", "cluster", "up", self.cluster.name], check=True, env=hack)
+
+    def metrics(self, component: str, port: int) -> list[str]:
+        """Return the lines of the metrics of a component of the installation."""
+        url = f"http://{self.pod(component)['status']['podIP']}:{port}/metrics"
+        with self.inside(), urllib.request.urlopen(url, timeout=10) as answer:
+            page: str = answer.read().decode()
+        return page.splitlines()
 
     def restarts(self, component: str) -> int:
         """Return how often the containers of a component were started again."""

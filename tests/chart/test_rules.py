@@ -1,0 +1,79 @@
+"""The chart's alerts: Prometheus reads them, they name what is exported, and they fire when they should."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import debian
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+KNOWN = "--api-versions=monitoring.coreos.com/v1/PrometheusRule"
+OURS = 'namespace="assay-system",pod="assay-gateway-1"'
+FIRING = {  # a series, and minute by minute its values
+    "AssayExposuresWait": (f"assay_shipper_blocked_seconds{{{OURS}}}", "0+20x10"),
+    "AssayExposuresLost": (f"assay_shipper_lost_total{{{OURS}}}", "0 0 0 0 0 7 7 7 7 7 7"),
+    "AssayAuditFails": (f'assay_exposure_audit_mismatches_total{{{OURS},experiment="e"}}', "0 0 0 0 1x7"),
+}
+
+
+def rules(render, *more: str) -> dict:
+    (found,) = render({}, *more).of_kind("PrometheusRule")
+    return found["spec"]
+
+
+def test_alerts_are_made_only_where_their_kind_is_known(render) -> None:
+    assert render().of_kind("PrometheusRule") == []
+    switched_off = {"monitoring": {"prometheusRule": {"enabled": False}}}
+    assert render(switched_off, KNOWN).of_kind("PrometheusRule") == []
+
+
+def test_alerts_name_metrics_that_are_exported(render) -> None:
+    code = "".join(
+        path.read_text() for part in ("operator", "services") for path in (ROOT / part).rglob("*.py")
+    )
+    texts = [rule["expr"] for rule in rules(render, KNOWN)["groups"][0]["rules"]]
+    named = {name.removesuffix("_total") for text in texts for name in re.findall(r"assay_\w+", text)}
+    assert len(named) == 7
+    assert {name for name in named if f'"{name}"' not in code} == set()
+
+
+def test_alerts_fire_when_exposures_wait_or_are_lost_and_at_nobody_elses_numbers(
+    render, tmp_path: Path
+) -> None:
+    """Run by promtool, on series made for it."""
+    spec = rules(render, KNOWN)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
+    alive = {"series": f'up{{job="operator",{OURS}}}', "values": "1x10"}
+    for name, (series, values) in FIRING.items():
+        expected = [{"exp_labels": labels(series, spec, name), "exp_annotations": annotations(spec, name)}]
+        elsewhere = series.replace("assay-system", "another")
+        cases = {
+            "interval": "1m",
+            "input_series": [alive, {"series": series, "values": values}],
+            "alert_rule_test": [{"eval_time": "9m", "alertname": name, "exp_alerts": expected}],
+        }
+        quiet = cases | {
+            "input_series": [alive, {"series": elsewhere, "values": values}],
+            "alert_rule_test": [{"eval_time": "9m", "alertname": name, "exp_alerts": []}],
+        }
+        told = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [cases, quiet]}
+        (tmp_path / "test.yaml").write_text(yaml.safe_dump(told))
+        command = [debian.prometheus() / "promtool", "test", "rules", "test.yaml"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def rule(spec: dict, name: str) -> dict:
+    return next(each for each in spec["groups"][0]["rules"] if each["alert"] == name)
+
+
+def labels(series: str, spec: dict, name: str) -> dict[str, str]:
+    return dict(re.findall(r'(\w+)="([^"]*)"', series)) | rule(spec, name)["labels"]
+
+
+def annotations(spec: dict, name: str) -> dict[str, str]:
+    found: dict[str, str] = rule(spec, name)["annotations"]
+    return found
