@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,6 +39,7 @@ PARSING = 16  # bodies that are records at the same time; the rest wait as bytes
 PSEUDONYM = 32
 LONGEST_UID = 253
 SWEEP_TICKS = 10
+BREATH = 0.05  # seconds for others, where one tick is not enough
 CHECKPOINTS = 4  # a tick: what is left for a commit to copy is copied while its writers wait
 
 
@@ -214,7 +214,14 @@ def _lifespan(collector: Collector) -> Callable[[Starlette], contextlib.Abstract
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         collector.writer.on_change = collector.changes.changed
         collector.writer.start()
-        regular = [asyncio.create_task(each(collector)) for each in (_tick, _checkpoint)]
+        regular = [
+            asyncio.create_task(each)
+            for each in (
+                _tick(collector, Tick(), collector.tick_seconds),
+                _tick(collector, Tick(sweep=True), SWEEP_TICKS * collector.tick_seconds),
+                _checkpoint(collector),
+            )
+        ]
         yield
         for task in regular:
             task.cancel()
@@ -224,11 +231,12 @@ def _lifespan(collector: Collector) -> Callable[[Starlette], contextlib.Abstract
     return lifespan
 
 
-async def _tick(collector: Collector) -> None:
-    for number in itertools.count():
-        await asyncio.sleep(collector.tick_seconds)
+async def _tick(collector: Collector, tick: Tick, seconds: float) -> None:
+    while True:
+        more = False
         with contextlib.suppress(Problem):  # the writer has logged it; the next tick tries again
-            await collector.writer.submit(Tick(sweep=number % SWEEP_TICKS == 0))
+            more = (await collector.writer.submit(tick)).changed
+        await asyncio.sleep(BREATH if more else seconds)
 
 
 async def _checkpoint(collector: Collector) -> None:

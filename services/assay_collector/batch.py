@@ -98,7 +98,7 @@ class Answer:
         unknown: Of an Experiment, arm, Model or metric that nobody declared; or counts that don't fit.
         orphans: Accepted outcomes whose unit has not been exposed yet; they wait.
         late: Of a closed window or a closed Experiment; counted, never applied.
-        changed: For a declaration: whether it said anything new; for a tick: whether there is more to forget.
+        changed: For a declaration: whether it said anything new; for a tick: whether there is more to do.
     """
 
     accepted: int = 0

@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,15 +174,15 @@ class Caller(TestClient):
 class Local:
     """The collector's application on a real database, without a network."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, tick_seconds: float = 1.0) -> None:
         self.tokens = folder / "tokens"
-        self.tokens.mkdir()
+        self.tokens.mkdir(exist_ok=True)
         for role in ROLES:
             (self.tokens / role).write_text(f"{role}-token\n")
         (folder / "key").write_bytes(KEY)
         url = SecretStr(f"sqlite:///{folder}/collector.db")
         parts = build(Settings(database_url=url, tokens_dir=self.tokens, unit_key_file=folder / "key"))
-        self._app = application(parts)
+        self._app = application(replace(parts, tick_seconds=tick_seconds))
         self._client = TestClient(self._app, raise_server_exceptions=False)
 
     def __enter__(self) -> "Local":

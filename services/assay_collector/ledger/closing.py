@@ -12,22 +12,23 @@ from assay_collector.unit import counted
 STEP = 5_000  # units in one transaction
 
 
-def close(connection: Connection, policy: Policy, now: int, step: int = STEP) -> bool:
-    """Count units whose window has closed, at most about `step` a metric; tell whether there were any."""
+def close(connection: Connection, policy: Policy, now: int, step: int = STEP) -> int:
+    """Count units whose window has closed, about `step` a metric; return how many of one metric, at most."""
     experiments = {experiment.id: experiment for experiment in windowed(connection)}
     changes: dict[int, sums.Change] = {}
+    most = 0
     for (number, position), since in sorted(closed_until(connection, experiments).items()):
         experiment = experiments[number]
         window = experiment.plan.metrics[position].window or 0
         span = (since, now - window - policy.patience.lateness)
         change = changes.get(number, sums.Change())
-        if _close(connection, experiment, position, span=span, change=change, step=step):
-            changes[number] = change
+        if count := _close(connection, experiment, position, span=span, change=change, step=step):
+            changes[number], most = change, max(most, count)
     if changes:
         revision = ticked(connection)
         for number, change in changes.items():
             sums.apply(connection, number, change, now, revision)
-    return bool(changes)
+    return most
 
 
 def _close(
@@ -38,7 +39,7 @@ def _close(
     span: tuple[int, int],
     change: sums.Change,
     step: int,
-) -> bool:
+) -> int:
     firsts = schema.firsts.c
     within = (firsts.experiment == experiment.id) & (firsts.first_at > span[0])
     nth = select(firsts.first_at).where(within, firsts.first_at <= span[1]).order_by(firsts.first_at)
@@ -50,7 +51,7 @@ def _close(
         change.replace((unit.arm, position), None, value)
     if names:
         _advance(connection, experiment.id, position, bound)
-    return bool(names)
+    return len(names)
 
 
 def _advance(connection: Connection, experiment: int, position: int, bound: int) -> None:

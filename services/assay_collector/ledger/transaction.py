@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from assay_collector.batch import Answer, Batch, Counted, Declared, Exposures, Outcomes, Tick
 from assay_collector.ledger.book import Book, Policy
-from assay_collector.ledger.closing import close
+from assay_collector.ledger.closing import STEP, close
 from assay_collector.ledger.counting import count
 from assay_collector.ledger.exposing import expose
 from assay_collector.ledger.recording import record
@@ -50,7 +50,9 @@ def transact(connection: Connection, policy: Policy, now: int, batches: Sequence
         if isinstance(batch, Tick) and batch.sweep:
             answer.changed = sweep(connection, policy, now)
         elif isinstance(batch, Tick):
-            done.changed |= close(connection, policy, now)
+            passed = close(connection, policy, now)
+            done.changed |= passed > 0
+            answer.changed = passed >= STEP
     return done
 
 
