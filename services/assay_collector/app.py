@@ -1,17 +1,14 @@
 """The HTTP API: Starlette routes over the writer and the reading side of the store."""
 
 import asyncio
-import contextlib
-import logging
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,41 +17,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from assay_collector import profiles, reading
-from assay_collector.batch import Batch, Tick
-from assay_collector.body import Bounds, Budget, read
-from assay_collector.changes import Changes
+from assay_collector.batch import Batch
+from assay_collector.body import Budget, read
+from assay_collector.lifespan import lifespan
 from assay_collector.openapi import openapi
+from assay_collector.parts import Collector
 from assay_collector.problem import Problem, unavailable
 from assay_collector.store import summary
-from assay_collector.store.engine import checkpointed
 from assay_collector.store.profiles import WINDOW, summed
 from assay_collector.telemetry import Telemetry
-from assay_collector.tokens import Role, SecretFile, Tokens
-from assay_collector.writer import Writer
-
-log = logging.getLogger(__name__)
+from assay_collector.tokens import Role
 
 LONGEST_POLL = 60.0
 PARSING = 16  # bodies that are records at the same time; the rest wait as bytes
 PSEUDONYM = 32
 LONGEST_UID = 253
-SWEEP_TICKS = 10
-BREATH = 0.05  # seconds for others, where one tick is not enough
-CHECKPOINTS = 4  # a tick: what is left for a commit to copy is copied while its writers wait
-
-
-@dataclass(frozen=True)
-class Collector:
-    """The parts of a collector."""
-
-    engine: Engine
-    writer: Writer
-    changes: Changes
-    telemetry: Telemetry
-    tokens: Tokens
-    unit_key: SecretFile
-    bounds: Bounds
-    tick_seconds: float = 1.0
 
 
 class Api:
@@ -206,46 +183,7 @@ def application(collector: Collector) -> Starlette:
         Problem: _refusals(collector.telemetry),
         HTTPException: _refusals(collector.telemetry),
     }
-    return Starlette(routes=routes, exception_handlers=handlers, lifespan=_lifespan(collector))
-
-
-def _lifespan(collector: Collector) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        collector.writer.on_change = collector.changes.changed
-        collector.writer.start()
-        regular = [
-            asyncio.create_task(each)
-            for each in (
-                _tick(collector, Tick(), collector.tick_seconds),
-                _tick(collector, Tick(sweep=True), SWEEP_TICKS * collector.tick_seconds),
-                _checkpoint(collector),
-            )
-        ]
-        yield
-        for task in regular:
-            task.cancel()
-        await asyncio.gather(*regular, return_exceptions=True)
-        await collector.writer.stop()
-
-    return lifespan
-
-
-async def _tick(collector: Collector, tick: Tick, seconds: float) -> None:
-    while True:
-        more = False
-        with contextlib.suppress(Problem):  # the writer has logged it; the next tick tries again
-            more = (await collector.writer.submit(tick)).changed
-        await asyncio.sleep(BREATH if more else seconds)
-
-
-async def _checkpoint(collector: Collector) -> None:
-    while True:
-        await asyncio.sleep(collector.tick_seconds / CHECKPOINTS)
-        try:
-            await asyncio.to_thread(checkpointed, collector.engine)
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            log.warning("the log is not copied into the database now: %s", error)
+    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan(collector))
 
 
 def _refusals(telemetry: Telemetry) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -9,9 +9,10 @@ from types import FrameType
 import uvicorn
 from pydantic import ValidationError
 
-from assay_collector.app import Collector, application
+from assay_collector.app import application
 from assay_collector.body import Bounds
 from assay_collector.changes import Changes
+from assay_collector.parts import Collector
 from assay_collector.protocol import PatientProtocol
 from assay_collector.settings import Settings
 from assay_collector.store.engine import migrated, opened
