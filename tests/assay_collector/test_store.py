@@ -53,6 +53,7 @@ MOMENT = 1_800_000_000_000_000
 OLD = (
     "INSERT INTO models VALUES (1, 'demo', 'churn')",
     "INSERT INTO metrics VALUES (1, 1, 'paid')",
+    "INSERT INTO windows VALUES (2, 0, 5)",
     *(
         "INSERT INTO experiments (id, uid, model, plan, slots, epoch, closed, folded, created_at, revision, "
         "audit_mismatches, crossover_units, bot_units, duplicate_exposures, orphan_outcomes, late_outcomes) "
@@ -65,7 +66,7 @@ PLAN = Plan(
     "churn",
     "boost",
     ("control", "boosted"),
-    (Metric("paid", Type.MEAN, Source.EVENTS, None, Missing.ZERO, Aggregate.SUM, None, None),),
+    (Metric("paid", Type.MEAN, Source.EVENTS, 60, Missing.ZERO, Aggregate.SUM, None, None),),
     None,
 )
 
@@ -108,6 +109,8 @@ def test_units_and_outcomes_of_an_older_database_are_moved(url: str) -> None:
         assert second == Unit(1, MOMENT - 2, 1, 2, 0, (Mark(50.0, MOMENT),))
         firsts = connection.exec_driver_sql("SELECT experiment, first_at FROM firsts ORDER BY 1, 2")
         assert [tuple(row) for row in firsts] == [(1, MOMENT - 1), *[(2, MOMENT - 2)] * 3]
+        windows = connection.exec_driver_sql("SELECT experiment, metric, closed_until, length FROM windows")
+        assert [tuple(row) for row in windows] == [(2, 0, 5, 60)]
         waiting = connection.exec_driver_sql("SELECT arrived, model, unit FROM waiting").all()
         assert [tuple(row) for row in waiting] == [(MOMENT, 1, bytes([4]) * 16)]
     engine.dispose()

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select, update
 from assay_collector.experiment import Experiment
 from assay_collector.ledger.book import Policy
 from assay_collector.store import histories, schema, sums
-from assay_collector.store.experiments import closed_until, ticked, windowed
+from assay_collector.store.experiments import closed_until, due, running, ticked
 from assay_collector.store.rows import rows_of
 from assay_collector.unit import counted
 
@@ -14,13 +14,18 @@ STEP = 5_000  # units in one transaction
 
 def close(connection: Connection, policy: Policy, now: int, step: int = STEP) -> int:
     """Count units whose window has closed, about `step` a metric; return how many of one metric, at most."""
-    experiments = {experiment.id: experiment for experiment in windowed(connection)}
+    until = now - policy.patience.lateness
+    passed = due(connection, until)
+    if not passed:
+        return 0
+    experiments = {one.id: one for one in running(connection, {number for number, _ in passed})}
+    cursors = closed_until(connection, experiments)  # once they are held: another replica may have been here
     changes: dict[int, sums.Change] = {}
     most = 0
-    for (number, position), since in sorted(closed_until(connection, experiments).items()):
+    for number, position in sorted(cursors.keys() & passed):
         experiment = experiments[number]
         window = experiment.plan.metrics[position].window or 0
-        span = (since, now - window - policy.patience.lateness)
+        span = (cursors[number, position], until - window)
         change = changes.get(number, sums.Change())
         if count := _close(connection, experiment, position, span=span, change=change, step=step):
             changes[number], most = change, max(most, count)

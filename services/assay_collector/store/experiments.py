@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Table, and_, func, insert, or_, select, 
 
 from assay_collector.experiment import Experiment, Plan
 from assay_collector.store.plans import plan_from, plan_text
-from assay_collector.store.schema import arms, cells, clock, experiments, metrics, models, windows
+from assay_collector.store.schema import arms, cells, clock, experiments, firsts, metrics, models, windows
 
 Ref = tuple[str, str]  # namespace and name of a Model
 
@@ -92,7 +92,9 @@ def _create(connection: Connection, uid: str, plan: Plan, progress: Progress, no
             key = {"experiment": made, "arm": arm, "metric": position}
             connection.execute(insert(cells).values(**key, n=0, total="0", squares="0"))
     for position in plan.windowed():
-        connection.execute(insert(windows).values(experiment=made, metric=position, closed_until=-1))
+        length = plan.metrics[position].window
+        window = {"experiment": made, "metric": position, "closed_until": -1, "length": length}
+        connection.execute(insert(windows).values(window))
 
 
 COUNTERS = (
@@ -164,10 +166,20 @@ def revision(connection: Connection) -> int:
     return int(connection.execute(select(func.max(clock.c.revision))).scalar_one())
 
 
-def windowed(connection: Connection) -> list[Experiment]:
-    """Return the Experiments that are not closed and have a window that closes, locked until the commit."""
-    with_windows = experiments.c.id.in_(select(windows.c.experiment))
-    found = connection.execute(_locked().where(experiments.c.closed.is_(False), with_windows)).all()
+def due(connection: Connection, until: int) -> list[tuple[int, int]]:
+    """Return (Experiment, metric) where a window of some unit has closed by `until` and is not counted."""
+    first = firsts.c.first_at
+    passed = (first > windows.c.closed_until) & (first <= until - windows.c.length)
+    some = select(firsts.c.unit).where(firsts.c.experiment == windows.c.experiment, passed).exists()
+    running = select(experiments.c.id).where(experiments.c.closed.is_(False))
+    found = select(windows.c.experiment, windows.c.metric).where(windows.c.experiment.in_(running), some)
+    return [(row.experiment, row.metric) for row in connection.execute(found)]
+
+
+def running(connection: Connection, ids: Collection[int]) -> list[Experiment]:
+    """Return those of these Experiments that are not closed, locked until the commit."""
+    wanted = _locked().where(experiments.c.closed.is_(False), experiments.c.id.in_(ids))
+    found = connection.execute(wanted).all()
     names: dict[int, dict[str, int]] = {row.model: {} for row in found}
     for row in connection.execute(select(metrics).where(metrics.c.model.in_(names))):
         names[row.model][row.name] = row.id

@@ -92,6 +92,7 @@ windows = Table(
     Column("experiment", Integer, primary_key=True),
     Column("metric", SmallInteger, primary_key=True),
     Column("closed_until", BigInteger, nullable=False),
+    Column("length", BigInteger, nullable=False),
 )
 
 exposures = Table(

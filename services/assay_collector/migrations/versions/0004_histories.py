@@ -17,11 +17,13 @@ KEPT = 16
 def upgrade() -> None:
     """Create the tables, move what is there, and drop what it was in."""
     op.rename_table("outcomes", "outcomes_3")
+    op.rename_table("windows", "windows_3")
     op.drop_index("outcomes_by_arrival", "outcomes_3")
     _create()
     _move(op.get_bind())
     op.execute("INSERT INTO firsts SELECT experiment, first_at, unit FROM units")
-    for table in ("outcomes_3", "units", "cursors"):
+    _measure(op.get_bind())
+    for table in ("outcomes_3", "windows_3", "units", "cursors"):
         op.drop_table(table)
 
 
@@ -48,6 +50,13 @@ def _create() -> None:
     arrived = _key("arrived", sa.BigInteger)
     op.create_table("waiting", arrived, _key("model"), _blob("unit"), sqlite_with_rowid=False)
     op.create_table(
+        "windows",
+        _key("experiment"),
+        _key("metric", sa.SmallInteger),
+        sa.Column("closed_until", sa.BigInteger, nullable=False),
+        sa.Column("length", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "outcomes",
         _key("model"),
         _blob("unit"),
@@ -58,6 +67,19 @@ def _create() -> None:
         sa.Column("arrived", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _measure(bind: sa.Connection) -> None:
+    """Write down the length of each window, which was in the plan only."""
+    plans = bind.execute(sa.text("SELECT id, plan FROM experiments")).all()
+    metrics = {number: msgspec.json.decode(plan)["metrics"] for number, plan in plans}
+    for row in bind.execute(sa.text("SELECT experiment, metric, closed_until FROM windows_3")).all():
+        length = metrics[row.experiment][row.metric]["window"]
+        values = {"experiment": row.experiment, "metric": row.metric, "until": row.closed_until}
+        bind.execute(
+            sa.text("INSERT INTO windows VALUES (:experiment, :metric, :until, :length)"),
+            {**values, "length": length},
+        )
 
 
 def _move(bind: sa.Connection) -> None:
