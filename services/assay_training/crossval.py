@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay_training.fitting import Candidate, Examples, Recipe, ask, fitted
+from assay_training.fitting import Candidate, Examples, Recipe, ask, fitted, taken
 from assay_training.metrics import Context, Metric, Predicted, measured
 from assay_training.target import Target
 
@@ -56,7 +56,7 @@ def cross_validated(
 def _held_out(candidate: Candidate, recipe: Recipe, examples: Examples, held: Mask) -> Predicted:
     """The answers for some rows of a model that was fitted on the others; no copy of rows outlives it."""
     model = fitted(candidate, recipe, examples.at(~held))
-    return ask(model, examples.frame.iloc[np.flatnonzero(held)], examples.target.at(held))
+    return ask(model, taken(examples.frame, np.flatnonzero(held)), examples.target)
 
 
 def averages(score: Score, folds: Folds, answered: Target) -> dict[str, float]:

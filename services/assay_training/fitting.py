@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from assay_training.algorithms import Algorithm
@@ -33,7 +34,7 @@ class Examples(NamedTuple):
     def at(self, rows: Any) -> "Examples":
         """Return some rows: a mask or positions."""
         positions = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return Examples(self.frame.iloc[positions], self.target.at(positions))
+        return Examples(taken(self.frame, positions), self.target.at(positions))
 
 
 class Recipe(NamedTuple):
@@ -43,6 +44,13 @@ class Recipe(NamedTuple):
     inputs: Inputs
     algorithms: Mapping[str, Algorithm]
     seed: int
+
+
+def taken(frame: pandas.DataFrame, positions: NDArray[np.int64]) -> pandas.DataFrame:
+    """Some rows; of numbers only, which are one block, in a third of pandas' time."""
+    if (frame.dtypes == np.float64).all():
+        return pandas.DataFrame(frame.to_numpy()[positions], columns=frame.columns, copy=False)
+    return frame.iloc[positions]
 
 
 def fitted(candidate: Candidate, recipe: Recipe, examples: Examples) -> Any:

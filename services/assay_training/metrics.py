@@ -124,7 +124,8 @@ def _rank_sum(hit: NDArray[np.bool_], score: Floats) -> float:
     yes, no = int(hit.sum()), int((~hit).sum())
     if not yes or not no:
         return np.nan
-    low, high = np.searchsorted(order, score[hit], "left"), np.searchsorted(order, score[hit], "right")
+    hits = np.sort(score[hit])  # in order, as then each search ends where the one before did
+    low, high = np.searchsorted(order, hits, "left"), np.searchsorted(order, hits, "right")
     ranks = (low.sum(dtype=np.float64) + high.sum(dtype=np.float64) + yes) / 2
     return float((ranks - yes * (yes + 1) / 2) / (yes * no))
 

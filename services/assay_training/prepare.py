@@ -125,8 +125,9 @@ def _group(job: Job) -> tuple[str, ...]:
 
 def _hashed(job: Job, frame: pandas.DataFrame) -> list[str]:
     """What decides the side of each row."""
-    texts: list[str] = frame[job.training.split.group or job.training.data.key].astype(str).tolist()
-    return texts
+    column = frame[job.training.split.group or job.training.data.key]
+    whole = pandas.api.types.is_integer_dtype(column.dtype) and not column.isna().any()
+    return list(map(str, column.tolist())) if whole else list(column.astype(str))
 
 
 def _times(job: Job, frame: pandas.DataFrame) -> NDArray[np.float64] | None:

@@ -85,7 +85,8 @@ def out_of_fold(job: Job, prepared: Prepared, trained: Trained) -> bytes:
         columns["prediction"] = said.values
     columns["suspect"] = suspects(folds.examples.target, said)
     content = pyarrow.BufferOutputStream()
-    parquet.write_table(pyarrow.table(columns), content, row_group_size=ROW_GROUP)
+    few = ["fold", "truth", "suspect"]  # values, which are worth a dictionary
+    parquet.write_table(pyarrow.table(columns), content, row_group_size=ROW_GROUP, use_dictionary=few)
     return bytes(content.getvalue())
 
 

@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import skops.io
+import xgboost
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -33,12 +35,18 @@ ESTIMATORS = {
     "logistic": LogisticRegression,
     "boosting": lambda: HistGradientBoostingClassifier(max_iter=15, random_state=0),
     "forest": lambda: RandomForestClassifier(20, max_depth=6, random_state=0),
+    "xgboost": lambda: xgboost.XGBClassifier(n_estimators=15, max_depth=3),
+    "lightgbm": lambda: lightgbm.LGBMClassifier(n_estimators=15, verbose=-1),
     "ridge": Ridge,
     "numbers": LogisticRegression,
     "boosted-regression": lambda: HistGradientBoostingRegressor(max_iter=15, random_state=0),
     "forest-regression": lambda: RandomForestRegressor(10, max_depth=5, random_state=0),
 }
 REGRESSIONS = {"ridge", "boosted-regression", "forest-regression"}
+VOUCHED = {
+    "xgboost": ("xgboost.core.Booster", "xgboost.sklearn.XGBClassifier"),
+    "lightgbm": ("lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier"),
+}
 
 
 @functools.cache
@@ -86,6 +94,8 @@ def fitted(name: str) -> Pipeline:
         return make_pipeline(StandardScaler(), LogisticRegression()).fit(
             frame[["age", "spend"]].fillna(0), target
         )
+    if name == "xgboost":
+        target = (target == "stays").astype(int)
     return make_pipeline(preprocessing(), ESTIMATORS[name]()).fit(table(frame), target)
 
 
@@ -102,6 +112,8 @@ def manifest(name: str, **changes: Any) -> Manifest:
         else tuple(f for f in FEATURES if f.name in {"age", "spend"}),
         "target": "churn",
         "classes": None if regression else ("leaves", "stays"),
+        "positions": name == "xgboost",
+        "trusted_types": VOUCHED.get(name, ()),
     }
     return Manifest(**{**fields, **changes})
 

@@ -30,6 +30,17 @@ def probabilities(answer: httpx.Response) -> np.ndarray:
     return np.array([list(one["probabilities"].values()) for one in answer.json()["predictions"]])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["xgboost", "lightgbm"])
+def test_boosters_of_others_answer_words_as_offline(churn: Any, start: Any, name: str) -> None:
+    rows = records(churn.raw(300, seed=2))
+    answer = start(name).ask(json={"rows": rows})
+    expected = offline(churn, name, rows)
+    np.testing.assert_allclose(probabilities(answer), expected, rtol=1e-6)
+    labels = [one["label"] for one in answer.json()["predictions"]]
+    assert labels == np.array(["leaves", "stays"])[expected.argmax(axis=1)].tolist()
+
+
 @pytest.mark.parametrize("name", ["logistic", "forest"])
 def test_answers_are_those_of_the_offline_pipeline(churn: Any, request: Any, name: str) -> None:
     rows = records(churn.raw(300, seed=2))
