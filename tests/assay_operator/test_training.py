@@ -122,6 +122,14 @@ STUDY = {"stage": "Tuning", "wanted": 40, "finished": 12, "failed": 1, "best": 0
             id="a study that goes on",
         ),
         pytest.param(
+            ended("", finished=False, told=STUDY, trouble="not scheduled"),
+            "Training",
+            "Unknown",
+            "Tuning",
+            "1 failed, but a pod has a problem: not scheduled",
+            id="a study that goes on with a worker less",
+        ),
+        pytest.param(
             ended("", finished=False, told={"stage": "Lying", "wanted": "many"}),
             "Training",
             "Unknown",

@@ -138,21 +138,19 @@ def trained(
         return Progress(
             "Failed", "False", "TrainingFailed", f"training ended without a report: {why}", failed=True
         )
-    if trouble:
-        return Progress("Training", "Unknown", "Training", f"training, but a pod has a problem: {trouble}")
-    return _under_way(told)
+    return _under_way(told, f", but a pod has a problem: {trouble}" if trouble else "")
 
 
-def _under_way(told: dict[str, object]) -> Progress:
+def _under_way(told: dict[str, object], trouble: str) -> Progress:
     try:
         study = Told.model_validate(told)
     except ValidationError:
         study = Told()
     if not told or study.stage == "Reading":
-        return Progress("Training", "Unknown", "Training", "training")
+        return Progress("Training", "Unknown", "Training", f"training{trouble}")
     best = f", best {study.metric} {study.best:.6g}" if study.best is not None else ""
     failed = f", {study.failed} failed" if study.failed else ""
-    message = f"{study.finished} of {study.wanted} trials{best}{failed}"
+    message = f"{study.finished} of {study.wanted} trials{best}{failed}{trouble}"
     counts = {"finished": study.finished, "pruned": study.pruned, "failed": study.failed}
     reason = "Tuning" if study.stage == "Tuning" else "Fitting"
     return Progress("Training", "Unknown", reason, message, facts=VersionStatus(trials=counts))

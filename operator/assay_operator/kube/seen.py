@@ -28,6 +28,7 @@ class PodSeen:
     address: str
     ready: bool
     leaving: bool
+    over: bool  # it ended, for better or worse, and another one may have its work
     last_words: str
     trouble: str
 
@@ -76,6 +77,7 @@ def pod(body: Body) -> PodSeen:
         address=status.get("podIP") or "",
         ready=ready,
         leaving=bool(metadata.get("deletionTimestamp")),
+        over=status.get("phase") in {"Succeeded", "Failed"},
         last_words=next((t.get("message", "") for t in _ends(status) if t.get("message")), ""),
         trouble=_trouble(status),
     )
