@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from assay_api.version import Finding
-from assay_operator.decide.training import fits, judging, superseded, trained
+from assay_operator.decide.training import fits, judging, made_by, superseded, trained
 
 GATE = {"metric": "recall", "rule": "min 0.8", "value": 0.7, "passed": False, "message": "recall 0.7 < 0.8"}
 GOOD = {
@@ -173,3 +173,11 @@ def test_only_what_has_not_ended_is_superseded() -> None:
     assert superseded(ended(GOOD)) == ended(GOOD)
     failed = ended({"ok": False, "reason": "ColumnMissing", "message": "no column age"})
     assert superseded(failed) == failed
+
+
+def test_a_version_records_the_images_that_made_it() -> None:
+    facts = made_by(ended(GOOD | {"environment": {"seed": 7}}), image="trainer:1", judged="").facts
+    assert facts is not None
+    assert facts.environment == {"seed": 7, "image": "trainer:1"}
+    going_on = ended("", finished=False, told=STUDY)
+    assert made_by(going_on, image="trainer:1") == going_on

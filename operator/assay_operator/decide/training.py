@@ -87,6 +87,15 @@ def _given(artifact: Artifact) -> VersionStatus:
     return VersionStatus(artifact=StoredArtifact(uri=artifact.uri, digest=artifact.digest))
 
 
+def made_by(progress: Progress, **images: str) -> Progress:
+    """Return the same with the images that did it, as far as they are known, in what is recorded."""
+    if progress.facts is None or not progress.facts.data:
+        return progress
+    known = {name: image for name, image in images.items() if image}
+    environment = progress.facts.environment | known
+    return replace(progress, facts=progress.facts.model_copy(update={"environment": environment}))
+
+
 def judging(progress: Progress) -> Progress:
     """Return the same of a Job that trains nothing, but judges what was brought."""
     if progress.reason != "Training":

@@ -14,6 +14,7 @@ from assay_operator.decide.training import (
     Progress,
     fits,
     judging,
+    made_by,
     superseded,
     trained,
     untrained,
@@ -77,6 +78,8 @@ class VersionReconciler:
             trouble=_trouble(pods),
             told=await self._told(name, pods) if seen and not seen.finished and awaited else {},
         )
+        judged = next((pod.beside for pod in pods if pod.beside), "")
+        progress = made_by(progress, image=seen.image if seen else "", judged=judged)
         progress = progress if version.spec.source.training else judging(progress)
         return progress if awaited else superseded(progress)
 
