@@ -84,9 +84,10 @@ async def test_a_spec_that_comes_back_trains_the_same_version_again() -> None:
     assert ("Job", "churn-2-train") not in world.cluster.bodies
     assert ("ModelVersion", "churn-3") not in world.cluster.bodies
     assert world.condition("ModelVersion", "churn-1", "Ready") == ("Unknown", "Training")
-    world.trained("churn-1", REPORT)
+    world.trained("churn-1", REPORT | {"data": {"rows": 10}})
     await world.settle()
     assert world.condition("ModelVersion", "churn-1", "Ready") == ("True", "GatesPassed")
+    assert world.status("ModelVersion", "churn-1")["environment"]["image"] == "assay-trainer:latest"
     assert world.condition("ModelVersion", "churn-2", "Ready") == ("False", "Superseded")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from assay_api.version import Finding
-from assay_operator.decide.training import fits, judging, superseded, trained
+from assay_operator.decide.training import fits, judging, made_by, superseded, trained
 
 GATE = {"metric": "recall", "rule": "min 0.8", "value": 0.7, "passed": False, "message": "recall 0.7 < 0.8"}
 GOOD = {
@@ -122,6 +122,14 @@ STUDY = {"stage": "Tuning", "wanted": 40, "finished": 12, "failed": 1, "best": 0
             id="a study that goes on",
         ),
         pytest.param(
+            ended("", finished=False, told=STUDY, trouble="not scheduled"),
+            "Training",
+            "Unknown",
+            "Tuning",
+            "1 failed, but a pod has a problem: not scheduled",
+            id="a study that goes on with a worker less",
+        ),
+        pytest.param(
             ended("", finished=False, told={"stage": "Lying", "wanted": "many"}),
             "Training",
             "Unknown",
@@ -165,3 +173,11 @@ def test_only_what_has_not_ended_is_superseded() -> None:
     assert superseded(ended(GOOD)) == ended(GOOD)
     failed = ended({"ok": False, "reason": "ColumnMissing", "message": "no column age"})
     assert superseded(failed) == failed
+
+
+def test_a_version_records_the_images_that_made_it() -> None:
+    facts = made_by(ended(GOOD | {"environment": {"seed": 7}}), image="trainer:1", judged="").facts
+    assert facts is not None
+    assert facts.environment == {"seed": 7, "image": "trainer:1"}
+    going_on = ended("", finished=False, told=STUDY)
+    assert made_by(going_on, image="trainer:1") == going_on

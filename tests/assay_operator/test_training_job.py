@@ -229,3 +229,5 @@ def test_an_image_that_cannot_be_pulled_is_named_while_the_job_waits() -> None:
     waiting = {"reason": "ErrImagePull", "message": "no such image"}
     status = {"initContainerStatuses": [{"state": {"waiting": waiting}}]}
     assert seen({"metadata": {"name": "p"}, "status": status}).trouble == "ErrImagePull: no such image"
+    running = {"initContainerStatuses": [{"imageID": "shop/churn@sha256:1", "state": {"running": {}}}]}
+    assert seen({"metadata": {"name": "p"}, "status": running}).beside == "shop/churn@sha256:1"

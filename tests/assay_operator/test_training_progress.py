@@ -58,6 +58,27 @@ async def test_a_study_is_told_by_status_event_and_metric(world: World) -> None:
     assert world.condition("ModelVersion", "churn-1", "Overfitting") == ("False", "NotFound")
 
 
+async def test_a_worker_that_was_killed_and_replaced_is_no_trouble_any_more(world: World) -> None:
+    object.__setattr__(world.reconcile.versions, "trainings", Study())
+    world.apply_model(1, training={"data": DATA, "tuning": TUNING})
+    await world.settle()
+    labels = {"assay.dev/model": "churn", "assay.dev/version": "churn-1", "assay.dev/role": "trainer"}
+    killed = {"state": {"terminated": {"exitCode": 137, "reason": "Error"}}}
+    status = {"phase": "Failed", "containerStatuses": [killed]}
+    world.put("Pod", "churn-1-train-1-killed", metadata={"labels": labels}, status=status)
+    await world.settle()
+    ready = find(world, "Ready")
+    assert ready["message"] == "training, but a pod has a problem: Error, exit code 137"
+    working(world, 0, 1)
+    await world.settle()
+    assert find(world, "Ready")["message"] == "12 of 40 trials, best rocAuc 0.83"
+
+
+def find(world: World, kind: str) -> dict[str, Any]:
+    conditions = world.status("ModelVersion", "churn-1")["conditions"]
+    return next(dict(c) for c in conditions if c["type"] == kind)
+
+
 async def test_an_account_that_is_not_listed_trains_nothing(world: World) -> None:
     world.apply_model(1, training={"data": DATA, "worker": {"serviceAccountName": "lake-reader"}})
     await world.settle()

@@ -23,6 +23,7 @@ def test_a_bento_serves_once_it_has_passed(place: Place) -> None:
     assert [gate["passed"] for gate in status["gates"]] == [True, True]
     assert status["metrics"]["test"]["accuracy"] > 0.8
     assert town.condition("amv", "churn-1", namespace, "DataValid")["status"] == "True"
+    assert "sha256:" in status["environment"]["judged"]
     job = town.get("job", "churn-1-train", namespace)
     assert job is not None
     assert job["status"]["succeeded"] == 1, "the sidecar has ended with it"

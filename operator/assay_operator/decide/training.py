@@ -87,6 +87,15 @@ def _given(artifact: Artifact) -> VersionStatus:
     return VersionStatus(artifact=StoredArtifact(uri=artifact.uri, digest=artifact.digest))
 
 
+def made_by(progress: Progress, **images: str) -> Progress:
+    """Return the same with the images that did it, as far as they are known, in what is recorded."""
+    if progress.facts is None or not progress.facts.data:
+        return progress
+    known = {name: image for name, image in images.items() if image}
+    environment = progress.facts.environment | known
+    return replace(progress, facts=progress.facts.model_copy(update={"environment": environment}))
+
+
 def judging(progress: Progress) -> Progress:
     """Return the same of a Job that trains nothing, but judges what was brought."""
     if progress.reason != "Training":
@@ -138,21 +147,19 @@ def trained(
         return Progress(
             "Failed", "False", "TrainingFailed", f"training ended without a report: {why}", failed=True
         )
-    if trouble:
-        return Progress("Training", "Unknown", "Training", f"training, but a pod has a problem: {trouble}")
-    return _under_way(told)
+    return _under_way(told, f", but a pod has a problem: {trouble}" if trouble else "")
 
 
-def _under_way(told: dict[str, object]) -> Progress:
+def _under_way(told: dict[str, object], trouble: str) -> Progress:
     try:
         study = Told.model_validate(told)
     except ValidationError:
         study = Told()
     if not told or study.stage == "Reading":
-        return Progress("Training", "Unknown", "Training", "training")
+        return Progress("Training", "Unknown", "Training", f"training{trouble}")
     best = f", best {study.metric} {study.best:.6g}" if study.best is not None else ""
     failed = f", {study.failed} failed" if study.failed else ""
-    message = f"{study.finished} of {study.wanted} trials{best}{failed}"
+    message = f"{study.finished} of {study.wanted} trials{best}{failed}{trouble}"
     counts = {"finished": study.finished, "pruned": study.pruned, "failed": study.failed}
     reason = "Tuning" if study.stage == "Tuning" else "Fitting"
     return Progress("Training", "Unknown", reason, message, facts=VersionStatus(trials=counts))

@@ -12,11 +12,12 @@ from assay_operator.kube import Body
 
 @dataclass(frozen=True)
 class JobSeen:
-    """A training Job: still at work, or how it ended."""
+    """A training Job: still at work, or how it ended, and by which image of ours."""
 
     finished: bool
     succeeded: bool
     message: str
+    image: str
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class PodSeen:
     address: str
     ready: bool
     leaving: bool
+    over: bool  # it ended, for better or worse, and another one may have its work
     last_words: str
     trouble: str
+    beside: str  # what its sidecar was resolved to, by digest
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,12 @@ def job(body: Body) -> JobSeen:
         finished=bool(failed) or "Complete" in conditions,
         succeeded="Complete" in conditions,
         message=failed.get("message", "") if failed else "",
+        image=next((c["image"] for c in _containers(body)), ""),
     )
+
+
+def _containers(body: Body) -> Iterator[Any]:
+    yield from body.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ()
 
 
 def deployment(body: Body) -> DeploymentSeen:
@@ -76,8 +84,10 @@ def pod(body: Body) -> PodSeen:
         address=status.get("podIP") or "",
         ready=ready,
         leaving=bool(metadata.get("deletionTimestamp")),
+        over=status.get("phase") in {"Succeeded", "Failed"},
         last_words=next((t.get("message", "") for t in _ends(status) if t.get("message")), ""),
         trouble=_trouble(status),
+        beside=next((c.get("imageID", "") for c in status.get("initContainerStatuses") or ()), ""),
     )
 
 

@@ -14,6 +14,7 @@ from assay_operator.decide.training import (
     Progress,
     fits,
     judging,
+    made_by,
     superseded,
     trained,
     untrained,
@@ -74,9 +75,11 @@ class VersionReconciler:
             finished=bool(seen and seen.finished),
             job_message=seen.message if seen else "",
             last_words=tuple(p.last_words for p in pods if p.last_words),
-            trouble=next((p.trouble for p in pods if p.trouble and not p.leaving), ""),
+            trouble=_trouble(pods),
             told=await self._told(name, pods) if seen and not seen.finished and awaited else {},
         )
+        judged = next((pod.beside for pod in pods if pod.beside), "")
+        progress = made_by(progress, image=seen.image if seen else "", judged=judged)
         progress = progress if version.spec.source.training else judging(progress)
         return progress if awaited else superseded(progress)
 
@@ -211,6 +214,12 @@ def _count(family: Family, version: ModelVersion, facts: VersionStatus) -> None:
     for state, count in facts.trials.items():
         if (more := count - version.status.trials.get(state, 0)) > 0:
             metrics.trials.labels(*family.ref, state).inc(more)
+
+
+def _trouble(pods: tuple[PodSeen, ...]) -> str:
+    """What keeps the pods of a Job from their work; those that were replaced have none any more."""
+    living = [pod for pod in pods if not (pod.over or pod.leaving)]
+    return next((pod.trouble for pod in living or pods if pod.trouble), "")
 
 
 def _is_bad(progress: Progress) -> bool:
