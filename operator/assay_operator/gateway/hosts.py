@@ -13,6 +13,8 @@ ARM_HEADER = "x-assay-arm"
 UNIT_HEADER = "x-assay-unit"
 VERSION_HEADER = "x-assay-version"
 NONE = "none"
+READY_FILTER = "envoy.filters.http.health_check"
+FOR_STRANGE_HOSTS = (paths.FILTER, READY_FILTER)  # paths, probes: who names a Model needs neither
 NOBODY = "clusters"  # has no two words, by which a Model is found
 UNENROLLED = "unenrolled"
 SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
@@ -51,7 +53,7 @@ def _hosts(route: ModelRoute) -> Iterator[Json]:
     host = {
         "name": scope_name(route),
         "domains": domains(route),
-        "typed_per_filter_config": {paths.FILTER: paths.off()},
+        "typed_per_filter_config": {name: paths.off() for name in FOR_STRANGE_HOSTS},
     }
     strangers = _default_route(route)
     if split := route.split:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from assay_operator.gateway.bootstrap import HTTP_MANAGER, ROUTER
-from assay_operator.gateway.hosts import ARM_HEADER, UNIT_HEADER
+from assay_operator.gateway.hosts import ARM_HEADER, READY_FILTER, UNIT_HEADER
 from assay_operator.gateway.paths import rewrite
 from assay_operator.gateway.tls import Tls, secured
 from assay_operator.gateway.values import V3_OVER_ADS, Json, address, typed
@@ -115,7 +115,7 @@ def _ready() -> Json:
     """Answer probes: the port is open when the gateway has its routes."""
     path = {"name": ":path", "string_match": {"exact": READY_PATH}}
     kind = "extensions.filters.http.health_check.v3.HealthCheck"
-    return typed("envoy.filters.http.health_check", kind, pass_through_mode=False, headers=[path])
+    return typed(READY_FILTER, kind, pass_through_mode=False, headers=[path])
 
 
 def _strip() -> Json:

@@ -29,5 +29,5 @@ def rewrite() -> Json:
 
 
 def off() -> Json:
-    """Return what leaves it out where the host said enough."""
+    """Return what leaves a filter out where the host said enough."""
     return {"@type": f"{TYPES}config.route.v3.FilterConfig", "disabled": True}
