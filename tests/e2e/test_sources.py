@@ -82,7 +82,7 @@ async def holds(place: Place, reason: str, words: str) -> None:
     status = await asyncio.to_thread(place.town.until, "aexp", "exp", place.namespace, says, 60)
     assert (status["phase"], status.get("step", 0)) == ("Running", 0)
     assert "decision" not in status
-    assert re.search(words, status["checks"]["sources"])
+    assert status["checks"]["sources"].startswith(f"{words.split(':', maxsplit=1)[0]}: {reason}, ")
     champion = await asyncio.to_thread(place.town.status, "amodel", "churn", place.namespace)
     assert champion["champion"] == "churn-1"
 

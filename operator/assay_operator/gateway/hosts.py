@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from assay_assign import SLOTS, encode
 from assay_operator.gateway import paths
 from assay_operator.gateway.clusters import champion_cluster, shadow_cluster, target
-from assay_operator.gateway.guard import FILTER, one_value
+from assay_operator.gateway.guard import tree
 from assay_operator.gateway.route import ModelRoute, Split
 from assay_operator.gateway.values import Json, headers, seconds
 
@@ -13,13 +13,11 @@ ARM_HEADER = "x-assay-arm"
 UNIT_HEADER = "x-assay-unit"
 VERSION_HEADER = "x-assay-version"
 NONE = "none"
+READY_FILTER = "envoy.filters.http.health_check"
+FOR_STRANGE_HOSTS = (paths.FILTER, READY_FILTER)  # paths, probes: who names a Model needs neither
+NOBODY = "clusters"  # has no two words, by which a Model is found
 UNENROLLED = "unenrolled"
 SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
-# Envoy's regular expressions see bytes. The alternatives are the rows of table 3-7 of the Unicode standard.
-UTF_8 = (
-    r"([\x01-\x7F]|[\xC2-\xDF][\x80-\xBF]|\xE0[\xA0-\xBF][\x80-\xBF]|[\xE1-\xEC\xEE\xEF][\x80-\xBF]{2}"
-    r"|\xED[\x80-\x9F][\x80-\xBF]|\xF0[\x90-\xBF][\x80-\xBF]{2}|[\xF1-\xF3][\x80-\xBF]{3}|\xF4[\x80-\x8F][\x80-\xBF]{2})+"
-)
 PICKS = 64  # the host that just failed is idle, so the next pick likes it; a pick costs nothing
 NOT_EXECUTED = "connect-failure,refused-stream,reset-before-request"
 
@@ -47,20 +45,30 @@ def scope(route: ModelRoute) -> Json:
 
 def routes(route: ModelRoute) -> Json:
     """Return a Model's routes; each Model has its own, so that a change costs the same among thousands."""
+    # With validation a route to a cluster that is not there is refused; without it, it would answer 503.
+    return {"name": scope_name(route), "virtual_hosts": list(_hosts(route)), "validate_clusters": True}
+
+
+def _hosts(route: ModelRoute) -> Iterator[Json]:
     host = {
         "name": scope_name(route),
         "domains": domains(route),
-        "routes": list(_routes(route)),
-        "typed_per_filter_config": {paths.FILTER: paths.off()},
+        "typed_per_filter_config": {name: paths.off() for name in FOR_STRANGE_HOSTS},
     }
-    # With validation a route to a cluster that is not there is refused; without it, it would answer 503.
-    return {"name": scope_name(route), "virtual_hosts": [host], "validate_clusters": True}
-
-
-def _routes(route: ModelRoute) -> Iterator[Json]:
+    strangers = _default_route(route)
     if split := route.split:
-        yield _split_route(route, split)
-    yield _default_route(route)
+        yield host | {"matcher": tree(split.header, _split_route(route, split), strangers)}
+        yield _validated(route, split)
+    else:
+        yield host | {"routes": [strangers]}
+
+
+def _validated(route: ModelRoute, split: Split) -> Json:
+    """Return a host that no request can name: Envoy validates clusters of routes, and not those of a tree."""
+    names = dict.fromkeys((champion_cluster(route), *(target(route, arm) for arm in split.arms)))
+    weighted = {"clusters": [{"name": name, "weight": 1} for name in names]}
+    named = {"match": {"prefix": "/"}, "route": {**_forward(route), "weighted_clusters": weighted}}
+    return {"name": f"{scope_name(route)}/clusters", "domains": [NOBODY], "routes": [named]}
 
 
 def _split_route(route: ModelRoute, split: Split) -> Json:
@@ -71,9 +79,8 @@ def _split_route(route: ModelRoute, split: Split) -> Json:
         facts["salt"] = split.salt
     return {
         "name": f"{route.namespace}/{route.name}/split",
-        "match": {"prefix": "/", "headers": [_names_a_unit(split.header)]},
+        "match": {"prefix": "/"},
         "metadata": _metadata(route, facts),
-        "typed_per_filter_config": {FILTER: one_value(split.header)},
         "request_headers_to_add": headers({UNIT_HEADER: f"%REQ({split.header})%"}),
         "response_headers_to_add": headers({VERSION_HEADER: SERVED_VERSION}),
         "route": {
@@ -83,15 +90,6 @@ def _split_route(route: ModelRoute, split: Split) -> Json:
             "weighted_clusters": {"use_hash_policy": True, "clusters": list(_shares(route, split))},
         },
     }
-
-
-def _names_a_unit(header: str) -> Json:
-    """Match a header that says something, in UTF-8.
-
-    All who send an empty one would share a slot. Bytes that are no UTF-8 are logged as other characters than
-    were hashed, so nobody could recompute their slot.
-    """
-    return {"name": header, "string_match": {"safe_regex": {"regex": UTF_8}}}
 
 
 def _shares(route: ModelRoute, split: Split) -> Iterator[Json]:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from assay_operator.gateway.bootstrap import HTTP_MANAGER, ROUTER
-from assay_operator.gateway.guard import MESSAGE, guard
-from assay_operator.gateway.hosts import ARM_HEADER, UNIT_HEADER
+from assay_operator.gateway.hosts import ARM_HEADER, READY_FILTER, UNIT_HEADER
 from assay_operator.gateway.paths import rewrite
 from assay_operator.gateway.tls import Tls, secured
 from assay_operator.gateway.values import V3_OVER_ADS, Json, address, typed
@@ -90,7 +89,7 @@ def _manager(edge: Edge) -> Json:
         "common_http_protocol_options": {"idle_timeout": "300s", "headers_with_underscores_action": "ALLOW"},
         "always_set_request_id_in_response": True,  # the caller's key to its line in the log
         "early_header_mutation_extensions": [_strip()],
-        "http_filters": [_ready(), rewrite(), guard(), _body_limit(edge), _router()],
+        "http_filters": [_ready(), rewrite(), _body_limit(edge), _router()],
         "access_log": [_exposures(edge)],
         "local_reply_config": _replies(),
     }
@@ -116,7 +115,7 @@ def _ready() -> Json:
     """Answer probes: the port is open when the gateway has its routes."""
     path = {"name": ":path", "string_match": {"exact": READY_PATH}}
     kind = "extensions.filters.http.health_check.v3.HealthCheck"
-    return typed("envoy.filters.http.health_check", kind, pass_through_mode=False, headers=[path])
+    return typed(READY_FILTER, kind, pass_through_mode=False, headers=[path])
 
 
 def _strip() -> Json:
@@ -162,10 +161,9 @@ def _replies() -> Json:
         **_mapper(200, 400),
         "body_format_override": {"text_format_source": {"inline_string": "ready\n"}},
     }
-    denied = {**_mapper(403, 400), "status_code": 400, "body": {"inline_string": MESSAGE}}
     unknown = {**_mapper(404, 404), "body": {"inline_string": UNKNOWN}}
     return {
-        "mappers": [ready, denied, unknown, *(_mapper(status, status) for status in CODES)],
+        "mappers": [ready, unknown, *(_mapper(status, status) for status in CODES)],
         "body_format": {"json_format": _error("Gateway")},
     }
 

@@ -29,5 +29,5 @@ def rewrite() -> Json:
 
 
 def off() -> Json:
-    """Return what turns it off, at no cost, where the host said enough."""
-    return {"@type": f"{TYPES}{_LUA}PerRoute", "disabled": True}
+    """Return what leaves a filter out where the host said enough."""
+    return {"@type": f"{TYPES}config.route.v3.FilterConfig", "disabled": True}

@@ -28,13 +28,16 @@ def route(intervals: tuple[Interval, ...], **extra: Any) -> ModelRoute:
     return ModelRoute("demo", "churn", BACKEND, Split("exp-1", 3, "x-user-id", arms, intervals), **extra)
 
 
-def routes_of(model: ModelRoute) -> Any:
-    (host,) = resources(model).routes["virtual_hosts"]
-    return host["routes"]
+def routes_of(model: ModelRoute) -> tuple[Any, Any]:
+    """Return the routes of units and of strangers."""
+    tree = resources(model).routes["virtual_hosts"][0]["matcher"]
+    units, refusal = (m["on_match"]["action"]["typed_config"] for m in tree["matcher_list"]["matchers"])
+    assert refusal["direct_response"]["status"] == 400
+    return units, tree["on_no_match"]["action"]["typed_config"]
 
 
 def split_route(model: ModelRoute) -> Any:
-    return next(r for r in routes_of(model) if "weighted_clusters" in r["route"])
+    return routes_of(model)[0]
 
 
 def arm_of(entry: Any) -> str:
@@ -68,6 +71,22 @@ def test_every_cluster_that_is_named_is_there_and_none_is_idle(intervals: tuple[
     assert {a["cluster_name"] for a in rendered.assignments} == {
         cluster["name"] for cluster in rendered.clusters if cluster.get("type") == "EDS"
     }
+
+
+@settings(deadline=None)
+@given(tables())
+def test_every_cluster_of_the_tree_is_named_by_a_route_that_envoy_validates(
+    intervals: tuple[Interval, ...],
+) -> None:
+    model = route(intervals)
+    host = resources(model).routes["virtual_hosts"][1]
+    (validated,) = host["routes"]
+    named = {entry["name"] for entry in validated["route"]["weighted_clusters"]["clusters"]}
+    units, strangers = routes_of(model)
+    used = {entry["name"] for entry in units["route"]["weighted_clusters"]["clusters"]}
+    assert used | {strangers["route"]["cluster"]} <= named
+    assert resources(model).routes["validate_clusters"]
+    assert [domain for domain in host["domains"] if "." in domain] == [], "nobody's host has one word"
 
 
 @settings(deadline=None)
