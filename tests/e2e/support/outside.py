@@ -205,12 +205,11 @@ class Warehouse:
 
     def refunds(self, experiment: str, **counts: tuple[int, int]) -> None:
         """Replace the rows: of each arm, how many units there are and how many had a refund."""
-        rows = ",".join(
-            f"('{experiment}', '{arm}', {int(n < refunded)})"
+        rows = " UNION ALL ".join(
+            f"SELECT '{experiment}', '{arm}', (n <= {refunded})::int FROM generate_series(1, {units}) AS n"
             for arm, (units, refunded) in counts.items()
-            for n in range(units)
         )
-        self.query(f"TRUNCATE refunds; INSERT INTO refunds VALUES {rows}")
+        self.query(f"TRUNCATE refunds; INSERT INTO refunds {rows}")
 
     def _control(self, *words: str) -> None:
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", *words)
