@@ -139,6 +139,7 @@ class Course(NamedTuple):
 def work(bodies: list[bytes], course: Course, ready: "Barrier", results: "Queue[list[float]]") -> None:
     async def run() -> list[float]:
         async with httpx.AsyncClient(base_url=BASE, timeout=60, verify=False) as client:
+            await client.get("/livez")  # connects, and imports what a first request needs
             ready.wait()
             start, times = time.perf_counter() + random.random() * course.interval, []
             for number, body in enumerate(bodies):
