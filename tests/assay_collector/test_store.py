@@ -51,14 +51,15 @@ def test_another_database_is_refused_by_name() -> None:
 
 MOMENT = 1_800_000_000_000_000
 OLD = (
-    "INSERT INTO models VALUES (1, 'demo', 'churn')",
+    "INSERT INTO models VALUES (1, 'demo', 'churn'), (2, 'demo', 'other')",
     "INSERT INTO metrics VALUES (1, 1, 'paid')",
     "INSERT INTO windows VALUES (2, 0, 5)",
     *(
         "INSERT INTO experiments (id, uid, model, plan, slots, epoch, closed, folded, created_at, revision, "
         "audit_mismatches, crossover_units, bot_units, duplicate_exposures, orphan_outcomes, late_outcomes) "
-        f"VALUES ({number}, 'exp-{number}', 1, '{{plan}}', '', 1, {closed}, false, 0, 1, 0, 0, 0, 0, 0, 0)"
-        for number, closed in ((1, "true"), (2, "false"))
+        f"VALUES ({number}, 'exp-{number}', {1 + number // 3}, '{{plan}}', '', 1, {closed}, false, 0, 1, "
+        "0, 0, 0, 0, 0, 0)"
+        for number, closed in ((1, "true"), (2, "false"), (3, "false"))
     ),
 )
 PLAN = Plan(
@@ -69,6 +70,9 @@ PLAN = Plan(
     (Metric("paid", Type.MEAN, Source.EVENTS, 60, Missing.ZERO, Aggregate.SUM, None, None),),
     None,
 )
+
+
+MANY = 2_500  # units of one Experiment: more than are moved at a time
 
 
 def old_rows() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -85,6 +89,8 @@ def old_rows() -> Iterator[tuple[str, dict[str, Any]]]:
             yield enrol, {"experiment": experiment, "unit": name, "at": at, "marks": mark}
         for number in range(outcomes):
             yield tell, {"unit": name, "key": bytes([number]) * 16, "at": MOMENT}
+    for number in range(MANY):
+        yield enrol, {"experiment": 3, "unit": number.to_bytes(16, "big"), "at": MOMENT, "marks": "[null]"}
 
 
 def test_units_and_outcomes_of_an_older_database_are_moved(url: str) -> None:
@@ -107,7 +113,10 @@ def test_units_and_outcomes_of_an_older_database_are_moved(url: str) -> None:
         assert len(histories.spilled(rows, 1, bytes([2]) * 16)) == 20
         second = known[bytes([2]) * 16].units[2]
         assert second == Unit(1, MOMENT - 2, 1, 2, 0, (Mark(50.0, MOMENT),))
-        firsts = connection.exec_driver_sql("SELECT experiment, first_at FROM firsts ORDER BY 1, 2")
+        assert connection.exec_driver_sql("SELECT count(*) FROM histories WHERE model = 2").scalar() == MANY
+        firsts = connection.exec_driver_sql(
+            "SELECT experiment, first_at FROM firsts WHERE experiment < 3 ORDER BY 1, 2"
+        )
         assert [tuple(row) for row in firsts] == [(1, MOMENT - 1), *[(2, MOMENT - 2)] * 3]
         windows = connection.exec_driver_sql("SELECT experiment, metric, closed_until, length FROM windows")
         assert [tuple(row) for row in windows] == [(2, 0, 5, 60)]

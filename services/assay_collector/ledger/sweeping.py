@@ -24,13 +24,15 @@ def sweep(connection: Connection, policy: Policy, now: int, step: int = STEP) ->
         connection, now - policy.counts, step
     )
     # one or the other: each holds Experiments, and two replicas that hold some each would wait for ever
-    return _orphans(connection, rows, now - policy.grace, step) or (
-        _finished(connection, rows, now - policy.retention, step) or more
+    return (
+        _orphans(connection, rows, now - policy.grace, step)
+        or _finished(connection, rows, now - policy.retention, step)
+        or more
     )
 
 
 def _orphans(connection: Connection, rows: Rows, due: int, step: int) -> bool:
-    """Forget outcomes that have waited long enough for an exposure of their unit."""
+    """Forget outcomes that waited long enough for an exposure of their unit; tell whether there were any."""
     queue = schema.waiting
     oldest = select(queue).where(queue.c.arrived <= due).order_by(queue.c.arrived).limit(step)
     found: list[Row] = [tuple(row) for row in connection.execute(oldest)]
@@ -41,7 +43,7 @@ def _orphans(connection: Connection, rows: Rows, due: int, step: int) -> bool:
         alone = {name: history for name, history in known.items() if not history.units}
         _expired(rows, model, alone, due)
     rows.drop(queue, found)
-    return len(found) == step
+    return bool(found)
 
 
 def _expired(rows: Rows, model: int, alone: Mapping[bytes, History], due: int) -> None:
