@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas
 import pytest
 
 from assay_artifact import fetch, load
+from assay_training.artifact import must_answer
+from assay_training.errors import JobError
 from assay_training.job import train
 from assay_training.prepare import prepare
 from assay_training.report import Report
@@ -156,6 +159,23 @@ def test_the_sample_is_written_and_repeated_by_the_artifact(job: Make, tmp_path:
     predictor = opened(report, tmp_path / "copy")
     stored = json.loads((tmp_path / "copy/sample.json").read_text())
     assert predictor.predict(stored["rows"]).probabilities.tolist() == stored["answers"]
+
+
+@pytest.mark.parametrize(
+    ("moved", "accepted"),
+    [
+        pytest.param(np.nextafter(0.17, 1) - 0.17, True, id="rounding: a row's place in a batch moves it"),
+        pytest.param(1e-6, False, id="another answer"),
+    ],
+)
+def test_a_copy_must_answer_the_same_but_for_rounding(
+    job: Make, tmp_path: Path, moved: float, *, accepted: bool
+) -> None:
+    predictor = opened(train(job()), tmp_path / "copy")
+    stored = json.loads((tmp_path / "copy/sample.json").read_text())
+    answers = np.array(stored["answers"]) + moved
+    with nullcontext() if accepted else pytest.raises(JobError, match="answers otherwise"):
+        must_answer(predictor, stored["rows"], answers)
 
 
 def test_a_hash_sample_trains_on_a_part(job: Make) -> None:
