@@ -59,12 +59,14 @@ def transact(connection: Connection, policy: Policy, now: int, batches: Sequence
 def _events(
     connection: Connection, policy: Policy, now: int, batches: Sequence[Batch], done: Committed
 ) -> None:
-    refs = {row.model for batch in batches if isinstance(batch, Outcomes) for row in batch.rows}
+    told = _units_told_of(batches)
     uids = {uid for batch in batches if isinstance(batch, Exposures) for uid, _ in batch.rows}
-    if not refs and not uids:
+    if not told and not uids:
         return
-    book = Book(connection, policy, now, refs, uids)
-    _read_ahead(book, batches)
+    book = Book(connection, policy, now, told.keys(), uids)
+    for ref, names in told.items():  # all in one go, in the order in which they lie on disk
+        if scope := book.scopes.get(ref):
+            book.load(scope.id, sorted(names))
     for index, batch in enumerate(batches):
         if isinstance(batch, Exposures):
             done.answers[index] = expose(book, batch)
@@ -75,13 +77,11 @@ def _events(
     done.mismatches = book.mismatches()
 
 
-def _read_ahead(book: Book, batches: Sequence[Batch]) -> None:
-    """Read the units of all outcomes in one go, in the order in which they lie on disk."""
+def _units_told_of(batches: Sequence[Batch]) -> dict[Ref, set[bytes]]:
+    """Return the units of all outcomes, by Model."""
     names: dict[Ref, set[bytes]] = defaultdict(set)
     for batch in batches:
         if isinstance(batch, Outcomes):
             for row in batch.rows:
                 names[row.model].add(row.unit)
-    for ref, of_model in names.items():
-        if scope := book.scopes.get(ref):
-            book.load(scope.id, sorted(of_model))
+    return names
