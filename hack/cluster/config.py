@@ -51,6 +51,7 @@ def kubelet(cluster: Cluster, cgroup_root: str) -> str:
             "volumePluginDir": f"{state}/volumeplugins",
             "podLogsDir": f"{state}/pods-logs",
             "nodeStatusUpdateFrequency": "5s",
+            "syncFrequency": "15s",  # in which a changed Secret comes to its pods
             "maxPods": 250,
         },
         indent=1,

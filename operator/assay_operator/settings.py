@@ -46,9 +46,9 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys((*self.namespaces, self.own_namespace))) if self.namespaces else ()
 
     def predictor_key(self) -> bytes:
-        """Return the key of predictors' tokens, which may be rotated in place; empty if there is none."""
+        """Return the key of predictors' tokens: the first line, as the others go; empty if there is none."""
         path = self.tokens_dir / "predictor"
-        return path.read_bytes().strip() if path.exists() else b""
+        return path.read_bytes().strip().partition(b"\n")[0].strip() if path.exists() else b""
 
     @property
     def platform(self) -> Platform:

@@ -53,12 +53,12 @@ class Bearer(httpx.Auth):
     """Sends the token that there is at the moment: Secrets are changed in place, without a restart."""
 
     def __init__(self, token: Token) -> None:
-        """Take the token, or what reads it."""
+        """Take the token, or what reads it; of several lines the first, as the others come or go."""
         self._read = token if callable(token) else lambda: token
 
     def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
         """See httpx."""
-        request.headers["Authorization"] = f"Bearer {self._read().strip()}"
+        request.headers["Authorization"] = "Bearer " + self._read().strip().partition("\n")[0].strip()
         yield request
 
 

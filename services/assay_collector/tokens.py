@@ -1,4 +1,8 @@
-"""Who may do what: a token per role, read from files that may change at any time (a mounted Secret)."""
+"""Who may do what: a token per role, read from files that may change at any time (a mounted Secret).
+
+A file may have several tokens, a line each, and each is good: while a Secret travels to those who show
+the first of them, nobody is refused.
+"""
 
 import hmac
 from enum import StrEnum
@@ -43,6 +47,10 @@ class SecretFile:
             self._stamp, self._content = None, b""
         return self._content
 
+    def lines(self) -> list[bytes]:
+        """Return the lines that are not empty."""
+        return [line for each in self.read().splitlines() if (line := each.strip())]
+
 
 class Tokens:
     """Knows the roles by their tokens."""
@@ -50,7 +58,7 @@ class Tokens:
     def __init__(self, folder: Path) -> None:
         """Look in `folder` for a file per role."""
         self._files = {role: SecretFile(folder / role) for role in Role}
-        self._key = SecretFile(folder / PREDICTOR)
+        self._keys = SecretFile(folder / PREDICTOR)
 
     def check(self, authorization: str, *allowed: Role) -> None:
         """Let one of the allowed roles pass.
@@ -71,7 +79,9 @@ class Tokens:
         Raises:
             Problem: 401 for a token that is nobody's.
         """
-        found = holder(self._key.read(), _bearer(authorization))
+        token = _bearer(authorization)
+        holders = (holder(key, token) for key in self._keys.lines())
+        found = next((namespace for namespace in holders if namespace is not None), None)
         if found is None:
             raise _unauthorized()
         return found
@@ -79,8 +89,7 @@ class Tokens:
     def _role(self, token: bytes) -> Role | None:
         found = None
         for role, file in self._files.items():
-            known = file.read()
-            if known and hmac.compare_digest(known, token):
+            if any([hmac.compare_digest(known, token) for known in file.lines()]):
                 found = role
         return found
 

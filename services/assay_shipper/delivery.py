@@ -74,10 +74,14 @@ class Delivery:
         if len(body) > WORTH_PACKING:
             body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         try:
-            headers["Authorization"] = f"Bearer {self._token.read_text().strip()}"
+            headers["Authorization"] = f"Bearer {self._shown()}"
             return self._client.post("/v1/exposures", content=body, headers=headers)
         except (httpx.HTTPError, OSError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
+
+    def _shown(self) -> str:
+        """Return the first token of the file; those on further lines are on their way in or out."""
+        return self._token.read_text().strip().partition("\n")[0].strip()
 
 
 class Backoff:

@@ -193,6 +193,23 @@ def test_a_token_changes_without_a_restart(collector: Any) -> None:
         ).is_success
 
 
+def test_while_a_secret_travels_the_old_and_the_new_token_are_good(collector: Any) -> None:
+    def status(token: str) -> int:
+        with collector.client("nobody") as client:
+            headers = {"Authorization": f"Bearer {token}"}
+            return int(client.get("/v1/changes?timeout=0", headers=headers).status_code)
+
+    def answers(content: str) -> list[int]:
+        (collector.tokens / "fresh").write_text(content)
+        (collector.tokens / "fresh").replace(collector.tokens / "operator")
+        return [status(token) for token in ("old", "new", "")]
+
+    assert answers("old\n") == [200, 401, 401]
+    assert answers("old\nnew") == [200, 200, 401]
+    assert answers("new\r\n\n  old  \n") == [200, 200, 401]
+    assert answers("new") == [401, 200, 401]
+
+
 def test_a_unit_is_found_by_its_pseudonym(declared: Any, exposure: Make, outcome: Make) -> None:
     with declared.client("gateway") as gateway, declared.client("application") as application:
         gateway.post("/v1/exposures", content=ndjson(exposure(1, "ann", "boosted"))).raise_for_status()

@@ -160,6 +160,14 @@ def test_a_token_is_good_for_its_own_namespace_only(collector: Any, token: str, 
     assert ask(collector, token, body()).status_code == status
 
 
+def test_while_the_key_changes_tokens_of_the_old_and_the_new_one_are_good(collector: Any) -> None:
+    (collector.tokens / "predictor").write_text("another key\npredictor-token\n")
+    for key in (b"another key", b"predictor-token"):
+        assert ask(collector, badge(key, "team-a"), body()).status_code == 200
+    (collector.tokens / "predictor").write_text("another key")
+    assert ask(collector, OURS, body()).status_code == 401
+
+
 @pytest.mark.parametrize("path", ["/v1/outcomes", "/v1/exposures"])
 def test_a_predictor_may_do_nothing_else(collector: Any, path: str) -> None:
     headers = {"Authorization": f"Bearer {OURS}"}

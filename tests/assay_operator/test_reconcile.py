@@ -1,6 +1,7 @@
 """One Model's life against an API server in memory: every pass may be repeated, a restart changes nothing."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from operated import CHURN, DATA, GUARD, REPORT, World, two_versions
 
 from assay_api import Ref
-from assay_operator.handlers.alerts import AlertDesk
+from assay_operator.handlers.alerts import AlertDesk, token_file
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application
 from assay_operator.reconcile.queue import WorkQueue
@@ -135,7 +136,7 @@ async def test_an_experiment_without_its_model_says_so(world: World) -> None:
 def desk(world: World, queue: WorkQueue[Ref]) -> httpx.AsyncClient:
     """Return a client of the operator's own port."""
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    alerts = AlertDesk(world.cluster, world.store, queue, lambda: "secret")
+    alerts = AlertDesk(world.cluster, world.store, queue, lambda: ["secret"])
     transport = httpx.ASGITransport(app=application(triggers, alerts))
     return httpx.AsyncClient(
         transport=transport, base_url="http://operator", headers={"authorization": "Bearer secret"}
@@ -186,10 +187,37 @@ async def test_an_alert_is_written_once_and_its_end_takes_it_away(world: World) 
     assert world.store.family(CHURN)["Model", "churn"]["status"]["alerts"] == []
 
 
+@pytest.mark.parametrize(
+    ("content", "statuses"),
+    [
+        pytest.param("secret\n", (404, 401), id="one"),
+        pytest.param("secret\nfresh", (404, 404), id="the old and the new one"),
+        pytest.param("fresh", (401, 404), id="the new one"),
+        pytest.param("\n", (401, 401), id="none"),
+    ],
+)
+async def test_alerts_may_show_any_token_of_the_file(
+    world: World, tmp_path: Path, content: str, statuses: tuple[int, int]
+) -> None:
+    (tmp_path / "webhook").write_text(content)
+    queue = WorkQueue(world.reconcile)
+    triggers = Triggers(world.cluster, world.store, queue, world.gateways)
+    app = application(triggers, AlertDesk(world.cluster, world.store, queue, token_file(tmp_path)))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
+        for token, status in zip(("secret", "fresh"), statuses, strict=True):
+            headers = {"authorization": f"Bearer {token}"}
+            assert (
+                await client.post("/v1/alerts", json={"alerts": [alert()]}, headers=headers)
+            ).status_code == status
+        nobody = await client.post("/v1/alerts", json={"alerts": []}, headers={"authorization": "Bearer "})
+        assert nobody.status_code == 401
+
+
 async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
     queue = WorkQueue(world.reconcile)
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    desk = AlertDesk(world.cluster, world.store, queue, lambda: "secret")
+    desk = AlertDesk(world.cluster, world.store, queue, lambda: ["secret"])
     transport = httpx.ASGITransport(app=application(triggers, desk))
     async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
         assert (await client.get("/healthz")).status_code == 200

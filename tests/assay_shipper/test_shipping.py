@@ -167,6 +167,16 @@ def test_the_checkpoint_waits_for_the_acknowledgement(
     assert collector.ids == ids
 
 
+def test_the_first_token_of_the_file_is_shown(bench: Any, log: Any, collector: Any) -> None:
+    bench.settings.token_file.write_text("one\nanother\n")
+    log.append(log.enrolled())
+    bench.ship()
+    bench.settings.token_file.write_text("another\r\n")
+    log.append(log.enrolled())
+    bench.ship()
+    assert [post["Authorization"] for post in collector.posts] == ["Bearer one", "Bearer another"]
+
+
 def test_a_collector_that_is_away_is_tried_again_and_again(bench: Any, log: Any, collector: Any) -> None:
     collector.status = lambda _: 503 if len(collector.posts) < 4 else 200
     ids = log.append(log.enrolled())

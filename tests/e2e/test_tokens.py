@@ -1,9 +1,12 @@
 """Who may do what on the cluster: tokens by role, changed under way; Secrets that the operator may read."""
 
 import asyncio
-import base64
-import secrets
+import os
+import re
+import shlex
+import subprocess
 import urllib.error
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,16 @@ from people import Place
 from town import SYSTEM, Town, wait
 
 ROLES = ("application", "operator", "gateway", "webhook")
+COLLECTOR, OPERATOR_POD = (
+    ("statefulset/assay-collector", "collector"),
+    ("deployment/assay-operator", "operator"),
+)
+READERS = {
+    "application": [COLLECTOR],
+    "operator": [COLLECTOR, OPERATOR_POD],
+    "gateway": [COLLECTOR, ("deployment/assay-gateway", "shipper")],
+    "webhook": [OPERATOR_POD],
+}
 OPERATOR = f"system:serviceaccount:{SYSTEM}:assay-operator"
 KUBELET_SYNCS = 180.0  # seconds; about one minute is usual
 
@@ -37,17 +50,64 @@ def status(place: Place, token: str, *request: Any) -> int:
     return 200
 
 
-def rotate(town: Town) -> dict[str, str]:
-    """Give every role another token, and return them."""
-    fresh = {role: secrets.token_urlsafe(36) for role in ROLES}
-    data = {role: base64.b64encode(token.encode()).decode() for role, token in fresh.items()}
-    metadata = {"name": "assay-tokens", "namespace": SYSTEM}
-    town.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
-    return fresh
+class Rotation:
+    """The commands of docs/operations.md that change a token, for every role."""
+
+    def __init__(self, town: Town) -> None:
+        """Read them, and let them choose the new tokens."""
+        page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+        tell, tokens, *steps = re.findall(r"^```sh\n(tell\(\).*?)^```", page, re.M | re.S)[0].splitlines()
+        self._town, self._tell, self._steps = town, tell, steps
+        self._tokens = {role: self._bash(f"{tokens}; echo $old $new", role).split() for role in ROLES}
+
+    @property
+    def new(self) -> dict[str, str]:
+        """The new token of each role."""
+        return {role: new for role, (_, new) in self._tokens.items()}
+
+    def step(self, number: int) -> None:
+        """Take a step for every role, and wait until all who read the files have it."""
+        for role, (old, new) in self._tokens.items():
+            self._bash(
+                f"old={shlex.quote(old)} new={shlex.quote(new)}; {self._tell}; {self._steps[number]}", role
+            )
+        expected = {role: self._expected(role, number) for role in ROLES}
+        wait(
+            lambda: all(
+                self._mounted(*reader, role) == expected[role]
+                for role, readers in READERS.items()
+                for reader in readers
+            ),
+            KUBELET_SYNCS,
+            told=lambda: number,
+        )
+
+    def _expected(self, role: str, number: int) -> str:
+        old, new = self._tokens[role]
+        return (f"{old}\n{new}", f"{new}\n{old}", new)[number]
+
+    def _mounted(self, workload: str, container: str, role: str) -> str:
+        command = ("exec", "-n", SYSTEM, workload, "-c", container, "--", "cat", f"/etc/assay/tokens/{role}")
+        return self._town.kubectl(*command).stdout
+
+    def _bash(self, script: str, role: str) -> str:
+        environment = {**os.environ, "KUBECONFIG": str(self._town.cluster.kubeconfig)}
+        command = ["bash", "-euc", script.replace("application", role)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-async def test_tokens_change_without_a_restart_and_no_exposure_is_lost(place: Place) -> None:
-    """Old ones are refused once the kubelet has brought the new ones; counting and deciding go on."""
+def refusals(town: Town) -> float:
+    """Return how many calls the collector has answered 401."""
+    lines = town.metrics("collector", 8080)
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("assay_requests_refused_total{") and 'status="401"' in line
+    )
+
+
+async def test_tokens_change_as_documented_without_a_restart_or_a_refused_call(place: Place) -> None:
+    """Old ones are refused at the end, and nobody is before; counting and deciding go on."""
     place.town.apply(place.experiment(*await asyncio.to_thread(place.two_versions)))
     await asyncio.to_thread(place.running)
     town, uid = place.town, place.uid()
@@ -66,11 +126,17 @@ async def test_tokens_change_without_a_restart_and_no_exposure_is_lost(place: Pl
         wrong = {other: status(place, old[other], *door) for other in ROLES if other != role}
         assert set(wrong.values()) <= {401, 403}, (role, wrong)
     async with place.users() as traffic:
-        new = await asyncio.to_thread(rotate, town)
-        for role, door in doors.items():
-            accepted = lambda r=role, d=door: (status(place, old[r], *d), status(place, new[r], *d))  # noqa: E731
-            await asyncio.to_thread(wait, lambda: accepted() == (401, 200), KUBELET_SYNCS, told=accepted)  # noqa: B023
-        await traffic.more(200)
+        rotation, refused = await asyncio.to_thread(Rotation, town), refusals(town)
+        new = rotation.new
+        for number in (0, 1, 2):
+            await asyncio.to_thread(rotation.step, number)
+            await traffic.more(200)
+            assert refusals(town) == refused, f"somebody was refused after step {number}"
+            good = {
+                role: (status(place, old[role], *d), status(place, new[role], *d))
+                for role, d in doors.items()
+            }
+            assert set(good.values()) == {(401, 200) if number == 2 else (200, 200)}, good
     units = {answer.unit for answer in traffic.answers if answer.enrolled}
 
     def counted() -> int:

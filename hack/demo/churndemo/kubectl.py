@@ -42,9 +42,9 @@ class Kubectl:
         return found
 
     async def secret(self, name: str, namespace: str, key: str) -> str:
-        """Return one value of a Secret."""
+        """Return one value of a Secret, its first line: while a token changes there are two."""
         data = (await self.get("secret", name, namespace))["data"]
-        return base64.b64decode(data[key]).decode()
+        return base64.b64decode(data[key]).decode().partition("\n")[0]
 
     async def cluster_ip(self, service: str, namespace: str) -> str:
         """Return the address of a Service inside the cluster."""

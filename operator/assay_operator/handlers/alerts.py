@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +46,7 @@ class AlertDesk:
     cluster: Cluster
     store: Store
     queue: WorkQueue[Ref]
-    token: Callable[[], str]
+    tokens: Callable[[], Sequence[str]]
 
     async def __call__(self, request: Request) -> JSONResponse:
         """Answer a POST: 200 when it is written, 401, 400 or 404 when it is not."""
@@ -70,7 +70,7 @@ class AlertDesk:
 
     def _may(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode(), self.token().encode()) and bool(given)
+        return any([hmac.compare_digest(given.encode(), known.encode()) for known in self.tokens()])
 
     def _model(self, ref: Ref) -> Model | None:
         body = self.store.family(ref).get((MODEL.kind, ref.name))
@@ -117,6 +117,6 @@ def _problem(status: int, detail: str) -> JSONResponse:
     return JSONResponse({"status": status, "detail": detail}, status, media_type="application/problem+json")
 
 
-def token_file(tokens: Path) -> Callable[[], str]:
-    """Return a reader of the webhook's token, which may be rotated in place."""
-    return lambda: (tokens / "webhook").read_text().strip()
+def token_file(tokens: Path) -> Callable[[], Sequence[str]]:
+    """Return a reader of the webhook's tokens, a line each, which may be rotated in place."""
+    return lambda: [line.strip() for line in (tokens / "webhook").read_text().splitlines() if line.strip()]

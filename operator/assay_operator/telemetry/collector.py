@@ -99,8 +99,12 @@ def _moments(cell: Mapping[str, Any]) -> Moments:
     return Moments(n, 0.0, cell["m2"], shift=total / n)
 
 
+def _first_line(path: Path) -> str:
+    return path.read_text().strip().partition("\n")[0].strip()
+
+
 @asynccontextmanager
 async def collector(url: str, tokens: Path) -> AsyncIterator[Collector]:
     """Keep connections to the collector at `url`; `tokens` is the folder with the operator's token."""
     async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE) as client:
-        yield Collector(client, lambda: (tokens / "operator").read_text().strip())
+        yield Collector(client, lambda: _first_line(tokens / "operator"))
