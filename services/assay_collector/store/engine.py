@@ -10,9 +10,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-CACHE_KIB = 65_536
-PAGE = 2_048
-CHECKPOINT_PAGES = 65_536  # of the log, at which a commit copies what `checkpointed` has not copied yet
+CACHE_KIB = 32_768
+PAGE = 4_096
+CHECKPOINT_PAGES = 32_768  # of the log, at which a commit copies what `checkpointed` has not copied yet
 BUSY_SECONDS = 30
 SQLITE_SINCE = (3, 35)  # ON CONFLICT with RETURNING
 
@@ -73,7 +73,7 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     for pragma in (
-        f"page_size = {PAGE}",  # an event changes one row, a commit writes whole pages
+        f"page_size = {PAGE}",
         "journal_mode = WAL",
         "synchronous = FULL",  # in WAL mode: fsync at every commit, which NORMAL does not
         f"cache_size = -{CACHE_KIB}",
