@@ -58,46 +58,59 @@ def _paths() -> Schema:
         "/v1/experiments/{uid}": {
             "parameters": [UID],
             "put": _operation(
-                "operator", "Declare an Experiment, or move its table", "Changed", _body("Experiment")
+                "declareExperiment",
+                "operator",
+                "Declare an Experiment, or move its table",
+                "Changed",
+                _body("Experiment"),
             ),
         },
         "/v1/experiments/{uid}/summary": {
             "parameters": [UID],
-            "get": _operation("operator", "Statistics of an Experiment", "Summary"),
+            "get": _operation("getSummary", "operator", "Statistics of an Experiment", "Summary"),
         },
         "/v1/experiments/{uid}/units/{unit}": {
             "parameters": [UID, {"name": "unit", "in": "path", "required": True, "schema": PSEUDONYM}],
-            "get": _operation("operator", "What is known of one unit, by its pseudonym", "Unit"),
+            "get": _operation("getUnit", "operator", "What is known of one unit, by its pseudonym", "Unit"),
         },
         "/v1/changes": {
             "parameters": [_query("since", 0), _query("timeout", 30)],
-            "get": _operation("operator", "Wait until an Experiment changed after `since`", "Changes"),
+            "get": _operation(
+                "waitForChanges", "operator", "Wait until an Experiment changed after `since`", "Changes"
+            ),
         },
         "/v1/exposures": {
-            "post": _operation("gateway", "Report exposures", "Counts", _body("Exposure", lines=True)),
+            "post": _operation(
+                "reportExposures", "gateway", "Report exposures", "Counts", _body("Exposure", lines=True)
+            ),
         },
         "/v1/outcomes": {
-            "post": _operation("application", "Report outcomes", "Counts", _body("Outcome", lines=True)),
+            "post": _operation(
+                "reportOutcomes", "application", "Report outcomes", "Counts", _body("Outcome", lines=True)
+            ),
         },
         "/v1/profiles": {
-            "post": _operation("predictor", "Add counts of a version's rows", "Counts", _body("Profile")),
+            "post": _operation(
+                "addProfile", "predictor", "Add counts of a version's rows", "Counts", _body("Profile")
+            ),
         },
         "/v1/profiles/{namespace}/{model}/{version}": {
             "parameters": [
                 *map(_named, ("namespace", "model", "version")),
                 *map(_moment, ("since", "until")),
             ],
-            "get": _operation("operator", "Counts of a version, between two moments", "Profiles"),
+            "get": _operation(
+                "getProfiles", "operator", "Counts of a version, between two moments", "Profiles"
+            ),
         },
     }
 
 
-def _operation(role: str, summary: str, answer: str, body: Schema | None = None) -> Schema:
-    name = summary.split(",", maxsplit=1)[0].title().replace(" ", "").replace("`", "")
+def _operation(name: str, role: str, summary: str, answer: str, body: Schema | None = None) -> Schema:
     refused = {"description": "Refused; detail and errors say why", "content": {PROBLEM: _ref("Problem")}}
     done = {"description": "Done; records are durable", "content": {JSON: _ref(answer)}}
     operation = {
-        "operationId": name[0].lower() + name[1:],
+        "operationId": name,
         "summary": summary,
         "security": [{role: []}],
         "responses": {"200": done, "4XX": refused, "503": refused},
@@ -106,7 +119,7 @@ def _operation(role: str, summary: str, answer: str, body: Schema | None = None)
 
 
 def _body(name: str, *, lines: bool = False) -> Schema:
-    one = {"$ref": PREFIX + name}
+    one = _reference(name)
     if not lines:
         return {"required": True, "content": {JSON: {"schema": one}}}
     several = {"oneOf": [one, {"type": "array", "items": one}]}
@@ -115,7 +128,7 @@ def _body(name: str, *, lines: bool = False) -> Schema:
 
 
 def _ref(name: str) -> Schema:
-    return {"schema": {"$ref": PREFIX + name}}
+    return {"schema": _reference(name)}
 
 
 def _query(name: str, default: int) -> Schema:
@@ -151,24 +164,28 @@ def _map(schema: Schema) -> Schema:
     return {"type": "object", "additionalProperties": schema}
 
 
-def _sums(text: Schema) -> Schema:
-    columns = _map({"type": "array", "items": COUNT})
-    times = {"from": MOMENT, "until": MOMENT}
-    return _object(profile=text, rows=COUNT, features=columns, predictions=columns, **times)
+def _reference(name: str) -> Schema:
+    return {"$ref": PREFIX + name}
 
 
 def _answers() -> Schema:
+    """Return the answers, and what they are made of: each by a name, which a generated client keeps."""
     number: Schema = {"type": "number"}
-    cell = _object(n=COUNT, sum=number, sumsq=number, m2=number)
-    arm = _object(units=COUNT, exposures=COUNT, metrics=_map(cell))
     text: Schema = {"type": "string"}
-    error = _some(record=COUNT, field=text, message=text)
+    columns = _map({"type": "array", "items": COUNT})
+    times = {"from": MOMENT, "until": MOMENT}
+    checks = {name: COUNT | {"description": said} for name, said in CHECKS.items()}
     return {
+        "Arm": _object(units=COUNT, exposures=COUNT, metrics=_map(_reference("Sums"))),
         "Changed": _object(changed={"type": "boolean"}),
         "Changes": _object(revision=COUNT, experiments={"type": "array", "items": text}),
+        "Checks": _object(**checks),
         "Counts": _some(accepted=COUNT, duplicates=COUNT, unknown=COUNT, orphans=COUNT, late=COUNT),
-        "Profiles": _object(windowSeconds=number, profiles={"type": "array", "items": _sums(text)}),
-        "Problem": _some(title=text, status=COUNT, detail=text, errors={"type": "array", "items": error}),
+        "Fault": _some(record=COUNT, field=text, message=text),
+        "Measured": _object(value=number, at=MOMENT),
+        "Problem": _some(title=text, status=COUNT, detail=text, errors=_list("Fault")),
+        "Profiles": _object(windowSeconds=number, profiles=_list("ProfileSums")),
+        "ProfileSums": _object(profile=text, rows=COUNT, features=columns, predictions=columns, **times),
         "Summary": _object(
             revision=COUNT,
             epoch=COUNT,
@@ -176,9 +193,10 @@ def _answers() -> Schema:
             startedAt=MOMENT,
             lastExposureAt=MOMENT,
             lastIngestAt=MOMENT,
-            arms=_map(arm),
-            checks=_object(**{name: COUNT | {"description": said} for name, said in CHECKS.items()}),
+            arms=_map(_reference("Arm")),
+            checks=_reference("Checks"),
         ),
+        "Sums": _object(n=COUNT, sum=number, sumsq=number, m2=number),
         "Unit": _object(
             unit=PSEUDONYM,
             arm=text,
@@ -186,6 +204,10 @@ def _answers() -> Schema:
             epoch=COUNT,
             exposures=COUNT,
             excluded={"enum": [None, "crossover", "bot"]},
-            metrics=_map(_object(value=number, at=MOMENT)),
+            metrics=_map(_reference("Measured")),
         ),
     }
+
+
+def _list(name: str) -> Schema:
+    return {"type": "array", "items": _reference(name)}

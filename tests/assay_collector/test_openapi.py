@@ -1,5 +1,6 @@
 """The API's description fits the API."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -37,7 +38,18 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     walk(document)
 
 
-def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
+def test_every_object_has_a_name_that_a_generated_client_can_keep(document: dict[str, Any]) -> None:
+    def anonymous(node: Any) -> Iterator[Any]:
+        for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            if isinstance(each, dict) and isinstance(each.get("properties"), dict):
+                yield each
+            yield from anonymous(each)
+
+    found = [a for schema in document["components"]["schemas"].values() for a in anonymous(schema)]
+    assert found == []
+
+
+def test_operation_ids_are_unique_names(document: dict[str, Any]) -> None:
     ids = [
         each["operationId"]
         for item in document["paths"].values()
@@ -45,6 +57,7 @@ def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
         if "operationId" in each
     ]
     assert len(ids) == len(set(ids)) == 8
+    assert all(name.isidentifier() for name in ids)
 
 
 def test_what_the_schema_takes_the_collector_takes(
@@ -61,6 +74,6 @@ def test_what_the_schema_takes_the_collector_takes(
             assert application.post("/v1/outcomes", json=record).is_success is valid("Outcome", record)
         summary = operator.get("/v1/experiments/e/summary").json()
         assert valid("Summary", summary)
-        described = document["components"]["schemas"]["Summary"]["properties"]["checks"]
+        described = document["components"]["schemas"]["Checks"]
         assert described["properties"].keys() == summary["checks"].keys()
         assert all(check["description"] for check in described["properties"].values())
