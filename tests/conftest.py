@@ -3,6 +3,7 @@
 Those that do are marked by where they are: kills, trainings, simulations, real clusters.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,15 +107,14 @@ def postgres(postgres_folder: str, postgres_control: Callable[..., None]) -> Ite
     postgres_control("-m", "immediate", "stop")
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[dict[str, str]]:
-    """The environment of who may use a server that speaks S3."""
+@contextmanager
+def s3(**environment: str) -> Iterator[dict[str, str]]:
+    """Run a server that speaks S3, and yield the environment of somebody who may use it."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
     while server.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -130,17 +131,46 @@ def s3_server() -> Iterator[dict[str, str]]:
     server.wait()
 
 
-@pytest.fixture(scope="session")
-def s3_client(s3_server: dict[str, str]) -> Any:
-    """A client of that server."""
+def aws(service: str, environment: dict[str, str]) -> Any:
+    """Return a client of such a server."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import boto3  # noqa: PLC0415  (it warns of its own age)
 
         return boto3.client(
-            "s3",
-            endpoint_url=s3_server["AWS_ENDPOINT_URL"],
-            aws_access_key_id=s3_server["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=s3_server["AWS_SECRET_ACCESS_KEY"],
-            region_name=s3_server["AWS_DEFAULT_REGION"],
+            service,
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=environment["AWS_DEFAULT_REGION"],
         )
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[dict[str, str]]:
+    """The environment of who may use a server that speaks S3."""
+    with s3() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server: dict[str, str]) -> Any:
+    """A client of that server."""
+    return aws("s3", s3_server)
+
+
+@pytest.fixture(scope="session")
+def strict_s3() -> Iterator[dict[str, str]]:
+    """The environment of the only one who may use a server that checks who asks; it has `lake/churn.csv`."""
+    opening = ("create_user", "create_access_key", "put_user_policy", "create_bucket", "put_object")
+    with s3(INITIAL_NO_AUTH_ACTION_COUNT=str(len(opening))) as environment:
+        iam, policy = aws("iam", environment), {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+        iam.create_user(UserName="assay")
+        key = iam.create_access_key(UserName="assay")["AccessKey"]
+        document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+        iam.put_user_policy(UserName="assay", PolicyName="all", PolicyDocument=document)
+        store = aws("s3", environment)
+        store.create_bucket(Bucket="lake")
+        store.put_object(Bucket="lake", Key="churn.csv", Body=b"customer_id,churn\n1,True\n2,False\n")
+        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        yield {**environment, **keys}

@@ -178,6 +178,25 @@ def test_s3_refusals_have_reasons(  # noqa: PLR0917
     assert (report["reason"], uri in report["message"]) == (reason, True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param({}, "TooFewRows", id="right"),
+        pytest.param({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "DataAccessDenied", id="nobody's key"),
+        pytest.param({"AWS_SECRET_ACCESS_KEY": "wrong"}, "DataAccessDenied", id="a wrong secret"),
+    ],
+)
+def test_wrong_credentials_are_told_from_missing_data(
+    job: Make, strict_s3: dict[str, str], tmp_path: Path, change: dict[str, str], reason: str
+) -> None:
+    environment = {**strict_s3, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path), **change}
+    report, printed = run(job(data={"uri": "s3://lake/churn.csv"}), tmp_path / "log", **environment)
+    assert report["reason"] == reason, printed
+    assert ("data.secretRef" in report["message"]) is bool(change)
+    assert environment["AWS_SECRET_ACCESS_KEY"] not in printed + report["message"]
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_row_cap_keeps_the_same_rows_in_any_order(file: Path, tmp_path: Path, suffix: str) -> None:
     rows = pandas.read_csv(file)
