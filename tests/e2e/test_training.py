@@ -167,11 +167,15 @@ def test_one_failed_trial_too_many_fails_the_version_with_its_words(place: Place
 
 
 def test_a_training_that_nobody_waits_for_any_more_is_ended(place: Place) -> None:
-    """Its Job and pods go, its study stays: when the old spec comes back, it goes on where it was."""
+    """Its Job and pods go, its study stays: when the old spec comes back, it goes on where it was.
+
+    The one that is wanted instead is LightGBM's, so the images are seen to train and to serve it.
+    """
     town, namespace = place.town, place.namespace
     town.apply(place.model({"training": LONG}))
     wait(lambda: finished(place) >= 2, 120)
-    short = {"data": DATA, "features": FEW, "algorithms": ["LogisticRegression"], "tuning": {"trials": 1}}
+    leaves = {"import": "lightgbm.LGBMClassifier", "params": {"n_estimators": 20, "verbose": -1}}
+    short = {"data": DATA, "features": FEW, "estimator": leaves, "tuning": {"trials": 1}}
     town.apply(place.model({"training": short}))
     status = town.until("amv", "churn-1", namespace, lambda s: s.get("phase") == "Superseded", 60)
     assert {c["type"]: c["status"] for c in status["conditions"]}["Degraded"] == "False"
