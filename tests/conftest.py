@@ -43,6 +43,7 @@ SLOW = {
     "assay_serving/test_process.py",
     "assay_serving/test_v2.py",
     "assay_shipper/test_kill.py",
+    "assay_training/test_clouds.py",
     "assay_training/test_estimators.py",
     "assay_training/test_formats.py",
     "assay_training/test_image.py",

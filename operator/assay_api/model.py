@@ -41,8 +41,8 @@ class Artifact(Resource):
         Field(
             min_length=1,
             max_length=2048,
-            description="An fsspec URL (file, http, https, s3): of a file, if it ends with .onnx, .skops, "
-            ".joblib, .pkl, .json or .ubj, else of a folder.",
+            description="An fsspec URL (file, http, https, s3, gs, az): of a file, if it ends with .onnx, "
+            ".skops, .joblib, .pkl, .json or .ubj, else of a folder.",
         ),
     ]
     digest: Annotated[

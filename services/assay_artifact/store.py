@@ -20,8 +20,9 @@ CHUNK = 1 << 20
 PLAN = "plan.npz"
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_ARTIFACT_BYTES = 8 << 30
-CLIENTS = {"aiohttp", "botocore", "aiobotocore"}  # what raises errors of its own, of no common kind
+CLIENTS = {"aiohttp", "botocore", "aiobotocore", "azure", "gcsfs", "google"}  # errors of no common kind
 Content = Path | bytes
+_COMMON = (OSError, ValueError, ImportError)
 
 
 class Written(NamedTuple):
@@ -59,8 +60,10 @@ def write(folder_uri: str, files: Mapping[str, Content], manifest: Manifest) -> 
         fs, path = url_to_fs(uri)
         if not fs.exists(f"{path}/{MANIFEST}"):
             _place(fs, path, {**files, MANIFEST: content})
-    except (OSError, ValueError, ImportError) as error:
-        raise ArtifactError("StoreUnavailable", f"cannot write {uri}: {error}") from error
+    except Exception as error:
+        if not is_of_store(error):
+            raise
+        raise ArtifactError("StoreUnavailable", f"cannot write {uri}: {_told(error)}") from error
     return written
 
 
@@ -106,12 +109,19 @@ def reached(uri: str) -> Iterator[tuple[fsspec.AbstractFileSystem, str]]:
         yield url_to_fs(uri)
     except FileNotFoundError as error:
         raise ArtifactError("ArtifactMissing", f"{uri}: no such file: {error.filename or error}") from None
-    except (OSError, ValueError, ImportError) as error:
-        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {error}") from error
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in CLIENTS:
+        if not is_of_store(error):
             raise
-        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {error!r}"[:1000]) from error
+        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {_told(error)}") from error
+
+
+def is_of_store(error: Exception) -> bool:
+    """Tell whether a store or its client says no; anything else is a fault of ours."""
+    return isinstance(error, _COMMON) or type(error).__module__.partition(".")[0] in CLIENTS
+
+
+def _told(error: Exception) -> str:
+    return (str(error) if isinstance(error, _COMMON) else repr(error))[:1000]
 
 
 def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mapping[str, Content], Manifest]:

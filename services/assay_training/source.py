@@ -5,6 +5,7 @@ Only the wanted columns are read, and only the wanted rows are held.
 
 import gzip
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -18,6 +19,13 @@ from assay_training.sample import Wish
 from assay_training.spec import Data
 
 _DENIED = {401, 403}
+_CLIENTS = (
+    ("aiohttp", "ClientError"),
+    ("azure.core.exceptions", "AzureError"),
+    ("botocore.exceptions", "BotoCoreError"),
+    ("gcsfs.retry", "HttpError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+)
 _BROKEN = (pandas.errors.ParserError, pyarrow.ArrowException, UnicodeDecodeError, EOFError, gzip.BadGzipFile)
 
 
@@ -78,16 +86,21 @@ def _failures(uri: str) -> Iterator[None]:
         yield
     except JobError:
         raise
-    except (OSError, ValueError, ImportError, pyarrow.ArrowException, EOFError, *_client_errors()) as error:
+    except (
+        OSError,
+        ValueError,
+        ImportError,
+        pyarrow.ArrowException,
+        EOFError,
+        *_errors_of_clients(),
+    ) as error:
         raise _explained(uri, error) from error
 
 
 def _explained(uri: str, error: BaseException) -> JobError:
-    denied = isinstance(error, PermissionError) or getattr(error, "status", None) in _DENIED
-    nowhere = type(error).__name__ == "NoCredentialsError"  # of botocore, which is there for s3 only
     for matches, reason, advice in (
         (isinstance(error, FileNotFoundError), "DataNotFound", "check the path, and that it is mounted"),
-        (denied or nowhere, "DataAccessDenied", "check its credentials (data.secretRef) and permissions"),
+        (_is_denied(error), "DataAccessDenied", "check its credentials (data.secretRef) and permissions"),
         (isinstance(error, pandas.errors.EmptyDataError), "DataEmpty", "it needs a header and rows"),
         (isinstance(error, _BROKEN), "DataUnreadable", "check data.format and the file"),
         (isinstance(error, ImportError | ValueError), "InvalidSpec", "check data.uri"),
@@ -97,19 +110,20 @@ def _explained(uri: str, error: BaseException) -> JobError:
     return JobError("DataUnreadable", f"data.uri {uri} cannot be read: {_line(error)}; try again or check it")
 
 
-def _client_errors() -> tuple[type[BaseException], ...]:
-    """What the remote file systems raise; their libraries are there only where they are wanted."""
-    found: list[type[BaseException]] = []
-    try:
-        from aiohttp import ClientError  # noqa: PLC0415  (half a second only for http)
+def _is_denied(error: BaseException) -> bool:
+    """Each client has words of its own for it: an exception, a status, a text."""
+    status = {getattr(error, name, None) for name in ("status", "status_code", "code")}
+    return (
+        isinstance(error, PermissionError)
+        or bool(status & _DENIED)
+        or type(error).__name__ in {"NoCredentialsError", "DefaultCredentialsError", "RefreshError"}
+        or str(error).startswith(("Forbidden: ", "unable to connect to account"))
+    )
 
-        found.append(ClientError)
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415  (the same for s3)
 
-        found.append(BotoCoreError)
-    except ImportError:
-        pass
-    return tuple(found)
+def _errors_of_clients() -> tuple[type[BaseException], ...]:
+    """What the clients of stores raise, of those that this read has imported."""
+    return tuple(getattr(sys.modules[name], error) for name, error in _CLIENTS if name in sys.modules)
 
 
 def _line(error: BaseException) -> str:

@@ -1,9 +1,5 @@
 """Rows from databases and from S3: real servers, real processes; secrets come and stay in the environment."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +7,7 @@ from typing import Any
 import pandas
 import pytest
 import sqlalchemy
+from trainer import run
 
 from assay_training.database import queried
 from assay_training.errors import JobError
@@ -20,16 +17,6 @@ from assay_training.spec import Data, Job
 
 Make = Callable[..., Job]
 SQL = {"urlSecretRef": {"name": "warehouse"}, "query": "SELECT * FROM churn WHERE state <> 'X:Y';"}
-
-
-def run(job: Job, log: Path, **environment: str) -> tuple[dict[str, Any], str]:
-    """The report of a process and all that it printed."""
-    told = {**os.environ, "ASSAY_JOB": job.model_dump_json(by_alias=True), "ASSAY_TERMINATION_LOG": str(log)}
-    done = subprocess.run(
-        [sys.executable, "-m", "assay_training"], env={**told, **environment}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    return json.loads(log.read_bytes()), done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -167,7 +154,7 @@ def test_s3_gives_the_rows_and_keeps_the_artifact(
         pytest.param(
             "s3://lake/churn.csv", {"AWS_ACCESS_KEY_ID": ""}, "DataAccessDenied", id="no credentials"
         ),
-        pytest.param("gs://lake/churn.csv", {}, "InvalidSpec", id="a store that the image has no client for"),
+        pytest.param("hdfs://lake/a.csv", {}, "InvalidSpec", id="a store that the image has no client for"),
     ],
 )
 def test_s3_refusals_have_reasons(  # noqa: PLR0917

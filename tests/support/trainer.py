@@ -1,0 +1,20 @@
+"""A training as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from assay_training.spec import Job
+
+
+def run(job: Job, log: Path, **environment: str) -> tuple[dict[str, Any], str]:
+    """The report of a process and all that it printed."""
+    told = {**os.environ, "ASSAY_JOB": job.model_dump_json(by_alias=True), "ASSAY_TERMINATION_LOG": str(log)}
+    done = subprocess.run(
+        [sys.executable, "-m", "assay_training"], env={**told, **environment}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    return json.loads(log.read_bytes()), done.stdout + done.stderr
