@@ -101,7 +101,7 @@ def test_forty_trials_are_forty_trials_whoever_is_killed(place: Place, tmp_path:
     said = town.condition("amv", "churn-1", place.namespace, "Progressing")
     assert said["reason"] == "Tuning"
     assert "of 40 trials, best rocAuc 0." in said["message"]
-    assert any(reason == "Tuning" for reason, _ in town.events("churn-1", place.namespace))
+    town.told("churn-1", place.namespace, "Tuning")
     town.kill_part("kubelet")
     done(18)
     town.revive()
@@ -163,7 +163,7 @@ def test_one_failed_trial_too_many_fails_the_version_with_its_words(place: Place
     assert (said["status"], said["reason"]) == ("False", "TrialsFailed")
     assert "tuning.maxFailedTrials is 2" in said["message"]
     assert "'max_leaf_nodes' parameter of HistGradientBoostingClassifier must be" in said["message"]
-    assert any(r == "TrialsFailed" and "max_leaf_nodes" in m for r, m in town.events("churn-1", namespace))
+    town.told("churn-1", namespace, "TrialsFailed", "max_leaf_nodes")
 
 
 def test_a_training_that_nobody_waits_for_any_more_is_ended(place: Place) -> None:
@@ -179,7 +179,7 @@ def test_a_training_that_nobody_waits_for_any_more_is_ended(place: Place) -> Non
     town.apply(place.model({"training": short}))
     status = town.until("amv", "churn-1", namespace, lambda s: s.get("phase") == "Superseded", 60)
     assert {c["type"]: c["status"] for c in status["conditions"]}["Degraded"] == "False"
-    assert any(reason == "Superseded" for reason, _ in town.events("churn-1", namespace))
+    town.told("churn-1", namespace, "Superseded")
 
     def pods() -> list[Json]:
         return town.all("pods", namespace, "assay.dev/version=churn-1")

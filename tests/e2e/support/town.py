@@ -129,6 +129,11 @@ class Town:
             and e["involvedObject"].get("apiVersion", "").startswith("assay.dev")
         ]
 
+    def told(self, name: str, namespace: str, reason: str, words: str = "") -> None:
+        """Wait until an Event of an object of ours says this; it comes after the status, or with it."""
+        events = lambda: self.events(name, namespace)  # noqa: E731
+        wait(lambda: any(r == reason and words in m for r, m in events()), 30, told=events)
+
     def address(self, service: str, namespace: str) -> str:
         """Return the cluster address of a Service."""
         found = self.get("service", service, namespace)
