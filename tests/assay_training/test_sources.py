@@ -154,7 +154,7 @@ def test_s3_gives_the_rows_and_keeps_the_artifact(
         pytest.param(
             "s3://lake/churn.csv", {"AWS_ACCESS_KEY_ID": ""}, "DataAccessDenied", id="no credentials"
         ),
-        pytest.param("hdfs://lake/a.csv", {}, "InvalidSpec", id="a store that the image has no client for"),
+        pytest.param("oss://lake/a.csv", {}, "InvalidSpec", id="a store that the image has no client for"),
     ],
 )
 def test_s3_refusals_have_reasons(  # noqa: PLR0917
