@@ -6,11 +6,9 @@ Those that do are marked by where they are: kills, trainings, simulations, real 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from debian import postgres_user
+from servers import free_port, running
 
 # Examples are new at a desk and the same in CI, where a failure is then the change's. No deadlines: machines
 # are busy.
@@ -111,25 +110,15 @@ def postgres(postgres_folder: str, postgres_control: Callable[..., None]) -> Ite
 @contextmanager
 def s3(**environment: str) -> Iterator[dict[str, str]]:
     """Run a server that speaks S3, and yield the environment of somebody who may use it."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, **environment})
-    while server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            time.sleep(0.05)
-    yield {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "somebody",
-        "AWS_SECRET_ACCESS_KEY": "a-secret-access-key",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    server.terminate()
-    server.wait()
+    with running(command, port, **environment):
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_SECRET_ACCESS_KEY": "a-secret-access-key",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
 
 
 def aws(service: str, environment: dict[str, str]) -> Any:

@@ -13,7 +13,7 @@ import kopf
 
 from assay_api import Ref
 from assay_operator.gateway import Edge, Tls
-from assay_operator.handlers.alerts import AlertDesk, token_file
+from assay_operator.handlers.alerts import AlertDesk
 from assay_operator.handlers.news import listen
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application, server
@@ -71,7 +71,7 @@ async def serve(settings: Settings) -> None:
     store, ads = Store(), AdsServer(edge(settings))
     async with (
         connected(settings.watched) as cluster,
-        collector(settings.collector_url, settings.tokens_dir) as outcomes,
+        collector(settings.collector_url, lambda: settings.token("operator").decode()) as outcomes,
         counted(settings, cluster, lambda ref: queue.add(ref)) as sources,  # noqa: PLW0108  is yet to be
     ):
         eyes = Eyes(outcomes, sources)
@@ -87,7 +87,7 @@ async def serve(settings: Settings) -> None:
         registry = kopf.OperatorRegistry()
         triggers.register(registry)
         kopf.on.login(registry=registry, id="login")(login)
-        desk = AlertDesk(cluster, store, queue, token_file(settings.tokens_dir))
+        desk = AlertDesk(cluster, store, queue, lambda: settings.tokens("webhook"))
         web = server(application(triggers, desk), settings.http_port)
         async with asyncio.TaskGroup() as tasks:  # when one of them dies, the process does
             others = [

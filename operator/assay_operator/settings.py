@@ -45,10 +45,18 @@ class Settings(BaseSettings):
         """Namespaces to look at: our own has the gateways; none means all."""
         return tuple(dict.fromkeys((*self.namespaces, self.own_namespace))) if self.namespaces else ()
 
+    def tokens(self, role: str) -> list[bytes]:
+        """Return the tokens of a role, a line each, which may be rotated in place: all are good."""
+        lines = (self.tokens_dir / role).read_bytes().splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    def token(self, role: str) -> bytes:
+        """Return the token that is shown: the first, as the others come or go; empty if there is none."""
+        return next(iter(self.tokens(role)), b"")
+
     def predictor_key(self) -> bytes:
-        """Return the key of predictors' tokens: the first line, as the others go; empty if there is none."""
-        path = self.tokens_dir / "predictor"
-        return path.read_bytes().strip().partition(b"\n")[0].strip() if path.exists() else b""
+        """Return the key of predictors' tokens; empty if there is no file, either."""
+        return self.token("predictor") if (self.tokens_dir / "predictor").exists() else b""
 
     @property
     def platform(self) -> Platform:

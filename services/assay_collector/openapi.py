@@ -107,8 +107,8 @@ def _paths() -> Schema:
 
 
 def _operation(name: str, role: str, summary: str, answer: str, body: Schema | None = None) -> Schema:
-    refused = {"description": "Refused; detail and errors say why", "content": {PROBLEM: _ref("Problem")}}
-    done = {"description": "Done; records are durable", "content": {JSON: _ref(answer)}}
+    refused = {"description": "Refused; detail and errors say why", "content": {PROBLEM: _content("Problem")}}
+    done = {"description": "Done; records are durable", "content": {JSON: _content(answer)}}
     operation = {
         "operationId": name,
         "summary": summary,
@@ -119,15 +119,14 @@ def _operation(name: str, role: str, summary: str, answer: str, body: Schema | N
 
 
 def _body(name: str, *, lines: bool = False) -> Schema:
-    one = _reference(name)
     if not lines:
-        return {"required": True, "content": {JSON: {"schema": one}}}
-    several = {"oneOf": [one, {"type": "array", "items": one}]}
+        return {"required": True, "content": {JSON: _content(name)}}
+    several = {"oneOf": [_reference(name), _list(name)]}
     text = {"type": "string", "description": f"one {name} a line"}
     return {"required": True, "content": {JSON: {"schema": several}, NDJSON: {"schema": text}}}
 
 
-def _ref(name: str) -> Schema:
+def _content(name: str) -> Schema:
     return {"schema": _reference(name)}
 
 
@@ -166,6 +165,10 @@ def _map(schema: Schema) -> Schema:
 
 def _reference(name: str) -> Schema:
     return {"$ref": PREFIX + name}
+
+
+def _list(name: str) -> Schema:
+    return {"type": "array", "items": _reference(name)}
 
 
 def _answers() -> Schema:
@@ -207,7 +210,3 @@ def _answers() -> Schema:
             metrics=_map(_reference("Measured")),
         ),
     }
-
-
-def _list(name: str) -> Schema:
-    return {"type": "array", "items": _reference(name)}

@@ -5,7 +5,6 @@ Only the wanted columns are read, and only the wanted rows are held.
 
 import gzip
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -13,19 +12,13 @@ from typing import NamedTuple
 import pandas
 import pyarrow
 
+from assay_artifact.store import is_of_store
 from assay_training import files
 from assay_training.errors import JobError
 from assay_training.sample import Wish
 from assay_training.spec import Data
 
 _DENIED = {401, 403}
-_CLIENTS = (
-    ("aiohttp", "ClientError"),
-    ("azure.core.exceptions", "AzureError"),
-    ("botocore.exceptions", "BotoCoreError"),
-    ("gcsfs.retry", "HttpError"),
-    ("google.auth.exceptions", "GoogleAuthError"),
-)
 _BROKEN = (pandas.errors.ParserError, pyarrow.ArrowException, UnicodeDecodeError, EOFError, gzip.BadGzipFile)
 
 
@@ -84,16 +77,9 @@ def _failures(uri: str) -> Iterator[None]:
     """Every way in which reading fails, as a reason and advice."""
     try:
         yield
-    except JobError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        ImportError,
-        pyarrow.ArrowException,
-        EOFError,
-        *_errors_of_clients(),
-    ) as error:
+    except Exception as error:
+        if not (is_of_store(error) or isinstance(error, _BROKEN)):
+            raise
         raise _explained(uri, error) from error
 
 
@@ -119,11 +105,6 @@ def _is_denied(error: BaseException) -> bool:
         or type(error).__name__ in {"NoCredentialsError", "DefaultCredentialsError", "RefreshError"}
         or str(error).startswith(("Forbidden: ", "unable to connect to account"))
     )
-
-
-def _errors_of_clients() -> tuple[type[BaseException], ...]:
-    """What the clients of stores raise, of those that this read has imported."""
-    return tuple(getattr(sys.modules[name], error) for name, error in _CLIENTS if name in sys.modules)
 
 
 def _line(error: BaseException) -> str:

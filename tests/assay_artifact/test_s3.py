@@ -1,7 +1,6 @@
 """Artifacts in S3, from a real server of its protocol: read as a file and as a folder."""
 
 import hashlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,18 +8,7 @@ from typing import Any
 
 import pytest
 import skops.io
-
-ROOT = Path(__file__).parents[2]
-OPEN = """
-import sys, pathlib
-from assay_artifact import ArtifactError, fetch, load
-try:
-    manifest = fetch(sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]))
-    load(pathlib.Path(sys.argv[3]), manifest)
-    print("opened", manifest.format, len(manifest.features))
-except ArtifactError as error:
-    print(error)
-"""
+from opening import OPEN, ROOT, said
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +16,6 @@ def s3(s3_server: dict[str, str], s3_client: Any) -> dict[str, str]:
     """The environment of an S3 server with a bucket `models`."""
     s3_client.create_bucket(Bucket="models")
     return s3_server
-
-
-def said(environment: dict[str, str], uri: str, digest: str, into: Path) -> str:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    ran = subprocess.run(
-        [sys.executable, "-c", OPEN, uri, digest, str(into)],
-        env=clean | {"AWS_EC2_METADATA_DISABLED": "true"} | environment,
-        capture_output=True, text=True, check=False, timeout=300, cwd=ROOT,
-    )  # fmt: skip
-    return ran.stdout + ran.stderr
 
 
 def test_a_lone_file_and_a_folder_are_opened_from_a_bucket(

@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from servers import free_port
 
 import assay_client
 from assay_client import AsyncClient, Client, Counts, Outcome, Refused, Unavailable, protocol
@@ -149,9 +149,7 @@ def served(tmp_path: Path) -> Iterator[str]:
     for role in ("operator", "application"):
         (tmp_path / role).write_text(f"{role}-token\n")
     (tmp_path / "key").write_bytes(b"a key for tests")
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     settings = {
         "ASSAY_TOKENS_DIR": str(tmp_path),
         "ASSAY_UNIT_KEY_FILE": str(tmp_path / "key"),

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
+from servers import free_port
 from sqlalchemy import Connection, Engine
 from starlette.routing import BaseRoute
 
@@ -153,12 +153,6 @@ class Process:
             answer = client.get(f"/v1/experiments/{uid}/summary")
             assert answer.status_code == 200, answer.text
             return dict(answer.json())
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Caller(TestClient):

@@ -1,5 +1,6 @@
 """One Model's life against an API server in memory: every pass may be repeated, a restart changes nothing."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import pytest
 from operated import CHURN, DATA, GUARD, REPORT, World, two_versions
 
 from assay_api import Ref
-from assay_operator.handlers.alerts import AlertDesk, token_file
+from assay_operator.handlers.alerts import AlertDesk
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application
 from assay_operator.reconcile.queue import WorkQueue
+from assay_operator.settings import Settings
 
 
 async def test_a_version_is_trained_judged_served_and_crowned(world: World) -> None:
@@ -133,10 +135,12 @@ async def test_an_experiment_without_its_model_says_so(world: World) -> None:
     assert world.condition("Experiment", "lonely", "Progressing") == ("True", "ModelNotFound")
 
 
-def desk(world: World, queue: WorkQueue[Ref]) -> httpx.AsyncClient:
+def desk(
+    world: World, queue: WorkQueue[Ref], tokens: Callable[[], Sequence[bytes]] = lambda: [b"secret"]
+) -> httpx.AsyncClient:
     """Return a client of the operator's own port."""
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    alerts = AlertDesk(world.cluster, world.store, queue, lambda: ["secret"])
+    alerts = AlertDesk(world.cluster, world.store, queue, tokens)
     transport = httpx.ASGITransport(app=application(triggers, alerts))
     return httpx.AsyncClient(
         transport=transport, base_url="http://operator", headers={"authorization": "Bearer secret"}
@@ -200,11 +204,8 @@ async def test_alerts_may_show_any_token_of_the_file(
     world: World, tmp_path: Path, content: str, statuses: tuple[int, int]
 ) -> None:
     (tmp_path / "webhook").write_text(content)
-    queue = WorkQueue(world.reconcile)
-    triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    app = application(triggers, AlertDesk(world.cluster, world.store, queue, token_file(tmp_path)))
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
+    settings = Settings(tokens_dir=tmp_path)
+    async with desk(world, WorkQueue(world.reconcile), lambda: settings.tokens("webhook")) as client:
         for token, status in zip(("secret", "fresh"), statuses, strict=True):
             headers = {"authorization": f"Bearer {token}"}
             assert (
@@ -217,7 +218,7 @@ async def test_alerts_may_show_any_token_of_the_file(
 async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
     queue = WorkQueue(world.reconcile)
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    desk = AlertDesk(world.cluster, world.store, queue, lambda: ["secret"])
+    desk = AlertDesk(world.cluster, world.store, queue, lambda: [b"secret"])
     transport = httpx.ASGITransport(app=application(triggers, desk))
     async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
         assert (await client.get("/healthz")).status_code == 200

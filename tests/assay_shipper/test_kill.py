@@ -6,7 +6,6 @@ ASSAY_KILL_ROUNDS asks for more rounds than the few of a normal run.
 import contextlib
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -16,18 +15,13 @@ from typing import Any
 
 import httpx
 import pytest
+from servers import free_port
 
 from assay_assign import Interval, arm_at, decode, slot
 
 ROUNDS = int(os.environ.get("ASSAY_KILL_ROUNDS", "3"))
 PATIENCE_SECONDS = 90
 TABLE: tuple[Interval, ...] = decode("control:0-5000,boosted:5000-9000")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def wait(condition: Callable[[], bool], what: str) -> None:

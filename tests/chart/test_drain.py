@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from servers import free_port
 
 DRAIN = Path(__file__).resolve().parents[2] / "charts" / "assay" / "files" / "drain.py"
 TYPES = "type.googleapis.com/envoy.extensions.filters"
@@ -22,12 +23,6 @@ TYPES = "type.googleapis.com/envoy.extensions.filters"
 class Envoy(NamedTuple):
     admin: str
     data: str
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def bootstrap(admin: int, data: int) -> str:

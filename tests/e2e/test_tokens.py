@@ -15,10 +15,8 @@ from people import Place
 from town import SYSTEM, Town, wait
 
 ROLES = ("application", "operator", "gateway", "webhook")
-COLLECTOR, OPERATOR_POD = (
-    ("statefulset/assay-collector", "collector"),
-    ("deployment/assay-operator", "operator"),
-)
+COLLECTOR = ("statefulset/assay-collector", "collector")
+OPERATOR_POD = ("deployment/assay-operator", "operator")
 READERS = {
     "application": [COLLECTOR],
     "operator": [COLLECTOR, OPERATOR_POD],

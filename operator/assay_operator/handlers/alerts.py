@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
@@ -46,7 +45,7 @@ class AlertDesk:
     cluster: Cluster
     store: Store
     queue: WorkQueue[Ref]
-    tokens: Callable[[], Sequence[str]]
+    tokens: Callable[[], Sequence[bytes]]
 
     async def __call__(self, request: Request) -> JSONResponse:
         """Answer a POST: 200 when it is written, 401, 400 or 404 when it is not."""
@@ -70,7 +69,7 @@ class AlertDesk:
 
     def _may(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return any([hmac.compare_digest(given.encode(), known.encode()) for known in self.tokens()])
+        return any([hmac.compare_digest(given.encode(), known) for known in self.tokens()])
 
     def _model(self, ref: Ref) -> Model | None:
         body = self.store.family(ref).get((MODEL.kind, ref.name))
@@ -115,8 +114,3 @@ def _named(alert: Incoming) -> str:
 
 def _problem(status: int, detail: str) -> JSONResponse:
     return JSONResponse({"status": status, "detail": detail}, status, media_type="application/problem+json")
-
-
-def token_file(tokens: Path) -> Callable[[], Sequence[str]]:
-    """Return a reader of the webhook's tokens, a line each, which may be rotated in place."""
-    return lambda: [line.strip() for line in (tokens / "webhook").read_text().splitlines() if line.strip()]

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -99,12 +98,8 @@ def _moments(cell: Mapping[str, Any]) -> Moments:
     return Moments(n, 0.0, cell["m2"], shift=total / n)
 
 
-def _first_line(path: Path) -> str:
-    return path.read_text().strip().partition("\n")[0].strip()
-
-
 @asynccontextmanager
-async def collector(url: str, tokens: Path) -> AsyncIterator[Collector]:
-    """Keep connections to the collector at `url`; `tokens` is the folder with the operator's token."""
+async def collector(url: str, token: Callable[[], str]) -> AsyncIterator[Collector]:
+    """Keep connections to the collector at `url`; `token` reads the operator's token."""
     async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE) as client:
-        yield Collector(client, lambda: _first_line(tokens / "operator"))
+        yield Collector(client, token)
