@@ -11,6 +11,8 @@ COMPONENT = "app.kubernetes.io/component"
 OPERATOR = "assay-operator"
 ABORT = f"{GROUP}/abort"  # an annotation: who wants an Experiment to end, and why
 APPROVE = f"{GROUP}/approve"  # an annotation: who lets the winner of an Experiment be promoted
+PROMOTE = f"{GROUP}/promote"  # an annotation of a Model: which version becomes champion, and who wants it
+ROLLBACK = f"{GROUP}/rollback"  # an annotation of a Model: who wants the former champion back
 RETRAIN = f"{GROUP}/retrain"  # an annotation: versions up to this one are not used again
 SOURCE = f"{GROUP}/source"  # training, artifact or image: what a version is made from
 TRIGGER = f"{GROUP}/trigger"
@@ -39,8 +41,8 @@ def version_number(name: str) -> int:
 
 
 def predictor_name(version: str) -> str:
-    """Return the name of a version's Deployment and Service."""
-    return f"{version}-predictor"
+    """Return the name of a version's Deployment and Service; no Model may have it, as it has two hyphens."""
+    return f"{version}--predictor"
 
 
 def trainer_name(version: str) -> str:

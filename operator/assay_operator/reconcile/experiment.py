@@ -16,7 +16,7 @@ from assay_operator.decide.layer import Holding
 from assay_operator.decide.observed import Observed
 from assay_operator.decide.outcome import Outcome
 from assay_operator.decide.shown import Claim, dated, material, over, pending, running
-from assay_operator.decide.start import Objection, Waiting, objection, whose_turn
+from assay_operator.decide.start import Objection, Waiting, objection, active_experiment
 from assay_operator.decide.verdict import decide
 from assay_operator.manifests.definition import definition
 from assay_operator.reconcile import gauges
@@ -63,7 +63,7 @@ class ExperimentReconciler:
         return await self._look(family, experiment)
 
     async def _start(self, family: Family, experiment: Experiment) -> Experiment:
-        turn = whose_turn(family.experiments)
+        turn = active_experiment(family.experiments)
         ahead = turn.metadata.name if turn and turn.metadata.uid != experiment.metadata.uid else None
         model = family.model
         available = frozenset(name for name, pods in family.backends.items() if pods)
@@ -115,10 +115,10 @@ class ExperimentReconciler:
 
     async def _look(self, family: Family, experiment: Experiment) -> Experiment:
         seen = await observe(self.eyes, family, experiment, self.hands.now())
-        if seen.trust.fault == UNKNOWN:
+        if seen.quality.fault == UNKNOWN:
             await self._remind(experiment)
         status = _measured(experiment, seen)
-        gauges.trusted(experiment, seen.trust)
+        gauges.trusted(experiment, seen.quality)
         outcome = decide(seen)
         if outcome.final:
             table_then = [slots.model_dump(by_alias=True) for slots in status.table]
@@ -237,15 +237,15 @@ def _table(experiment: Experiment, status: ExperimentStatus, step: int) -> tuple
 
 def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     """Return the status with the newest numbers."""
-    age, srm = seen.trust.data_age, seen.trust.srm
-    findings = asdict(seen.trust.findings)
+    age, srm = seen.quality.data_age, seen.quality.srm
+    findings = asdict(seen.quality.counts)
     mismatches = findings.pop("audit_mismatches")
-    gaps = "; ".join(f"{gap.metric}: {gap.reason}, {gap.message}" for gap in seen.trust.gaps)
+    gaps = "; ".join(f"{gap.metric}: {gap.reason}, {gap.message}" for gap in seen.quality.gaps)
     checks = Checks(
         srm=f"p {srm.p_value:.3g}" if srm else "no units yet",
         srm_log_evidence=round(srm.log_e, 9) if srm else 0.0,
         audit=f"{mismatches} mismatches",
-        freshness=(seen.trust.fault or (f"{age:.0f} s" if age is not None else "no data yet"))[:256],
+        freshness=(seen.quality.fault or (f"{age:.0f} s" if age is not None else "no data yet"))[:256],
         sources=gaps[:1024],
         **findings,
     )
@@ -255,7 +255,7 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
         "analysis": tuple(reported(reading) for reading in seen.readings),
         "checks": checks,
     }
-    if seen.trust.fault:  # the last numbers stand
+    if seen.quality.fault:  # the last numbers stand
         known = experiment.status.checks or Checks()
         news = {"checks": known.model_copy(update={"freshness": checks.freshness, "sources": gaps[:1024]})}
     return experiment.status.model_copy(update=news)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from assay_api import Experiment, ExperimentStatus
-from assay_operator.decide.observed import Trust
+from assay_operator.decide.observed import DataQuality
 from assay_operator.decide.shown import ASKS, PHASES
 from assay_operator.telemetry import metrics
 
@@ -28,7 +28,7 @@ def shown(experiment: Experiment, status: ExperimentStatus) -> None:
                 gauge.labels(*who, line.arm, line.metric).set(value)
 
 
-def trusted(experiment: Experiment, trust: Trust) -> None:
+def trusted(experiment: Experiment, trust: DataQuality) -> None:
     """Set what speaks for or against the numbers."""
     who = experiment.metadata.ref
     if trust.srm:
@@ -36,7 +36,7 @@ def trusted(experiment: Experiment, trust: Trust) -> None:
     if trust.data_age is not None:
         metrics.data_age.labels(*who).set(trust.data_age)
     if not trust.fault:
-        for check, count in asdict(trust.findings).items():
+        for check, count in asdict(quality.counts).items():
             metrics.findings.labels(*who, check).set(count)
 
 

@@ -7,7 +7,7 @@ from assay_api.condition import find
 from assay_api.names import ABORT
 from assay_operator.decide.lineage import Kin, Lineage, asked_for, expendable, lineage, superseded
 from assay_operator.decide.shown import Claim, dated
-from assay_operator.decide.start import whose_turn
+from assay_operator.decide.start import active_experiment
 from assay_operator.kube import EXPERIMENT, VERSION, Leaving
 from assay_operator.manifests.endpoint import endpoint_slice, service, url
 from assay_operator.manifests.offspring import experiment, model_version, source_digest
@@ -106,7 +106,7 @@ class ModelReconciler:
 
     async def _confirm(self, family: Family, programmed: Programmed) -> None:
         """Write on the running Experiment whether its table is in force."""
-        running = whose_turn(family.experiments)
+        running = active_experiment(family.experiments)
         if running is None or running.status.started_at is None:
             return
         claim = _programmed(programmed, running.metadata.generation, self.hands)
@@ -238,7 +238,7 @@ def _why_no_champion(family: Family, line: Lineage) -> str:
 
 
 def _progressing(family: Family, line: Lineage) -> tuple[str, bool, str, str]:
-    running = whose_turn(family.experiments)
+    running = active_experiment(family.experiments)
     if running:
         said = find(running.status.conditions, "Progressing")
         return (
@@ -270,7 +270,7 @@ def _degraded(family: Family, line: Lineage) -> tuple[str, bool, str, str]:
     if (
         line.wanted != line.champion
         and ended
-        and not whose_turn(family.experiments)
+        and not active_experiment(family.experiments)
         and not line.make_experiment
     ):
         decision = ended[-1].status.decision

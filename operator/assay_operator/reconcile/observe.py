@@ -9,7 +9,7 @@ from assay_api.condition import is_true
 from assay_api.model import Alert
 from assay_api.names import APPROVE, SETTLED
 from assay_operator.decide.analysis import SRM_ALPHA, readings
-from assay_operator.decide.observed import ArmSeen, Gap, Observed, Trust
+from assay_operator.decide.observed import ArmCounts, Gap, Observed, DataQuality
 from assay_operator.reconcile.family import Family
 from assay_operator.telemetry import ArmSummary, NoAnswer, Outcomes, Question, Sample, Sources, Summary
 from assay_stats import Moments, Srm, srm
@@ -42,7 +42,7 @@ async def observe(eyes: Eyes, family: Family, experiment: Experiment, now: datet
         step_started_at=status.step_started_at,
         arms=arms,
         readings=() if fault else readings(spec, status.plan, arms, status.analysis),
-        trust=replace(_trust(experiment, summary, fault, now), gaps=_gaps(samples)),
+        quality=replace(_trust(experiment, summary, fault, now), gaps=_gaps(samples)),
         approved=experiment.metadata.annotations.get(APPROVE, ""),
         lost=_lost(family, experiment),
         down=_down(family, experiment, now),
@@ -81,11 +81,11 @@ def _gaps(samples: Mapping[str, Sample]) -> tuple[Gap, ...]:
     return tuple(Gap(name, s.reason, s.message) for name, s in samples.items() if s.reason)
 
 
-def _arms(experiment: Experiment, summary: Summary, samples: Mapping[str, Sample]) -> tuple[ArmSeen, ...]:
+def _arms(experiment: Experiment, summary: Summary, samples: Mapping[str, Sample]) -> tuple[ArmCounts, ...]:
     nothing = ArmSummary(0, 0, {})
     seen = [(arm, summary.arms.get(arm.name, nothing)) for arm in experiment.spec.arms]
     return tuple(
-        ArmSeen(arm.name, arm.version, found.units, {**found.moments, **_of(arm.name, samples)})
+        ArmCounts(arm.name, arm.version, found.units, {**found.moments, **_of(arm.name, samples)})
         for arm, found in seen
     )
 
@@ -94,9 +94,9 @@ def _of(arm: str, samples: Mapping[str, Sample]) -> dict[str, Moments]:
     return {name: s.moments[arm] for name, s in samples.items() if arm in s.moments}
 
 
-def _trust(experiment: Experiment, summary: Summary, fault: str, now: datetime) -> Trust:
+def _trust(experiment: Experiment, summary: Summary, fault: str, now: datetime) -> DataQuality:
     newest = summary.last_ingest
-    return Trust(
+    return DataQuality(
         srm=_srm(experiment, summary),
         findings=summary.findings,
         data_age=max((now - newest).total_seconds(), 0.0) if newest else None,

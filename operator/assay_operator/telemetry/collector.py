@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from prometheus_client import Counter
 
-from assay_operator.decide.observed import Findings
+from assay_operator.decide.observed import QualityCounts
 from assay_operator.telemetry import ArmSummary, Changes, NoAnswer, Summary
 from assay_stats import Moments
 
@@ -68,7 +68,7 @@ def _summary(answer: Mapping[str, Any]) -> Summary:
     return Summary(
         arms={name: _arm(arm) for name, arm in answer["arms"].items()},
         last_ingest=datetime.fromisoformat(newest) if newest else None,
-        findings=Findings(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
+        findings=QualityCounts(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
     )
 
 

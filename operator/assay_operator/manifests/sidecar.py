@@ -10,14 +10,14 @@ from assay_operator.manifests.platform import Platform
 NAME, _TMP = "judged", "judged-tmp"
 
 
-class Beside(NamedTuple):
+class Sidecar(NamedTuple):
     """What a pod has more: fields of its spec, and volumes."""
 
     pod: Manifest
     volumes: tuple[Manifest, ...] = ()
 
 
-def beside(model: Model, version: ModelVersion, platform: Platform) -> Beside:
+def sidecar(model: Model, version: ModelVersion, platform: Platform) -> Sidecar:
     """Return the image as a sidecar, which ends with the Job; nothing where there is no image to judge.
 
     It has neither the data's secrets nor a volume in common with the container that has the rows. It is not
@@ -25,7 +25,7 @@ def beside(model: Model, version: ModelVersion, platform: Platform) -> Beside:
     """
     image = version.spec.source.image
     if image is None:
-        return Beside({})
+        return Sidecar({})
     container = {
         "name": NAME,
         "image": image.image,
@@ -38,4 +38,4 @@ def beside(model: Model, version: ModelVersion, platform: Platform) -> Beside:
     }
     account = model.spec.serving.service_account_name
     allowed = {"serviceAccountName": account} if account in platform.predictor_service_accounts else {}
-    return Beside({"initContainers": [container], **allowed}, ({"name": _TMP, "emptyDir": {}},))
+    return Sidecar({"initContainers": [container], **allowed}, ({"name": _TMP, "emptyDir": {}},))
