@@ -15,7 +15,7 @@ HEAD = """\
 # Reasons
 
 Made by `make generate` from `operator/assay_api/reason`. A reason is one word for programs. It stands in
-conditions, in `status.decision.reason` and `status.findings`, in Events, and as the label `reason` of metrics;
+conditions, in `status.decision.reason` and `status.findings`, in Events and as the label `reason` of metrics;
 the message beside it has the numbers. [Concepts](../concepts.md#conditions) says which condition is True
 when. `Reconciling` and `Stalled` carry the reason of `Progressing`, so they are not listed.
 
