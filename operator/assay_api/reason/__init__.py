@@ -12,15 +12,18 @@ from assay_api.reason.verdict import VERDICTS
 from assay_api.reason.version import VERSION
 from assay_api.reason.word import Reason, known
 
+TABLES: Mapping[str, Mapping[Reason, Documented]] = {
+    "Model": MODEL,
+    "ModelVersion: made, judged and served": VERSION,
+    "ModelVersion: the data that it is trained on": DATA_FAULTS,
+    "ModelVersion: what else ends a training": TRAINING,
+    "ModelVersion: why a predictor does not start": ARTIFACT,
+    "Experiment: until it is decided": EXPERIMENT,
+    "Experiment: verdicts": VERDICTS,
+    "Every kind, and the gateways": SHARED,
+}
 REASONS: Mapping[Reason, Documented] = {
-    **SHARED,
-    **MODEL,
-    **EXPERIMENT,
-    **VERDICTS,
-    **VERSION,
-    **DATA_FAULTS,
-    **TRAINING,
-    **ARTIFACT,
+    reason: documented for table in TABLES.values() for reason, documented in table.items()
 }
 
-__all__ = ["DATA_FAULTS", "REASONS", "VERDICTS", "Documented", "Reason", "Severity", "known"]
+__all__ = ["DATA_FAULTS", "REASONS", "TABLES", "VERDICTS", "Documented", "Reason", "Severity", "known"]

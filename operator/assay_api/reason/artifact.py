@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from assay_api.reason.documented import Documented, on, warning
 from assay_api.reason.word import Reason
 
-_PLACES = on("ModelVersion", "Available", "Degraded", "Stalled")
+_PLACES = on("ModelVersion", "Available")
 
 
 def _fault(meaning: str, action: str) -> Documented:

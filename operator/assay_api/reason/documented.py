@@ -16,7 +16,8 @@ class Documented:
         severity: Info is progress, Notice is worth knowing, Warning is a fault that somebody has to look at.
         action: What a person does about it; "Nothing." where there is nothing to do.
         event: Whether a change to it is posted as an Event.
-        places: Where it appears, as `Kind.Condition`, or `Kind.field` of the status.
+        places: Where it appears, as `Kind.Condition`, or `Kind.field` of the status. Reconciling and Stalled
+            carry the reason of Progressing, and are not listed.
     """
 
     meaning: str

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from assay_api.reason.documented import Documented, info, notice, on, warning
 from assay_api.reason.word import Reason
 
-_WAITS = on("Experiment", "Ready", "Progressing", "Reconciling")
-_RUNS = on("Experiment", "Progressing", "Reconciling")
+_WAITS = on("Experiment", "Ready", "Progressing")
+_RUNS = on("Experiment", "Progressing")
 
 EXPERIMENT: Mapping[Reason, Documented] = {
     Reason.MODEL_NOT_FOUND: warning(
@@ -29,7 +29,7 @@ EXPERIMENT: Mapping[Reason, Documented] = {
         "Read the condition Ready of the version.",
     ),
     Reason.CONTROL_IS_NOT_CHAMPION: warning(
-        on("Experiment", "Ready", "Progressing", "Reconciling", "Degraded", "Stalled", "decision"),
+        on("Experiment", "Ready", "Progressing", "Degraded", "decision"),
         "The control's version is not the champion, so whoever is not enrolled sees another version.",
         "Create an Experiment whose control is the present champion.",
     ),
@@ -38,7 +38,7 @@ EXPERIMENT: Mapping[Reason, Documented] = {
     ),
     Reason.STARTED: notice(_RUNS, "The first units are enrolled; from here on its design is frozen."),
     Reason.RUNNING: info(
-        on("Experiment", "Ready", "Progressing", "Reconciling"),
+        _WAITS,
         "Units are split and measured; the message of Progressing says what it waits for.",
     ),
     Reason.STEP_DONE: notice(_RUNS, "A step of the ramp is done; the candidates get more units."),

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from assay_api.reason.documented import Documented, info, notice, on, warning
 from assay_api.reason.word import Reason
 
-_MOVING = on("Model", "Progressing", "Reconciling")
-_SET_ASIDE = on("Model", "Stalled")
+_PROGRESS = on("Model", "Progressing")
 
 MODEL: Mapping[Reason, Documented] = {
     Reason.SERVING: notice(on("Model", "Ready"), "The champion answers, and every gateway leads to it."),
@@ -23,29 +22,29 @@ MODEL: Mapping[Reason, Documented] = {
     Reason.CHAMPION_CHANGED: notice(
         on("Model", "history"), "Another version is the champion; the message says which, and why."
     ),
-    Reason.EXPERIMENTING: info(_MOVING, "An Experiment of this Model waits or runs."),
+    Reason.EXPERIMENTING: info(_PROGRESS, "An Experiment of this Model waits or runs."),
     Reason.BAKING: notice(
-        _MOVING, "The new champion serves everyone and is watched, while the former one is kept warm."
+        _PROGRESS, "The new champion serves everyone and is watched, while the former one is kept warm."
     ),
     Reason.BAKE_FAILED: warning(
-        on("Model", "Degraded", "Stalled"),
+        on("Model", "Progressing", "Degraded"),
         "The new champion failed while it was watched; the former one serves again.",
         "Find the cause in the message, then change the spec, or `assay promote` the version.",
     ),
     Reason.PROMOTED_BY_HAND: notice(
-        _SET_ASIDE,
+        _PROGRESS,
         "A person made another version the champion than the spec asks for.",
         "Change the spec to agree, or `assay rollback`.",
     ),
     Reason.ROLLED_BACK_BY_HAND: notice(
-        _SET_ASIDE,
+        _PROGRESS,
         "A person brought the former champion back.",
         "Change the spec, or `assay promote` the version.",
     ),
-    Reason.IDLE: info(on("Model", "Progressing", "Reconciling", "Stalled"), "Nothing is in progress."),
+    Reason.IDLE: info(_PROGRESS, "Nothing is in progress."),
     Reason.AS_EXPECTED: info(
-        (*on("Model", "Degraded"), *on("ModelVersion", "Degraded")),
-        "What the spec asks for serves, or is on its way.",
+        (*on("Model", "Degraded"), *on("ModelVersion", "Degraded"), *on("Experiment", "Degraded")),
+        "Nothing is wrong: what the spec asks for is so, is on its way, or was put aside by a person.",
     ),
     Reason.ALERT_FIRES: warning(
         on("Model", "DriftDetected"),

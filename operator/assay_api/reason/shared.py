@@ -5,18 +5,20 @@ from collections.abc import Mapping
 from assay_api.reason.documented import Documented, info, notice, on, warning
 from assay_api.reason.word import Reason
 
-_STUCK = (*on("Model", "Ready", "Degraded", "Stalled"), *on("Experiment", "Ready", "Degraded", "Stalled"))
+_END = ("Ready", "Progressing", "Degraded")
+_STUCK = tuple(place for kind in ("Model", "ModelVersion", "Experiment") for place in on(kind, *_END))
 _HELD = (*on("Model", "Progressing", "Degraded"), *on("ModelVersion", "Progressing", "Available", "Degraded"))
-_ROUTED = (*on("Model", "Ready"), *on("Experiment", "Programmed"))
+_TRIED = (*on("ModelVersion", "Ready", "Progressing"), *on("Model", "Progressing"))
+_ROUTED = (*on("Model", "Ready", "Degraded"), *on("Experiment", "Programmed"))
 
 SHARED: Mapping[Reason, Documented] = {
     Reason.INVALID_SPEC: warning(
-        (*_STUCK, *on("ModelVersion", "Ready", "Degraded", "Stalled")),
+        _STUCK,
         "The object, or what it names, cannot be used as it is written. What served before serves on.",
         "Mend the field that the message names and apply again.",
     ),
     Reason.NAME_TAKEN: warning(
-        on("Model", "Ready", "Degraded", "Stalled"),
+        on("Model", *_END),
         "An object that is needed exists under that name and has another owner; it is not touched.",
         "Rename the Model, or remove the object that the message names if nobody needs it.",
     ),
@@ -26,17 +28,17 @@ SHARED: Mapping[Reason, Documented] = {
         "Raise the quota or change `resources`; the message is the API server's own.",
     ),
     Reason.NOT_ALLOWED: warning(
-        on("ModelVersion", "Ready", "Progressing", "Available"),
+        (*_TRIED, *on("ModelVersion", "Available")),
         "The administrator does not allow what the spec asks for, such as its service account.",
         "Use a service account of the list in the message, or have the chart's list extended.",
     ),
     Reason.RETRY_SCHEDULED: notice(
-        on("ModelVersion", "Ready", "Progressing"),
+        _TRIED,
         "Something failed that may pass by itself; the message says what, and when it is tried again.",
         "Nothing, or mend the cause; `assay retrain` does not wait.",
     ),
     Reason.RETRIES_EXHAUSTED: warning(
-        on("ModelVersion", "Ready", "Degraded", "Stalled"),
+        (*on("ModelVersion", *_END), *on("Model", "Progressing", "Degraded")),
         "What might have passed by itself has failed as often as it is tried.",
         "Mend the cause that the message names, then `assay retrain`.",
     ),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from assay_api.reason.documented import Documented, on, warning
 from assay_api.reason.word import Reason
 
-_ENDED = (*on("ModelVersion", "Ready", "Degraded", "Stalled"), *on("Model", "Degraded", "Stalled"))
+_ENDED = (*on("ModelVersion", "Ready", "Progressing", "Degraded"), *on("Model", "Progressing", "Degraded"))
 _DATA = (*on("ModelVersion", "DataValid"), *_ENDED)
 _MEND_DATA = "Mend the data or the spec as the message says, then `assay retrain`."
 

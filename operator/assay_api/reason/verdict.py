@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from assay_api.reason.documented import Documented, info, notice, on, warning
 from assay_api.reason.word import Reason
 
-_DONE = on("Experiment", "Ready", "Progressing", "Reconciling", "Degraded", "Stalled", "decision")
-_LOST = (*_DONE, *on("Model", "Degraded", "Stalled"))
-_OPEN = (*_DONE, *on("Model", "Stalled"))
+_DONE = on("Experiment", "Ready", "Progressing", "decision")
+_OPEN = (*_DONE, *on("Model", "Progressing"))
+_FAULT = (*_DONE, *on("Experiment", "Degraded"))
+_LOST = (*_FAULT, *on("Model", "Progressing", "Degraded"))
 
 VERDICTS: Mapping[Reason, Documented] = {
     Reason.CANDIDATE_WINS: notice(
@@ -27,12 +28,12 @@ VERDICTS: Mapping[Reason, Documented] = {
     Reason.OUT_OF_TIME: notice(
         _OPEN,
         "`maxDuration` is over and nothing is decided; `onInconclusive` says who serves.",
-        "Plan with `assay plan`: more time, more units, or a larger minimum effect.",
+        "Plan again (`assay plan`): more time, more units, or a larger minimum effect.",
     ),
     Reason.OUT_OF_UNITS: notice(
         _OPEN,
         "`maxUnits` is reached and nothing is decided; `onInconclusive` says who serves.",
-        "Plan with `assay plan`: more units, or a larger minimum effect.",
+        "Plan again (`assay plan`): more units, or a larger minimum effect.",
     ),
     Reason.NOT_APPROVED: notice(
         _OPEN,
@@ -45,7 +46,7 @@ VERDICTS: Mapping[Reason, Documented] = {
         "Mend what the message names, then start another Experiment.",
     ),
     Reason.AA_DIFFERS: warning(
-        _DONE,
+        _FAULT,
         "An A/A test found a difference between equal arms: a fault of the test, or bad luck.",
         "Check units, outcomes and what differs between the arms' pods before you trust an A/B test.",
     ),

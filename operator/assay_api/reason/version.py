@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from assay_api.reason.documented import Documented, info, notice, on, warning
 from assay_api.reason.word import Reason
 
-_MADE = (
-    *on("ModelVersion", "Ready", "Progressing", "Reconciling"),
-    *on("Model", "Progressing", "Reconciling"),
-)
-_GIVEN = on("ModelVersion", "Ready", "Progressing", "Reconciling", "Degraded", "Stalled")
-_ENDED = (*_GIVEN, *on("Model", "Degraded", "Stalled"))
+_MADE = (*on("ModelVersion", "Ready", "Progressing"), *on("Model", "Progressing"))
+_GIVEN = on("ModelVersion", "Ready", "Progressing")
+_ENDED = (*_GIVEN, *on("ModelVersion", "Degraded"), *on("Model", "Progressing", "Degraded"))
 _ANSWERS = on("ModelVersion", "Available")
+_STARTS = (*_ANSWERS, *on("ModelVersion", "Progressing"), *on("Model", "Progressing"))
+_STUCK = (*on("ModelVersion", "Progressing", "Degraded"), *on("Model", "Progressing", "Degraded"))
 _FOUND = on("ModelVersion", "findings")
 
 VERSION: Mapping[Reason, Documented] = {
@@ -58,7 +57,7 @@ VERSION: Mapping[Reason, Documented] = {
         "Check the artifact store if you rely on the contract.",
     ),
     Reason.ANSWERING: info(_ANSWERS, "At least one pod is ready."),
-    Reason.STARTING: info(_ANSWERS, "Its pods are starting."),
+    Reason.STARTING: info(_STARTS, "Its pods are starting."),
     Reason.SCALED_TO_ZERO: info(_ANSWERS, "Nobody needs it any more, so it has no pods."),
     Reason.POD_TROUBLE: warning(
         _ANSWERS,
@@ -66,7 +65,7 @@ VERSION: Mapping[Reason, Documented] = {
         "`kubectl describe pod` of the pod; often its image, its resources or the node.",
     ),
     Reason.VERSION_CANNOT_START: warning(
-        (*_ANSWERS, *on("ModelVersion", "Degraded", "Stalled"), *on("Model", "Degraded", "Stalled")),
+        _STUCK,
         "The version that the spec asks for does not start, and has been tried for long enough.",
         "Mend what the message names, then change the spec or `assay retrain`.",
     ),
