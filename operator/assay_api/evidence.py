@@ -95,7 +95,9 @@ class Evidence(Observed):
     down: Annotated[
         dict[str, float], Field(max_length=10, description="Seconds without a ready pod, by candidate.")
     ] = {}
-    drifting: Annotated[tuple[ArmName, ...], Field(max_length=10, description="Arms that an alert names.")] = ()
+    drifting: Annotated[
+        tuple[ArmName, ...], Field(max_length=10, description="Arms that an alert names.")
+    ] = ()
     alerted: Annotated[str, Field(max_length=4096, description="Alerts that fire.")] = ""
     aborted: Annotated[str, Field(max_length=2048, description="Who or what asked for the end.")] = ""
     lost: Annotated[str, Field(max_length=1024, description="Versions that are gone.")] = ""

@@ -100,6 +100,13 @@ class Checks(Observed):
     srm: Annotated[
         str, Field(max_length=256, description="Sample ratio: do the arms have the share they should?")
     ] = ""
+    srm_p_value: Annotated[
+        float | None, Field(description="Of the declared split; always valid. None: not checked yet.")
+    ] = None
+    data_age_seconds: Annotated[float | None, Field(description="Age of the newest data at this look.")] = (
+        None
+    )
+    audit_mismatches: Annotated[int, Field(ge=0, description="Exposures under another arm.")] = 0
     audit: Annotated[
         str, Field(max_length=256, description="Assignment: does every exposure stand where it should?")
     ] = ""

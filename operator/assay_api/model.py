@@ -12,7 +12,16 @@ from assay_api.serving import Serving
 from assay_api.training import Gate, Task, Training
 from assay_api.worker import Worker
 
-__all__ = ["Alert", "ChampionRecord", "Model", "ModelSpec", "ModelState", "ModelStatus", "OrderResult", "Source"]
+__all__ = [
+    "Alert",
+    "ChampionRecord",
+    "Model",
+    "ModelSpec",
+    "ModelState",
+    "ModelStatus",
+    "OrderResult",
+    "Source",
+]
 
 ONE_SOURCE = "say exactly one of training, artifact or image"
 GATES_NEED_ROWS = (

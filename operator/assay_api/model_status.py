@@ -77,9 +77,9 @@ class ModelState(Observed):
         Field(max_length=63, description="The Experiment that was made last; made once, even if deleted."),
     ] = ""
     latest: Annotated[int, Field(ge=0, description="Number of the newest version.")] = 0
-    order: Annotated[
-        OrderResult | None, Field(description="The last order of a person, and its result.")
-    ] = None
+    order: Annotated[OrderResult | None, Field(description="The last order of a person, and its result.")] = (
+        None
+    )
 
 
 class ModelStatus(Observed):
@@ -89,12 +89,8 @@ class ModelStatus(Observed):
         int, Field(ge=0, description="Generation of the spec that this status is about.")
     ] = 0
     champion: Annotated[str, Field(max_length=63, description="ModelVersion that serves.")] = ""
-    candidate: Annotated[
-        str, Field(max_length=63, description="ModelVersion challenging the champion.")
-    ] = ""
-    endpoint: Annotated[
-        str, Field(max_length=256, description="URL for callers inside the cluster.")
-    ] = ""
+    candidate: Annotated[str, Field(max_length=63, description="ModelVersion challenging the champion.")] = ""
+    endpoint: Annotated[str, Field(max_length=256, description="URL for callers inside the cluster.")] = ""
     replicas: Annotated[int, Field(ge=0, description="Ready pods of the champion.")] = 0
     selector: Annotated[
         str, Field(max_length=256, description="Label selector of the champion's pods, for autoscalers.")

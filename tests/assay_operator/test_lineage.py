@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from assay_operator.decide.lineage import Kin, expendable, lineage, superseded
 
 from assay_api import Experiment, Model, ModelVersion
-from assay_operator.decide.lineage import Kin, expendable, lineage, superseded
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TEMPLATE = {"metrics": {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}}

@@ -21,7 +21,7 @@ async def test_a_version_is_trained_judged_served_and_crowned(world: World) -> N
     world.apply_model(1, training={"data": DATA})
     await world.settle()
     assert ("Job", "churn-1-train") in world.cluster.bodies
-    assert ("Deployment", "churn-1-predictor") not in world.cluster.bodies, "nothing serves before it passed"
+    assert ("Deployment", "churn-1--predictor") not in world.cluster.bodies, "nothing serves before it passed"
     world.trained("churn-1", REPORT)
     await world.settle()
     assert world.condition("ModelVersion", "churn-1", "Ready") == ("True", "GatesPassed")
@@ -78,12 +78,12 @@ async def test_a_winner_is_promoted_and_its_route_replaces_the_split(world: Worl
     assert world.status("Model", "churn")["champion"] == "churn-2"
     route = world.gateways.routes[CHURN]
     assert (route.champion.version, route.split) == ("churn-2", None)
-    assert world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["replicas"] == 1, (
+    assert world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["replicas"] == 1, (
         "warm for its window"
     )
     world.moment += timedelta(minutes=2)
     await world.settle()
-    assert world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["replicas"] == 0
+    assert world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["replicas"] == 0
 
 
 async def test_a_newer_version_ends_the_running_experiment_and_starts_over(world: World) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assay_api import Experiment, ExperimentSpec, ExperimentStatus
 from assay_api.names import SETTLED
 from assay_operator.decide.analysis import plan, readings, reported
-from assay_operator.decide.observed import ArmCounts, QualityCounts, Gap, Observed, DataQuality
+from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
 from assay_operator.decide.replay import replay
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
@@ -329,7 +329,9 @@ SHADOW = {
 @pytest.mark.parametrize(
     ("change", "kind", "reason"),
     [
-        pytest.param({"units": 0, "trust": DataQuality()}, "Hold", "Running", id="it needs no unit and no data"),
+        pytest.param(
+            {"units": 0, "trust": DataQuality()}, "Hold", "Running", id="it needs no unit and no data"
+        ),
         pytest.param(
             {"step": 0, "step_started_at": START}, "Advance", "StepDone", id="more requests step by step"
         ),
@@ -422,7 +424,12 @@ def recorded(observed: Observed) -> Experiment:
 
 
 @pytest.mark.parametrize(
-    "trust", [DataQuality(data_age=1.0), DataQuality(fault="gone"), DataQuality(counts=QualityCounts(3), data_age=1.0)]
+    "trust",
+    [
+        DataQuality(data_age=1.0),
+        DataQuality(fault="gone"),
+        DataQuality(counts=QualityCounts(3), data_age=1.0),
+    ],
 )
 def test_doubts_are_in_the_record_too(trust: DataQuality) -> None:
     observed = seen(

@@ -129,7 +129,9 @@ CHAIN: tuple[Check, ...] = (
 def successor(facts: RolloutFacts) -> Successor | None:
     """Return who takes over now, or None; only versions that answer take over."""
     found = (check(facts) for check in CHAIN)
-    return next((s for s in found if s and s.version != facts.champion and s.version in facts.available), None)
+    return next(
+        (s for s in found if s and s.version != facts.champion and s.version in facts.available), None
+    )
 
 
 def recorded(facts: RolloutFacts, new: Successor) -> tuple[ChampionRecord, ...]:
@@ -166,7 +168,7 @@ def bake_ends_in(facts: RolloutFacts) -> timedelta | None:
 
 @dataclass(frozen=True)
 class Order:
-    """What a person asks for: the annotation's text, and the version that it means; empty if there is none."""
+    """What a person asks for: the annotation's text, and the version that it means, if there is one."""
 
     text: str
     version: str

@@ -36,7 +36,7 @@ def progress(reason: Reason, message: str, *, active: bool, stalled: bool) -> tu
 
 
 def dated(claim: Claim, generation: int, now: datetime) -> Condition:
-    """Return the claim as a condition of the object's present generation; Kubernetes' times are in seconds."""
+    """Return the claim as a condition of the present generation; Kubernetes' times are in seconds."""
     return Condition(
         type=claim.type,
         status=claim.status,

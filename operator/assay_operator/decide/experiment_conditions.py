@@ -35,9 +35,7 @@ def waiting(blocker: StartBlocker) -> Shown:
 def running(outcome: Outcome, dropped: tuple[str, ...]) -> Shown:
     """Return phase and conditions of one that runs and says what it waits for."""
     approval = outcome.reason == Reason.WAITING_FOR_APPROVAL
-    healthy = Claim(
-        "Degraded", "False", Reason.ALL_ARMS_HEALTHY, "no guardrail breached, all arms available"
-    )
+    healthy = Claim("Degraded", "False", Reason.ALL_ARMS_HEALTHY, "no guardrail breached, all arms available")
     lost = Claim("Degraded", "True", Reason.ARM_DROPPED, f"dropped: {', '.join(dropped)}")
     return WAITING_FOR_APPROVAL if approval else "Running", (
         Claim("Ready", "Unknown", Reason.RUNNING, "undecided: units are split and measured"),

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from assay_api import Experiment
+from assay_api.reason import Reason
 from assay_assign import Span, gaps, room
 from assay_assign.layer import SLOTS_PER_PERCENT, WHOLE
-from assay_api.reason import Reason
 from assay_operator.decide.start import StartBlocker
 
 

@@ -1,7 +1,7 @@
-"""A Model's conditions: whether it answers, what is under way, what is wrong, whether anything is left to try.
+"""A Model's conditions: whether it answers, what is under way or wrong, whether anything is left to try.
 
-The tables of docs/concepts.md say what holds in each situation. Each of `PROGRESS` looks at one situation; the
-first that applies says what Progressing, Reconciling, Stalled and Degraded are.
+The tables of docs/concepts.md say what holds in each situation. Each check of `PROGRESS` looks at one
+situation; the first that applies says what Progressing, Reconciling, Stalled and Degraded are.
 """
 
 from collections.abc import Callable
@@ -241,7 +241,9 @@ def _why_down(facts: ModelFacts) -> str:
     name = facts.rollout.champion
     version = facts.rollout.version(name)
     if version is None:
-        return f"ModelVersion {name} was deleted, and no former champion is left; `assay promote` names another"
+        return (
+            f"ModelVersion {name} was deleted, and no former champion is left; `assay promote` names another"
+        )
     available = find(version.status.conditions, "Available")
     down = available and available.status == "False"
     return available.message if available and down else f"{name} has no ready pod"

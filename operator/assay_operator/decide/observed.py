@@ -145,7 +145,7 @@ class Observed:
         return tuple(r for r in self.readings if r.role == role and r.arm not in self.dropped)
 
     def record(self) -> Evidence:
-        """Return the numbers from which the verdict follows; the table and the salt are added by the caller."""
+        """Return the numbers from which the verdict follows; the caller adds the table and the salt."""
         return Evidence(
             now=self.now,
             started_at=self.started_at,

@@ -18,7 +18,9 @@ def ratio_is_broken(seen: Observed) -> Outcome | None:
         return None
     units = ", ".join(f"{arm.name} {arm.units}" for arm in seen.arms)
     return Outcome(
-        "Invalidate", Reason.SAMPLE_RATIO_MISMATCH, f"units are not split as declared: {units} (p {srm.p_value:.2g})"
+        "Invalidate",
+        Reason.SAMPLE_RATIO_MISMATCH,
+        f"units are not split as declared: {units} (p {srm.p_value:.2g})",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which versions of a Model matter and why: the one that its spec asks for, those kept warm, those to make."""
+"""Which versions of a Model matter: the one that its spec asks for, those kept warm, those to make."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from assay_api.condition import is_true
 from assay_api.duration import span
 from assay_api.model import ChampionRecord, ModelState
 from assay_api.names import MADE_BY_MODEL, RETRAIN, experiment_name, version_number
+from assay_api.reason import Reason
 from assay_operator.decide.start import active_experiment
 
 _RESTARTABLE = {"Abort", "Invalidate", "Conclude"}  # verdicts after which a changed design is tried anew
@@ -122,23 +123,34 @@ def experiment_to_make(facts: RolloutFacts, champion: str) -> str | None:
         return None
     if version.metadata.name in facts.former(facts.history):
         return None  # about to be restored
+    tried = _tried(facts, version)
     name = experiment_name(version.metadata.name, facts.state.design_generation)
-    return None if name in _made(facts) or _refuted(facts, version) else name
+    if tried and _is_superseded(tried[-1]) and tried[-1].spec.control.version != champion:
+        name += f"-{len(tried) + 1}"  # the same design against another champion
+    elif tried and not _may_be_tried_again(tried[-1]):
+        return None
+    made = {e.metadata.name for e in facts.experiments} | {facts.state.experiment}
+    return None if name in made else name
 
 
-def _made(facts: RolloutFacts) -> set[str]:
-    return {e.metadata.name for e in facts.experiments} | {facts.state.experiment}
-
-
-def _refuted(facts: RolloutFacts, version: ModelVersion) -> bool:
-    """Whether an Experiment of ours rolled it back, or is not over yet."""
-    tried = [
+def _tried(facts: RolloutFacts, version: ModelVersion) -> list[Experiment]:
+    """Return the Experiments that the Model made of a version, by age."""
+    return [
         e
         for e in facts.experiments
         if made_by_model(e) and version.metadata.name in {arm.version for arm in e.spec.candidates}
     ]
-    last = tried[-1].status.decision if tried else None
-    return bool(tried) and (last is None or last.verdict not in _RESTARTABLE)
+
+
+def _is_superseded(experiment: Experiment) -> bool:
+    decision = experiment.status.decision
+    return decision is not None and decision.reason == Reason.SUPERSEDED_BY_SPEC
+
+
+def _may_be_tried_again(experiment: Experiment) -> bool:
+    """Whether it ended without showing that the candidate is worse."""
+    decision = experiment.status.decision
+    return decision is not None and decision.verdict in _RESTARTABLE
 
 
 def superseded(experiment: Experiment, requested_name: str) -> bool:

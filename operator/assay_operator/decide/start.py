@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import find, is_true
+from assay_api.reason import Reason
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ def model_exists(facts: StartFacts) -> StartBlocker | None:
     return (
         None
         if facts.model
-        else StartBlocker("Pending", Reason.MODEL_NOT_FOUND, f"modelRef.name: no Model {name} in this namespace")
+        else StartBlocker(
+            "Pending", Reason.MODEL_NOT_FOUND, f"modelRef.name: no Model {name} in this namespace"
+        )
     )
 
 

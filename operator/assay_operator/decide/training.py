@@ -56,10 +56,16 @@ class Progress:
 def untrained(source: Source) -> Progress | None:
     """Return the progress of a version that needs no training, or None."""
     if source.image and not source.evaluation:
-        return Progress("Ready", "True", Reason.IMAGE_GIVEN, f"serves {source.image.image}", facts=VersionStatus())
+        return Progress(
+            "Ready", "True", Reason.IMAGE_GIVEN, f"serves {source.image.image}", facts=VersionStatus()
+        )
     if source.artifact and not source.evaluation:
         return Progress(
-            "Ready", "True", Reason.ARTIFACT_GIVEN, f"serves {source.artifact.uri}", facts=_given(source.artifact)
+            "Ready",
+            "True",
+            Reason.ARTIFACT_GIVEN,
+            f"serves {source.artifact.uri}",
+            facts=_given(source.artifact),
         )
     return None
 
@@ -83,8 +89,6 @@ def judging(progress: Progress) -> Progress:
         return progress
     words = progress.message.replace("training", "judging", 1)
     return replace(progress, phase="Judging", reason=Reason.JUDGING, message=words)
-
-
 
 
 def superseded(progress: Progress) -> Progress:
@@ -124,9 +128,7 @@ def trained(
         return _reported(report)
     if finished:
         why = trouble or job_message or "the training pod ended and said nothing"
-        return Progress(
-            "Failed", "False", Reason.TRAINING_FAILED, f"training ended without a report: {why}"
-        )
+        return Progress("Failed", "False", Reason.TRAINING_FAILED, f"training ended without a report: {why}")
     return _under_way(told, f", but a pod has a problem: {trouble}" if trouble else "")
 
 

@@ -20,8 +20,8 @@ from assay_operator.decide.quality import (
     units_cross,
     version_is_lost,
 )
-from assay_operator.decide.waiting import waits_for
 from assay_operator.decide.sentence import confidence, p_value
+from assay_operator.decide.waiting import waits_for
 from assay_stats import holm
 
 DOWN_FOR = 30.0  # seconds without a ready pod that a candidate is allowed: a restart takes as long
@@ -79,7 +79,9 @@ def candidate_drifts_alone(seen: Observed) -> Outcome | None:
 
 def world_drifts(seen: Observed) -> Outcome | None:
     """Control is named too, or only the Model: the world changed, and a verdict would be of the old one."""
-    return Outcome("Hold", Reason.DRIFTING, f"held while alert {seen.alerted} fires") if seen.alerted else None
+    return (
+        Outcome("Hold", Reason.DRIFTING, f"held while alert {seen.alerted} fires") if seen.alerted else None
+    )
 
 
 def suspended(seen: Observed) -> Outcome | None:
@@ -94,7 +96,9 @@ def aa_found_a_difference(seen: Observed) -> Outcome | None:
     for reading, verdict in _decided(seen):
         if verdict:
             return Outcome(
-                "Conclude", Reason.AA_DIFFERS, f"{reading.metric} differs between equal arms by {_numbers(seen, reading)}"
+                "Conclude",
+                Reason.AA_DIFFERS,
+                f"{reading.metric} differs between equal arms by {_numbers(seen, reading)}",
             )
     return (
         Outcome("Conclude", Reason.AA_EQUAL, "no difference between equal arms was found")
@@ -106,7 +110,9 @@ def aa_found_a_difference(seen: Observed) -> Outcome | None:
 def ratio_is_unknown(seen: Observed) -> Outcome | None:
     """At the last step nothing is promoted before the split could be checked."""
     if seen.quality.srm is None and seen.last_step and not seen.out_of_time and _wins(seen):
-        return Outcome("Hold", Reason.RATIO_UNKNOWN, "waits until the first units have settled, to check the split")
+        return Outcome(
+            "Hold", Reason.RATIO_UNKNOWN, "waits until the first units have settled, to check the split"
+        )
     return None
 
 
@@ -126,7 +132,9 @@ def nobody_has_approved(seen: Observed) -> Outcome | None:
     if seen.out_of_time:
         words = f"nobody approved it in time: {win.message}"
         return Outcome("Conclude", Reason.NOT_APPROVED, words)
-    return Outcome("Hold", Reason.WAITING_FOR_APPROVAL, f"{win.message}; annotate it with {APPROVE} to promote")
+    return Outcome(
+        "Hold", Reason.WAITING_FOR_APPROVAL, f"{win.message}; annotate it with {APPROVE} to promote"
+    )
 
 
 def candidate_wins(seen: Observed) -> Outcome | None:
@@ -170,7 +178,9 @@ def units_are_used_up(seen: Observed) -> Outcome | None:
 def time_is_over(seen: Observed) -> Outcome | None:
     """As much time as was allowed, and no verdict."""
     if seen.out_of_time:
-        return _inconclusive(seen, Reason.OUT_OF_TIME, f"undecided after {spelled(seen.elapsed)}: {waits_for(seen)}")
+        return _inconclusive(
+            seen, Reason.OUT_OF_TIME, f"undecided after {spelled(seen.elapsed)}: {waits_for(seen)}"
+        )
     return None
 
 

@@ -107,5 +107,3 @@ def pods_not_ready(pods: Iterable[PodState]) -> Claim:
     if trouble:
         return Claim("Available", "False", Reason.POD_TROUBLE, trouble[:1024])
     return Claim("Available", "False", Reason.STARTING, "pods are starting")
-
-

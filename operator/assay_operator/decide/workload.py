@@ -1,4 +1,4 @@
-"""What decisions know of Jobs, pods and Deployments: small frozen values, read from their bodies by `kube`."""
+"""What decisions know of Jobs, pods and Deployments: small frozen values, read by `kube`."""
 
 from dataclasses import dataclass
 

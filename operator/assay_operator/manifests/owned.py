@@ -11,7 +11,6 @@ from assay_api.names import (
     OPERATOR,
     SOURCE,
     TRIGGER,
-    experiment_name,
     version_name,
 )
 from assay_operator.manifests import Manifest
@@ -24,6 +23,14 @@ def source_digest(source: Source) -> str:
     Defaults are left out, so that a field that is new in a release trains nothing again.
     """
     text = dumps(source.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True)
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+def design_digest(model: Model) -> str:
+    """Return the identity of what an Experiment of this Model's template would test, and how."""
+    template = model.spec.rollout.experiment
+    design = template.model_dump(mode="json", by_alias=True, exclude_defaults=True) if template else {}
+    text = dumps([source_digest(model.spec.source), design], sort_keys=True)
     return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
@@ -43,7 +50,7 @@ def model_version(model: Model, number: int, *, again: bool = False) -> Manifest
     return made
 
 
-def experiment(model: Model, champion: str, candidate: str, generation: int) -> Manifest:
+def experiment(model: Model, champion: str, candidate: str, name: str) -> Manifest:
     """Return the Experiment of the Model's template in which the candidate meets the champion."""
     template = model.spec.rollout.experiment
     assert template is not None
@@ -51,7 +58,7 @@ def experiment(model: Model, champion: str, candidate: str, generation: int) -> 
     versions = (champion, candidate)
     arms = [arm | {"version": version} for arm, version in zip(body.pop("arms"), versions, strict=True)]
     spec = {"modelRef": {"name": model.metadata.name}, "mode": "AB", "arms": arms} | body
-    return _own("Experiment", experiment_name(candidate, generation), model, spec)
+    return _own("Experiment", name, model, spec)
 
 
 def _own(kind: str, name: str, model: Model, spec: Manifest) -> Manifest:

@@ -4,7 +4,7 @@ from assay_api import Model, ModelVersion
 from assay_api.names import MODEL, ROLE, VERSION_OF, predictor_name
 from assay_api.version import StoredArtifact
 from assay_operator.manifests import Manifest
-from assay_operator.manifests.capture import TOKEN_MOUNT, token_volume, captured
+from assay_operator.manifests.capture import TOKEN_MOUNT, captured, token_volume
 from assay_operator.manifests.claim import volumes
 from assay_operator.manifests.meta import (
     THREADS,

@@ -59,10 +59,17 @@ class Definition:
 
 @dataclass(frozen=True)
 class Finalizer:
-    """Whether an Experiment carries our finalizer."""
+    """Whether an Experiment carries our finalizer.
+
+    Attributes:
+        experiment: The Experiment.
+        present: Whether it shall have it.
+        at_once: Whether it is taken away even if a gateway has not confirmed the route yet.
+    """
 
     experiment: Experiment
     present: bool
+    at_once: bool = False
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,9 @@ def _start(world: World, experiment: Experiment) -> Step:
         return Step(_shown(world, experiment, experiment.status, waiting(place_)))
     timeout = seconds(world.model.spec.serving.timeout) if world.model else 0.0
     begun = _first(experiment, place_, timeout, world.now)
-    if fault := world.facts.undefined.get(experiment.metadata.uid):  # no unit is sent before it can be counted
+    if fault := world.facts.undefined.get(
+        experiment.metadata.uid
+    ):  # no unit is sent before it can be counted
         blocked = StartBlocker("Pending", Reason.COLLECTOR_UNREACHABLE, fault)
         return Step(_shown(world, experiment, experiment.status, waiting(blocked)), again=RETRY)
     outcome = Outcome("Hold", Reason.STARTED, "the first units are enrolled")
@@ -97,9 +99,7 @@ def _first(experiment: Experiment, where: Holding, timeout: float, now: datetime
         "slots": Span(start=where.span.start, end=where.span.end) if experiment.spec.layer else None,
         "plan": frozen_plan(experiment.spec, timeout),
     }
-    frozen = status.model_copy(
-        update={"started_at": now, "state": status.state.model_copy(update=news)}
-    )
+    frozen = status.model_copy(update={"started_at": now, "state": status.state.model_copy(update=news)})
     return _stepped(experiment, frozen, 0, now)
 
 
@@ -281,11 +281,12 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
 def _checks(seen: Observed, gaps: str) -> Checks:
     age, srm, units = seen.quality.data_age, seen.quality.srm, seen.total_units
     counts = asdict(seen.quality.counts)
-    mismatches = counts.pop("audit_mismatches")
     unknown = "SRM check pending: units still settling" if units else "no units yet"
     return Checks(
         srm=f"p {srm.p_value:.3g}" if srm else unknown,
-        audit=f"{mismatches} mismatches",
+        srm_p_value=float(f"{srm.p_value:.6g}") if srm else None,
+        data_age_seconds=round(age, 1) if age is not None else None,
+        audit=f"{seen.quality.counts.audit_mismatches} mismatches",
         freshness=f"{age:.0f} s" if age is not None else "no data yet",
         sources=gaps,
         **counts,
@@ -319,7 +320,11 @@ def _again(world: World, experiment: Experiment, reading: Reading | None) -> flo
     if reading and reading.summary and reading.summary.last_ingest:
         stale = timedelta(seconds=seconds(spec.decision.max_data_age) + 1)
         deadlines.append(reading.summary.last_ingest + stale)
-    down = [v for arm in spec.candidates if (v := world.version(arm.version)) and arm.version not in world.available]
+    down = [
+        v
+        for arm in spec.candidates
+        if (v := world.version(arm.version)) and arm.version not in world.available
+    ]
     for version in down:
         if available := find(version.status.conditions, "Available"):
             deadlines.append(available.last_transition_time + timedelta(seconds=DOWN_FOR))

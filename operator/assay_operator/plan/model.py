@@ -1,10 +1,12 @@
 """plan(World) -> Plan: everything that shall be of one Model. Pure: the same world gives the same plan."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from assay_api import Experiment, Model, ModelStatus, Ref
-from assay_api.names import ABORT, version_name
+from assay_api import Experiment, Model, ModelVersion, Ref
+from assay_api.condition import find
+from assay_api.model import ModelState
+from assay_api.names import ABORT, FINALIZER, experiment_name, version_name
 from assay_api.reason import Reason
 from assay_operator.decide.champion import (
     DOWN_GRACE,
@@ -24,13 +26,15 @@ from assay_operator.decide.rollout import (
     awaited,
     expendable,
     experiment_to_make,
+    made_by_model,
     made_from,
     next_number,
     superseded,
     warm,
 )
+from assay_operator.manifests import Manifest
 from assay_operator.manifests.endpoint import endpoint_slice, service, url
-from assay_operator.manifests.event import events
+from assay_operator.manifests.event import events, happened
 from assay_operator.manifests.owned import design_digest, experiment, model_version, source_digest
 from assay_operator.manifests.scaling import selector
 from assay_operator.plan.actions import (
@@ -38,8 +42,6 @@ from assay_operator.plan.actions import (
     Finalizer,
     Plan,
     Removal,
-    Resource,
-    Status,
     StatusWrite,
 )
 from assay_operator.plan.conditions import with_claims
@@ -49,6 +51,7 @@ from assay_operator.plan.version import VersionPlan, VersionPlanner
 from assay_operator.plan.world import Key, World
 
 MAX_ALERTS = 32
+FINALIZER_PATIENCE = timedelta(seconds=5)  # of a deletion that waits for the gateways: it must never hang
 
 
 def plan(world: World) -> Plan:
@@ -59,13 +62,12 @@ def plan(world: World) -> Plan:
     steps = _steps(world)
     after = world.having(s.experiment for s in steps)
     facts = rollout_facts(after, model)
-    new = successor(facts)
-    if new:
+    if new := successor(facts):
         facts = _succeeded(facts, new)
-        steps = _interrupted(after, steps, facts, new)
+        steps = _interrupted(after, steps, new)
         after = world.having(s.experiment for s in steps)
         facts = replace(facts, experiments=_present(after.experiments))
-    return _assembled(after, model, facts, steps)
+    return _assembled(world, after, facts, steps)
 
 
 def rollout_facts(world: World, model: Model) -> RolloutFacts:
@@ -108,7 +110,7 @@ def _ending(world: World, one: Experiment) -> Ending | None:
         words = f"the Model's spec now asks for {name or 'another version'}"
         return Ending(Reason.SUPERSEDED_BY_SPEC, f"superseded: {words}")
     control, champion = one.spec.control.version, model.status.champion
-    if one.status.started_at and champion and control != champion:
+    if (one.status.started_at or made_by_model(one)) and champion and control != champion:
         words = f"superseded: the champion is {champion}, and the control is {control}"
         return Ending(Reason.SUPERSEDED_BY_SPEC, words)
     return None
@@ -121,9 +123,7 @@ def _succeeded(facts: RolloutFacts, new: Successor) -> RolloutFacts:
     return replace(facts, model=facts.model.model_copy(update={"status": status}))
 
 
-def _interrupted(
-    world: World, steps: tuple[Step, ...], facts: RolloutFacts, new: Successor
-) -> tuple[Step, ...]:
+def _interrupted(world: World, steps: tuple[Step, ...], new: Successor) -> tuple[Step, ...]:
     """A champion that no running Experiment chose ends those whose control it is not."""
     ended = []
     for taken in steps:
@@ -138,18 +138,19 @@ def _interrupted(
 
 def _leaving(world: World) -> Plan:
     """Take the route away; the rest is Kubernetes' work. Experiments without a Model say so."""
-    steps: list[Step] = []
-    staying = [e for e in world.experiments if not e.metadata.deletion_timestamp]
+    steps: tuple[Step, ...] = ()
     if world.model is None:
-        for one in staying:
-            gone = Ending(Reason.MODEL_DELETED, "the Model was deleted")
-            steps.append(step(world, one, gone if one.status.started_at else None))
+        gone = Ending(Reason.MODEL_DELETED, "the Model was deleted")
+        steps = tuple(
+            step(world, one, gone if one.status.started_at else None) for one in _present(world.experiments)
+        )
+    writes = _experiment_writes(world, steps)
     return Plan(
         definitions=tuple(s.definition for s in steps if s.definition),
-        finalizers=_finalizers(world, tuple(steps)),
+        finalizers=_finalizers(world),
         route=None,
-        statuses=_experiment_writes(world, tuple(steps)),
-        events=_events(world, _experiment_writes(world, tuple(steps))),
+        statuses=writes,
+        events=_events(world, writes),
         again=min((s.again for s in steps if s.again is not None), default=None),
     )
 
@@ -164,23 +165,25 @@ class _Parts:
     creations: tuple[Child, ...]
 
 
-def _assembled(world: World, model: Model, facts: RolloutFacts, steps: tuple[Step, ...]) -> Plan:
+def _assembled(before: World, world: World, facts: RolloutFacts, steps: tuple[Step, ...]) -> Plan:
+    before_model = before.model
+    assert before_model is not None
     parts = _parts(world, facts)
     versions = _version_plans(world, facts.model, parts)
     statuses = (
-        *_experiment_writes(world, steps),
-        *_version_writes(world, versions),
-        *_model_write(world, model, facts, parts, versions),
+        *_experiment_writes(before, steps),
+        *(StatusWrite(v, one.status) for v, one in versions if v.status != one.status),
+        *_model_write(before, world, facts, parts, versions),
     )
     return Plan(
         creations=parts.creations,
-        finalizers=_finalizers(world, steps),
+        finalizers=_finalizers(world),
         definitions=tuple(s.definition for s in steps if s.definition),
         route=route(world, facts.model, parts.champion),
-        children=(*_endpoint(world, facts.model), *(c for v in versions for c in v.children)),
-        removals=(*(r for v in versions for r in v.removals), *_history(facts, parts)),
+        children=(*_endpoint(world, facts.model), *(c for _, one in versions for c in one.children)),
+        removals=(*(r for _, one in versions for r in one.removals), *_history(facts, parts)),
         statuses=statuses,
-        events=_events(world, statuses),
+        events=(*_events(world, statuses), *_champion_event(before_model, facts, world.now)),
         again=_again(world, facts, steps, versions),
     )
 
@@ -203,10 +206,9 @@ def _creations(world: World, facts: RolloutFacts) -> tuple[Child, ...]:
     if facts.requested is None:
         again = made_from(facts.versions, facts.source_digest) is not None
         made.append(model_version(model, next_number(facts), again=again))
-    if experiment_to_make(facts, facts.champion):
+    if name := experiment_to_make(facts, facts.champion):
         assert facts.requested is not None
-        candidate = facts.requested.metadata.name
-        made.append(experiment(model, facts.champion, candidate, facts.state.design_generation))
+        made.append(experiment(model, facts.champion, facts.requested.metadata.name, name))
     taken = world.facts.obstacles
     return tuple(
         Child(body, model.metadata.uid)
@@ -215,19 +217,23 @@ def _creations(world: World, facts: RolloutFacts) -> tuple[Child, ...]:
     )
 
 
-def _version_plans(world: World, model: Model, parts: _Parts) -> tuple[VersionPlan, ...]:
-    return tuple(
-        VersionPlanner(
-            world=world,
-            model=model,
-            version=version,
-            champion=parts.champion,
-            warm=version.metadata.name in parts.warm,
-            awaited=version.metadata.name in parts.awaited,
-        )()
-        for version in world.versions
-        if not version.metadata.deletion_timestamp
-    )
+_Planned = tuple[ModelVersion, VersionPlan]
+
+
+def _version_plans(world: World, model: Model, parts: _Parts) -> tuple[_Planned, ...]:
+    present = [v for v in world.versions if not v.metadata.deletion_timestamp]
+    return tuple((version, _version_plan(world, model, parts, version)) for version in present)
+
+
+def _version_plan(world: World, model: Model, parts: _Parts, version: ModelVersion) -> VersionPlan:
+    return VersionPlanner(
+        world=world,
+        model=model,
+        version=version,
+        champion=parts.champion,
+        warm=version.metadata.name in parts.warm,
+        awaited=version.metadata.name in parts.awaited,
+    )()
 
 
 def _endpoint(world: World, model: Model) -> tuple[Child, ...]:
@@ -250,18 +256,16 @@ def _history(facts: RolloutFacts, parts: _Parts) -> tuple[Removal, ...]:
 
 
 def _model_write(
+    before: World,
     world: World,
-    model: Model,
     facts: RolloutFacts,
     parts: _Parts,
-    versions: tuple[VersionPlan, ...],
+    versions: tuple[_Planned, ...],
 ) -> tuple[StatusWrite, ...]:
-    known = {v.metadata.name: v for v in world.versions}
-    judged = tuple(
-        known[name].model_copy(update={"status": one.status})
-        for name, one in zip(known, versions, strict=False)
-    )
-    facts = replace(facts, versions=judged) if len(judged) == len(world.versions) else facts
+    model = before.model
+    assert model is not None
+    judged = tuple(v.model_copy(update={"status": one.status}) for v, one in versions)
+    facts = replace(facts, versions=judged)
     claims = conditions(_model_facts(world, facts))
     generation = model.metadata.generation
     requested = facts.requested.metadata.name if facts.requested else ""
@@ -280,7 +284,7 @@ def _model_write(
     return (StatusWrite(model, status),) if status != model.status else ()
 
 
-def _state(facts: RolloutFacts, parts: _Parts) -> object:
+def _state(facts: RolloutFacts, parts: _Parts) -> ModelState:
     made = {body.manifest["kind"]: body.manifest for body in parts.creations}
     numbers = [v.spec.number for v in facts.versions]
     new = made["ModelVersion"]["spec"]["number"] if "ModelVersion" in made else 0
@@ -296,17 +300,24 @@ def _state(facts: RolloutFacts, parts: _Parts) -> object:
 
 
 def _model_facts(world: World, facts: RolloutFacts) -> ModelFacts:
-    programmed = world.facts.programmed
     running = world.active
     return ModelFacts(
         rollout=facts,
-        programmed=programmed.done,
-        refused=programmed.nack is not None,
-        route_message=programmed.message,
+        programmed=_programmed(world, facts.model),
+        refused=world.facts.programmed.nack is not None,
+        route_message=world.facts.programmed.message,
         obstacle=_obstacle(world, facts),
         alerts=world.alerts,
         design_changed=running is not None and _edited(facts, running),
     )
+
+
+def _programmed(world: World, model: Model) -> bool:
+    """Whether callers are served by the route: a change that is on its way serves them by the one before."""
+    now = world.facts.programmed
+    known = find(model.status.conditions, "Ready")
+    before = known is not None and known.status == "True"
+    return now.done or (before and now.nack is None and now.gateways > 0)
 
 
 def _obstacle(world: World, facts: RolloutFacts) -> tuple[Reason, str] | None:
@@ -323,64 +334,66 @@ def _obstacle(world: World, facts: RolloutFacts) -> tuple[Reason, str] | None:
 
 def _edited(facts: RolloutFacts, running: Experiment) -> bool:
     """Whether the template is not the one any more from which the running Experiment was made."""
-    mine = running.metadata.name == facts.state.experiment
-    return mine and not running.metadata.name.endswith(f"-g{facts.state.design_generation}")
+    design = experiment_name("", facts.state.design_generation)
+    return running.metadata.name == facts.state.experiment and design not in running.metadata.name
 
 
-def _experiment_writes(world: World, steps: tuple[Step, ...]) -> tuple[StatusWrite, ...]:
-    known = {e.metadata.uid: e for e in world.experiments}
+def _experiment_writes(before: World, steps: tuple[Step, ...]) -> tuple[StatusWrite, ...]:
+    known = {e.metadata.uid: e for e in before.experiments}
+    pairs = [(known[s.experiment.metadata.uid], s.experiment.status) for s in steps]
     return tuple(
-        StatusWrite(before, one.status, minor=not is_material(before.status, one.status))
-        for one in (s.experiment for s in steps)
-        if (before := _original(known[one.metadata.uid], world)).status != one.status
+        StatusWrite(one, status, minor=not is_material(one.status, status))
+        for one, status in pairs
+        if one.status != status
     )
 
 
-def _original(experiment: Experiment, world: World) -> Experiment:
-    return world.gathered.get(experiment.metadata.uid, experiment)
-
-
-def _version_writes(world: World, plans: tuple[VersionPlan, ...]) -> tuple[StatusWrite, ...]:
-    present = [v for v in world.versions if not v.metadata.deletion_timestamp]
-    return tuple(
-        StatusWrite(version, one.status)
-        for version, one in zip(present, plans, strict=True)
-        if version.status != one.status
-    )
-
-
-def _finalizers(world: World, steps: tuple[Step, ...]) -> tuple[Finalizer, ...]:
+def _finalizers(world: World) -> tuple[Finalizer, ...]:
     """An undecided Experiment is not gone before its units are back with the champion."""
-    from assay_api.names import FINALIZER  # noqa: PLC0415
-
     found = []
     for one in world.experiments:
-        has, leaving = FINALIZER in one.metadata.finalizers, bool(one.metadata.deletion_timestamp)
-        if leaving and has and world.facts.programmed.done:
-            found.append(Finalizer(one, present=False))
+        has, leaving = FINALIZER in one.metadata.finalizers, one.metadata.deletion_timestamp
+        if leaving and has:
+            waited = world.now - datetime.fromisoformat(leaving)
+            found.append(Finalizer(one, present=False, at_once=waited >= FINALIZER_PATIENCE))
         elif not leaving and not has and not one.status.decision:
             found.append(Finalizer(one, present=True))
     return tuple(found)
 
 
-def _events(world: World, writes: tuple[StatusWrite, ...]) -> tuple[dict[str, object], ...]:
-    return tuple(
+def _events(world: World, writes: tuple[StatusWrite, ...]) -> tuple[Manifest, ...]:
+    """One Event for each transition, and again for a verdict whose first telling may have been lost."""
+    told = [
         event
         for write in writes
         for event in events(
             write.resource, write.resource.status.conditions, write.status.conditions, world.now
         )
-    )
+    ]
+    for one in world.experiments:
+        ready = find(one.status.conditions, "Ready")
+        if one.status.decision and ready and find(one.status.conditions, "Closed") is None:
+            told += events(one, (), (ready,), world.now)
+    return tuple({event["metadata"]["name"]: event for event in told}.values())
+
+
+def _champion_event(model: Model, facts: RolloutFacts, now: datetime) -> tuple[Manifest, ...]:
+    if not facts.history or facts.champion == model.status.champion:
+        return ()
+    words = f"{facts.champion} is champion: {facts.history[0].reason}"
+    return (happened(model, Reason.CHAMPION_CHANGED, words, now),)
 
 
 def _again(
-    world: World, facts: RolloutFacts, steps: tuple[Step, ...], versions: tuple[VersionPlan, ...]
+    world: World, facts: RolloutFacts, steps: tuple[Step, ...], versions: tuple[_Planned, ...]
 ) -> float | None:
     """Return in how many seconds time alone may change the plan."""
-    wishes = [s.again for s in steps] + [v.again for v in versions]
+    wishes = [s.again for s in steps] + [one.again for _, one in versions]
     ends = zip(facts.history[1:], facts.history[:-1], strict=True)
     wishes += [_left(new.since + facts.rollback_window - world.now) for _, new in ends]
     wishes.append(_left(bake_ends_in(facts)))
+    if any(e.metadata.deletion_timestamp for e in world.experiments):
+        wishes.append(FINALIZER_PATIENCE.total_seconds())
     if baking_after(facts) and facts.champion not in world.available:
         wishes.append(DOWN_GRACE)
     return min((w for w in wishes if w is not None), default=None)
@@ -389,6 +402,3 @@ def _again(
 def _left(time: timedelta | None) -> float | None:
     seconds = time.total_seconds() if time else 0.0
     return seconds + 0.001 if seconds > 0 else None
-
-
-__all__ = ["Resource", "Status", "plan", "rollout_facts"]

@@ -50,9 +50,7 @@ def _gaps(samples: Mapping[str, Sample]) -> tuple[Gap, ...]:
     return tuple(Gap(name, s.reason, s.message) for name, s in samples.items() if s.reason)
 
 
-def _arms(
-    experiment: Experiment, summary: Summary, samples: Mapping[str, Sample]
-) -> tuple[ArmCounts, ...]:
+def _arms(experiment: Experiment, summary: Summary, samples: Mapping[str, Sample]) -> tuple[ArmCounts, ...]:
     nothing = ArmSummary(0, 0, {})
     found = [(arm, summary.arms.get(arm.name, nothing)) for arm in experiment.spec.arms]
     return tuple(

@@ -84,6 +84,7 @@ class Facts:
         obstacles: Children that shall be and are not.
         alerts: Alerts that arrived and are in no status yet: firing ones, and None for resolved ones, by
             fingerprint.
+        gateways: Addresses of the gateways' pods.
         predictor_token: The token of the namespace's predictors; empty if there is none.
     """
 
@@ -96,6 +97,7 @@ class Facts:
     obstacles: Mapping[Key, Obstacle] = field(default_factory=dict)
     alerts: Mapping[str, Alert | None] = field(default_factory=dict)
     predictor_token: str = ""
+    gateways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from assay_api import Metric, Ref
-from assay_operator.decide.summary import Reading, Sample, Summary
+from assay_operator.decide.summary import NOT_ASKED, ArmSummary, Reading, Sample, Summary
+from assay_operator.decide.workload import PodState
 from assay_stats import Moments
 
 
-class NoAnswer(Exception):  # noqa: N818  it reads as a sentence: the collector gave no answer
+class SourceUnavailable(Exception):  # noqa: N818
     """The collector could not be asked, or did not understand. Never a verdict, only a reason to wait."""
 
 
@@ -23,7 +24,7 @@ class Changes:
 
 
 class Outcomes(Protocol):
-    """Where counts come from. Every call may raise `NoAnswer`, and none blocks for more than it says."""
+    """Where counts come from. Calls raise `SourceUnavailable`, and none blocks for longer than it says."""
 
     async def define(self, uid: str, definition: Mapping[str, Any]) -> None:
         """Say what is to be counted for an Experiment; idempotent."""
@@ -51,7 +52,7 @@ class Source(Protocol):
     """Somebody who counts. One call at a time for a question; it ends within `timeout` by itself."""
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Moments]:
-        """Return the sums of each arm since the start; none if there is no data. Raises `NoAnswer`."""
+        """Return the sums of each arm since the start; none without data. Raises `SourceUnavailable`."""
 
 
 class Counts(Protocol):
@@ -64,6 +65,13 @@ class Counts(Protocol):
         """Read no more for an Experiment; idempotent."""
 
 
+class Studies(Protocol):
+    """How far trainings are, without waiting for one."""
+
+    def read(self, version: str, ref: Ref, pods: tuple[PodState, ...]) -> Mapping[str, object]:
+        """Return the newest word of a version's leading worker; its Model `ref` is woken by a newer one."""
+
+
 class Sources(Protocol):
     """Answers of those who count, as fresh as each metric wants them."""
 
@@ -72,3 +80,9 @@ class Sources(Protocol):
 
     def forget(self, uid: str) -> None:
         """Ask no more for an Experiment; idempotent."""
+
+
+__all__ = [
+    "NOT_ASKED", "ArmSummary", "Changes", "Counts", "Outcomes", "Question", "Reading", "Sample", "Source",
+    "SourceUnavailable", "Sources", "Studies", "Summary",
+]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from assay_operator.telemetry import Question, Source
 
 
-class Deferred:
+class LazySource:
     """Makes the source in a thread, as its imports take half a second."""
 
     def __init__(self, make: Callable[[], Source]) -> None:

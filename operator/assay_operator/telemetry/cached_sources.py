@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from assay_api import Ref
 from assay_api.duration import seconds
-from assay_operator.telemetry import NOT_ASKED, NoAnswer, Question, Sample, Source
+from assay_operator.telemetry import NOT_ASKED, Question, Sample, Source, SourceUnavailable
 
 AT_ONCE = 8  # questions to the outside, over all Experiments
 SOONEST = 5.0  # seconds between two of the same
@@ -36,7 +36,7 @@ class _Poll:
     task: asyncio.Task[None] | None = None
 
 
-class Polls:
+class CachedSources:
     """Keeps one answer for each metric of each running Experiment, and at most one question under way."""
 
     def __init__(self, sources: Mapping[str, Source], wake: Callable[[Ref], None]) -> None:
@@ -83,7 +83,7 @@ class Polls:
             found = await self._sources[source].ask(question, datetime.now(UTC))
             result = "ok" if found else "nodata"
             sample = Sample(found, *(("", "") if found else ("NoData", f"{source} has no data of any arm")))
-        except NoAnswer as nothing:
+        except SourceUnavailable as nothing:
             result, sample = "error", Sample(before.moments, "MetricUnavailable", str(nothing))
         except Exception as error:  # noqa: BLE001  a driver's own must not end the asking, nor tell secrets
             log.warning("%s %s: %s", question.ref, question.metric.name, type(error).__name__)

@@ -1,56 +1,24 @@
-"""The little that we read of other people's kinds, as frozen values."""
+"""Bodies of Kubernetes' own kinds as the frozen values that decisions know; odd bodies are read as little."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from assay_api.names import VERSION_OF
 from assay_assign import Span
 from assay_operator.decide.layer import Holding
+from assay_operator.decide.workload import DeploymentState, JobState, PodState
 from assay_operator.kube import Body
 
 
-@dataclass(frozen=True)
-class JobSeen:
-    """A training Job: still at work, or how it ended, and by which image of ours."""
-
-    finished: bool
-    succeeded: bool
-    message: str
-    image: str
-
-
-@dataclass(frozen=True)
-class PodSeen:
-    """A pod: whose it is, whether it answers, and what it said when it ended."""
-
-    name: str
-    version: str
-    address: str
-    ready: bool
-    leaving: bool
-    over: bool  # it ended, for better or worse, and another one may have its work
-    last_words: str
-    trouble: str
-    beside: str  # what its sidecar was resolved to, by digest
-
-
-@dataclass(frozen=True)
-class DeploymentSeen:
-    """A Deployment: how many of the wanted pods are there."""
-
-    wanted: int
-    available: int
-    settled: bool
-
-
-def job(body: Body) -> JobSeen:
+def job(body: Body) -> JobState:
     """Read a Job."""
     conditions = {
         c["type"]: c for c in body.get("status", {}).get("conditions") or () if c["status"] == "True"
     }
     failed = conditions.get("Failed")
-    return JobSeen(
+    return JobState(
+        name=body["metadata"]["name"],
         finished=bool(failed) or "Complete" in conditions,
         succeeded="Complete" in conditions,
         message=failed.get("message", "") if failed else "",
@@ -62,32 +30,32 @@ def _containers(body: Body) -> Iterator[Any]:
     yield from body.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ()
 
 
-def deployment(body: Body) -> DeploymentSeen:
+def deployment(body: Body) -> DeploymentState:
     """Read a Deployment; settled when every pod is of the newest template and available."""
     status = body.get("status", {})
     wanted = body["spec"].get("replicas", 1)
     available = status.get("availableReplicas") or 0
     seen = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
-    return DeploymentSeen(
+    return DeploymentState(
         wanted, available, seen and (status.get("updatedReplicas") or 0) >= wanted <= available
     )
 
 
-def pod(body: Body) -> PodSeen:
+def pod(body: Body) -> PodState:
     """Read a Pod."""
     status = body.get("status", {})
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
     metadata = body["metadata"]
-    return PodSeen(
+    return PodState(
         name=metadata["name"],
         version=(metadata.get("labels") or {}).get(VERSION_OF, ""),
         address=status.get("podIP") or "",
         ready=ready,
-        leaving=bool(metadata.get("deletionTimestamp")),
-        over=status.get("phase") in {"Succeeded", "Failed"},
-        last_words=next((t.get("message", "") for t in _ends(status) if t.get("message")), ""),
+        terminating=bool(metadata.get("deletionTimestamp")),
+        finished=status.get("phase") in {"Succeeded", "Failed"},
+        termination_message=next((t.get("message", "") for t in _ends(status) if t.get("message")), ""),
         trouble=_trouble(status),
-        beside=next((c.get("imageID", "") for c in status.get("initContainerStatuses") or ()), ""),
+        sidecar_image_id=next((c.get("imageID", "") for c in status.get("initContainerStatuses") or ()), ""),
     )
 
 
@@ -119,9 +87,11 @@ def _trouble(status: Any) -> str:
 def holding(body: Body) -> Holding | None:
     """Read which slots of its layer an Experiment owns, if it has started and not let go of them."""
     status, metadata = body.get("status") or {}, body["metadata"]
-    if not (slots := status.get("slots")):
+    if not (slots := (status.get("state") or {}).get("slots")):
         return None
-    return Holding(metadata["uid"], metadata["name"], status["salt"], Span(slots["from"], slots["to"]))
+    return Holding(
+        metadata["uid"], metadata["name"], status["state"]["salt"], Span(slots["from"], slots["to"])
+    )
 
 
 def started(body: Body) -> bool:
@@ -132,14 +102,25 @@ def started(body: Body) -> bool:
 def over(body: Body) -> bool:
     """Tell whether an Experiment is decided and owns nothing any more."""
     status = body.get("status") or {}
-    return bool(status.get("decision")) and "slots" not in status
+    return bool(status.get("decision")) and not (status.get("state") or {}).get("slots")
 
 
 def endpoints(body: Body, *, ready: bool = True) -> Iterator[tuple[str, int]]:
     """Yield address and port of the endpoints of an EndpointSlice that stay: the ready ones, or all."""
-    ports = [port["port"] for port in body.get("ports") or () if port.get("port")]
+    port = next((p["port"] for p in body.get("ports") or () if p.get("port")), None)
+    if not port:
+        return
     for endpoint in body.get("endpoints") or ():
         conditions = endpoint.get("conditions") or {}
         if (conditions.get("ready", True) or not ready) and not conditions.get("terminating"):
-            for address in endpoint["addresses"]:
-                yield address, ports[0]
+            for address in endpoint.get("addresses") or ():
+                if _is_ip(address):
+                    yield address, port
+
+
+def _is_ip(address: str) -> bool:
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
