@@ -1,5 +1,7 @@
 """Names and labels of everything the operator makes."""
 
+import re
+
 from assay_api.resource import GROUP
 
 MODEL = f"{GROUP}/model"
@@ -66,3 +68,13 @@ def experiment_name(version: str, generation: int) -> str:
     The generation of the Model that asked for it is part of it: asking again is another Experiment.
     """
     return f"{version}-g{generation}"
+
+
+def experiment_generation(name: str) -> int:
+    """Return the generation that an Experiment's name carries; 0 for what is no name of ours.
+
+    >>> experiment_generation("churn-2-g3"), experiment_generation("churn-2-g3-2"), experiment_generation("mine")
+    (3, 3, 0)
+    """
+    found = re.search(r"-g([0-9]+)(-[0-9]+)?$", name)
+    return int(found[1]) if found else 0

@@ -10,7 +10,7 @@ import pytest
 from operated import CHURN, DATA, GUARD, REPORT, World, two_versions
 
 from assay_api import Ref
-from assay_operator.handlers.alerts import AlertDesk
+from assay_operator.handlers.alerts import AlertmanagerWebhook
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application
 from assay_operator.reconcile.queue import WorkQueue
@@ -140,7 +140,7 @@ def desk(
 ) -> httpx.AsyncClient:
     """Return a client of the operator's own port."""
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    alerts = AlertDesk(world.cluster, world.store, queue, tokens)
+    alerts = AlertmanagerWebhook(world.reconcile.gather.alerts, world.store, queue, tokens)
     transport = httpx.ASGITransport(app=application(triggers, alerts))
     return httpx.AsyncClient(
         transport=transport, base_url="http://operator", headers={"authorization": "Bearer secret"}
@@ -183,12 +183,12 @@ async def test_an_alert_is_written_once_and_its_end_takes_it_away(world: World) 
         for _ in range(3):
             await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         writes = world.cluster.writes["Model"]
-        (known,) = world.store.family(CHURN)["Model", "churn"]["status"]["alerts"]
+        (known,) = world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"]
         assert (known["name"], known["arms"]) == ("Drift", ["candidate", "control"])
         await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         assert world.cluster.writes["Model"] == writes
         await client.post("/v1/alerts", json={"alerts": [alert("resolved", arm="candidate|control")]})
-    assert world.store.family(CHURN)["Model", "churn"]["status"]["alerts"] == []
+    assert world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"] == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ async def test_alerts_may_show_any_token_of_the_file(
 async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
     queue = WorkQueue(world.reconcile)
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    desk = AlertDesk(world.cluster, world.store, queue, lambda: [b"secret"])
+    desk = AlertmanagerWebhook(world.reconcile.gather.alerts, world.store, queue, lambda: [b"secret"])
     transport = httpx.ASGITransport(app=application(triggers, desk))
     async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
         assert (await client.get("/healthz")).status_code == 200

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from assay_drift.badge import holder
 from assay_operator.reconcile.badges import Badges
 from operated import CHURN, World, two_versions
 from pydantic import ValidationError
 
 from assay_api.serving import Scaling, Serving
+from assay_drift.token import holder
 from assay_operator.kube import Refused
 from assay_operator.manifests.scaling import wanted
 

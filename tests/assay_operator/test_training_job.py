@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from assay_operator.decide.lineage import predecessor
 from assay_operator.kube.seen import pod as seen
 
 from assay_api import Model, ModelVersion
+from assay_operator.decide.rollout import predecessor
 from assay_operator.decide.training import untrained
 from assay_operator.manifests.job import job
 from assay_operator.manifests.platform import Platform, Store

@@ -8,7 +8,7 @@ from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import is_true
 from assay_api.duration import span
 from assay_api.model import ChampionRecord, ModelState
-from assay_api.names import MADE_BY_MODEL, RETRAIN, experiment_name, version_number
+from assay_api.names import MADE_BY_MODEL, RETRAIN, experiment_generation, experiment_name, version_number
 from assay_api.reason import Reason
 from assay_operator.decide.start import active_experiment
 
@@ -134,11 +134,14 @@ def experiment_to_make(facts: RolloutFacts, champion: str) -> str | None:
 
 
 def _tried(facts: RolloutFacts, version: ModelVersion) -> list[Experiment]:
-    """Return the Experiments that the Model made of a version, by age."""
+    """Return the Experiments that the Model made of a version since its spec asks for it, by age."""
+    since = facts.state.source_generation
     return [
         e
         for e in facts.experiments
-        if made_by_model(e) and version.metadata.name in {arm.version for arm in e.spec.candidates}
+        if made_by_model(e)
+        and version.metadata.name in {arm.version for arm in e.spec.candidates}
+        and experiment_generation(e.metadata.name) >= since
     ]
 
 
