@@ -57,7 +57,7 @@ def test_the_documented_statuses_are_the_tested_ones(one: Situation) -> None:
 def spoilt(
     change: Callable[[Body, dict[str, Body]], Any], kind: str = "Model", of: str = "False Idle"
 ) -> Body:
-    body = deepcopy(BY_NAME[kind, of].body)
+    body: Body = deepcopy(BY_NAME[kind, of].body)
     change(body, {c["type"]: c for c in body["status"]["conditions"]})
     return body
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import assay_api
 from assay_api.reason import REASONS, TABLES, VERDICTS, Documented, Reason, known
@@ -191,7 +192,7 @@ def test_a_reason_says_what_is_so_and_what_to_do(reason: Reason, it: Documented)
         assert it.action != "Nothing."
 
 
-STATUSES = {
+STATUSES: dict[str, type[BaseModel]] = {
     "Model": assay_api.ModelStatus,
     "ModelVersion": assay_api.VersionStatus,
     "Experiment": assay_api.ExperimentStatus,

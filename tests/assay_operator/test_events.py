@@ -162,6 +162,19 @@ def test_the_same_fault_later_is_another_event() -> None:
     assert len(names) == len(set(names)) == 3
 
 
+def test_a_hold_that_comes_and_goes_is_one_event() -> None:
+    runs, stale = (
+        shown("Unknown Running", f"True {reason}", "False AllArmsHealthy")
+        for reason in ("Running", "StaleData")
+    )
+    history = [conditions(runs)]
+    for second in range(1, 9):
+        words = stale if second % 2 else runs
+        history.append(conditions(words, history[-1], NOW + timedelta(seconds=second)))
+    found = [event["metadata"]["name"] for a, b in pairwise(history) for event in events(CHURN, a, b, NOW)]
+    assert (len(found), len(set(found))) == (4, 1)
+
+
 def test_what_was_not_posted_before_a_death_is_posted_once() -> None:
     """The status was written; whether its Events were is not known, so they are posted again."""
     known = conditions(RUNS)
@@ -170,6 +183,16 @@ def test_what_was_not_posted_before_a_death_is_posted_once() -> None:
     (first,) = events(CHURN, known, after, later)
     (again,) = events(CHURN, (), [c for c in after if c.type == "Ready"], later + timedelta(hours=1))
     assert first["metadata"]["name"] == again["metadata"]["name"]
+
+
+def test_the_condition_that_matters_most_has_the_word() -> None:
+    before = shown("True Serving", "False Idle", "False AsExpected")
+    after = {
+        "Progressing": "True NameTaken: c",
+        "Degraded": "True NameTaken: b",
+        "Ready": "False NameTaken: a",
+    }
+    assert [event["message"] for event in posted(before, after)] == ["a"]
 
 
 def test_an_event_names_its_object_and_fits() -> None:

@@ -1,6 +1,6 @@
 """The situations of docs/concepts.md, as bodies: what our objects look like, and what tools make of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MOMENT = "2026-01-02T03:04:05Z"
@@ -26,9 +26,9 @@ class Situation:
     stalled: str
     kstatus: str
     argo: str  # Argo CD's health
-    available: str = ""
-    winner: str = ""
-    decided: bool = False
+    available: str = field(default="", kw_only=True)
+    winner: str = field(default="", kw_only=True)
+    decided: bool = field(default=False, kw_only=True)
 
     @property
     def body(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ ARTIFACT: Mapping[Reason, Documented] = {
     ),
     Reason.UNTRUSTED_TYPE: _fault(
         "A skops file builds types that nobody has vouched for.",
-        "Vouch for them in the spec, if you trust them.",
+        "List them in `trusted_types` of the manifest, if you trust whoever wrote the file.",
     ),
     Reason.WARM_UP_FAILED: _fault(
         "The first prediction failed.", "Read the message; check features and sample."

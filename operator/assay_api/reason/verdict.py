@@ -73,7 +73,7 @@ VERDICTS: Mapping[Reason, Documented] = {
     Reason.SAMPLE_RATIO_MISMATCH: warning(
         _LOST,
         "Units are not split as declared, so the numbers are about other units than the arms were given.",
-        "See docs/guides/counting.md: lost exposures, redirects, slow answers of one arm.",
+        "Find what treats the arms differently before requests are counted: retries, caches, bots.",
     ),
     Reason.AUDIT_FAILED: warning(
         _LOST,

@@ -21,7 +21,8 @@ def events(
 
     A condition counts if its status or its reason changed and its reason is documented as one that is posted.
     A condition that only repeats what another one has said before is no news. The same change yields the same
-    names, so that posting it again, or only the part of it that is still known, makes no second Event.
+    names, so that posting it again, or only the part of it that is still known, makes no second Event; and a
+    reason that comes and goes in the same words while the status stays is one Event.
 
     Args:
         thing: Whose conditions they are.
@@ -38,8 +39,7 @@ def events(
         group = [condition for condition in changed if condition.reason == reason]
         first = min(group, key=_rank)
         if _documented(reason).event:
-            moment = max(condition.last_transition_time for condition in group).isoformat()
-            yield _event(thing, reason, first.message, now, [moment])
+            yield _event(thing, reason, first.message, now, [first.last_transition_time.isoformat()])
 
 
 def happened(thing: Thing, reason: Reason, message: str, now: datetime) -> Manifest:
