@@ -73,8 +73,8 @@ def experiment_name(version: str, generation: int) -> str:
 def experiment_generation(name: str) -> int:
     """Return the generation that an Experiment's name carries; 0 for what is no name of ours.
 
-    >>> experiment_generation("churn-2-g3"), experiment_generation("churn-2-g3-2"), experiment_generation("mine")
-    (3, 3, 0)
+    >>> experiment_generation("churn-2-g3-2"), experiment_generation("mine")
+    (3, 0)
     """
     found = re.search(r"-g([0-9]+)(-[0-9]+)?$", name)
     return int(found[1]) if found else 0

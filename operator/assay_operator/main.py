@@ -103,6 +103,7 @@ async def _serve(parts: Parts) -> None:
 
         def forget(uid: str) -> None:
             counts.forget(uid)
+            run.executor.forget(uid)
             sources.forget(uid)
 
         triggers = Triggers(parts.cluster, store, queue, forget)

@@ -183,7 +183,7 @@ def _assembled(before: World, world: World, facts: RolloutFacts, steps: tuple[St
         children=(*_endpoint(world, facts.model), *(c for _, one in versions for c in one.children)),
         removals=(*(r for _, one in versions for r in one.removals), *_history(facts, parts)),
         statuses=statuses,
-        events=(*_events(world, statuses), *_champion_event(before_model, facts, world.now)),
+        events=(*_events(before, statuses), *_champion_event(before_model, facts, world.now)),
         again=_again(world, facts, steps, versions),
     )
 
