@@ -1,27 +1,28 @@
 """The `ModelVersion` resource: an immutable record of a version, made by the operator."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from assay_api.condition import Condition
 from assay_api.experiment import ModelRef
 from assay_api.model import Source
-from assay_api.resource import Metadata, Observed, Resource, keyed_by, rules
+from assay_api.resource import NO_DOUBLE_DASH, Metadata, Observed, Resource, Whole, keyed_by, named
+from assay_api.rule import Rule
 
-IMMUTABLE = "a ModelVersion never changes; edit the Model to get a new one"
+IMMUTABLE = Rule("self == oldSelf", "a ModelVersion never changes; edit the Model to get a new one")
 _FREE = {"x-kubernetes-preserve-unknown-fields": True}
 
 
 class VersionSpec(Resource):
     """What this version was made from."""
 
-    model_config = ConfigDict(json_schema_extra=rules({"self == oldSelf": IMMUTABLE}))
+    RULES: ClassVar = (IMMUTABLE,)
 
-    model_ref: ModelRef
-    number: Annotated[int, Field(ge=1)]
-    source: Source
-    source_digest: Annotated[str, Field(max_length=71)]
+    model_ref: Annotated[ModelRef, Field(description="Model that the version belongs to.")]
+    number: Annotated[Whole, Field(ge=1, le=1_000_000_000, description="Number of the version.")]
+    source: Annotated[Source, Field(description="What the version is made from.")]
+    source_digest: Annotated[str, Field(max_length=71, description="Digest of the source.")]
     trigger: Annotated[
         Literal["Spec", "Manual"],
         Field(description="Spec: it asked for something new. Manual: somebody asked for the same once more."),
@@ -72,9 +73,14 @@ class VersionStatus(Observed):
     ] = ()
 
 
+NAME_FITS = named(52)  # leaves room for what the names of its children end with
+
+
 class ModelVersion(Observed):
     """An immutable record of one version of a Model."""
 
+    RULES: ClassVar = (NAME_FITS, NO_DOUBLE_DASH)
+
     metadata: Metadata
-    spec: VersionSpec
-    status: VersionStatus = VersionStatus()
+    spec: Annotated[VersionSpec, Field(description="What the version was made from; immutable.")]
+    status: Annotated[VersionStatus, Field(description="Observed state.")] = VersionStatus()
