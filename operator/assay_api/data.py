@@ -1,5 +1,6 @@
 """The `training.data` block of a Model: where the rows are, and what must hold of them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
@@ -78,7 +79,7 @@ Column = Annotated[str, Field(min_length=1, max_length=128, pattern=LINE)]
 ColumnKey = Annotated[str, Field(max_length=128)]  # the API server has no patterns for keys
 Columns = Annotated[tuple[Column, ...], Field(max_length=500), fit(COLUMN_BYTES, "a list of columns")]
 AllowedValue = Annotated[
-    int | Annotated[str, Field(max_length=MOST_TEXT)],
+    Whole | Annotated[str, Field(max_length=MOST_TEXT)],
     Field(json_schema_extra={"x-kubernetes-int-or-string": True, "maxLength": MOST_TEXT}),
 ]
 QueryText = Annotated[
@@ -133,6 +134,17 @@ class ColumnRules(Resource):
     ] = None
     min: Annotated[Number | None, Field(description="Smallest valid value.")] = None
     max: Annotated[Number | None, Field(description="Largest valid value.")] = None
+    allowed: tuple[int | str, ...] = ()
+    pattern: str | None = None
+    unique: Annotated[Flag, Field(description="Whether no value may occur twice.")] = False
+    max_null_fraction: Annotated[
+        Number, Field(ge=0, le=1, description="Largest fraction of missing values.")
+    ] = 1.0
+
+
+class WrittenColumnRules(ColumnRules):
+    """Constraints on one column; missing values are judged by maxNullFraction alone."""
+
     allowed: Annotated[
         tuple[AllowedValue, ...],
         Field(max_length=MOST_ALLOWED, description="Valid values, whole numbers or text; absent: any."),
@@ -141,22 +153,24 @@ class ColumnRules(Resource):
         str | None,
         Field(max_length=200, pattern=LINE, description="Regular expression that valid text matches."),
     ] = None
-    unique: Annotated[Flag, Field(description="Whether no value may occur twice.")] = False
-    max_null_fraction: Annotated[
-        Number, Field(ge=0, le=1, description="Largest fraction of missing values.")
-    ] = 1.0
 
 
 class Contract(Resource):
-    """What must hold of the data before anything is trained on it."""
+    """Constraints on the data, checked before training; those that it infers may be of any size."""
+
+    columns: Mapping[str, ColumnRules] = {}
+    min_rows: Annotated[Whole, Field(ge=0, le=MOST, description="Fewest rows.")] = 0
+    max_rows: Annotated[Whole | None, Field(ge=1, le=MOST, description="Most rows.")] = None
+
+
+class WrittenContract(Contract):
+    """Constraints on the data, checked before training."""
 
     RULES: ClassVar = (NAMES_FIT, FEW_ALLOWED, PATTERNS_FIT)
 
     columns: Annotated[
-        dict[ColumnKey, ColumnRules], Field(max_length=100, description="Constraints by column.")
+        Mapping[ColumnKey, WrittenColumnRules], Field(max_length=100, description="Constraints by column.")
     ] = {}
-    min_rows: Annotated[Whole, Field(ge=0, le=MOST, description="Fewest rows.")] = 0
-    max_rows: Annotated[Whole | None, Field(ge=1, le=MOST, description="Most rows.")] = None
 
 
 class SecretRef(Resource):
@@ -228,7 +242,7 @@ class Data(Resource):
         str | None, Field(max_length=500, pattern=LINES, description="Where the data comes from, in words.")
     ] = None
     contract: Annotated[
-        Contract | None,
+        WrittenContract | None,
         Field(
             description="Constraints on the data. Absent: those that the first version's data met. "
             "Empty: none."

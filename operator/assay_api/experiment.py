@@ -152,8 +152,8 @@ class Design(Resource):
     layer: Annotated[
         Layer | None,
         Field(
-            description="Mutual exclusion: no unit is in two Experiments of a layer. Absent: overlap with all "
-            "others."
+            description="Mutual exclusion: no unit is in two Experiments of a layer. Absent: overlaps with "
+            "all others."
         ),
     ] = None
     ramp: Annotated[Ramp, Field(description="Ramp-up of the traffic on candidates, step by step.")] = (

@@ -62,8 +62,8 @@ class Metric(Resource):
     missing: Annotated[
         Literal["Zero", "Ignore"],
         Field(
-            description="Treatment of units without an outcome. Zero: 0 once the window has closed (a purchase "
-            "that never came). Ignore: left out (a label that is not known yet)."
+            description="Treatment of units without an outcome. Zero: 0 once the window has closed (no "
+            "purchase came). Ignore: left out (a label that is not known yet)."
         ),
     ] = "Zero"
     aggregate: Annotated[

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import string
-from functools import cache
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,8 +27,10 @@ MANY = 3  # items of a list or a map; sizes at the bounds are a matter of the ta
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
 LINES = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
 HOSTILE: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 50, 100, 0.5, 1.0, 0.0001, 0.999, 1e-12, -0.5, 1e308, 2**31, 2**53, 2**63 - 1,
-    "", "0", "x", "a--b", "A", "true", "0s", "1ms", "91d", "2160h", "99999999999999d", "1h1d", "\u0000", "é", "😀" * 70,
+    None, True, False, 0, 1, -1, 2, 50, 100, 0.5, 1.0, 0.0001, 0.999, 1e-12, -0.5, 1e308,
+    2**31, 2**53, 2**63 - 1,
+    "", "0", "x", "a--b", "A", "true", "0s", "1ms", "91d", "2160h", "99999999999999d", "1h1d",
+    "\u0000", "é", "😀" * 70,
     "a\nb", " ", "x" * 5000, [], {}, [None], [1, 2], ["x", "x"], {"x": 1}, {"y": None},
 )  # fmt: skip
 
@@ -57,7 +59,9 @@ VALID: dict[str, Callable[[], Strategy]] = {
 
 def loose(kind: str) -> Strategy:
     """Objects of the kind that the schema allows, if not every rule."""
-    return names(kind).flatmap(lambda name: _values(_spec_schema(kind), "").map(lambda spec: body(kind, name, spec)))
+    return names(kind).flatmap(
+        lambda name: _values(_spec_schema(kind), "").map(lambda spec: body(kind, name, spec))
+    )
 
 
 @st.composite
@@ -72,7 +76,9 @@ def broken(draw: st.DrawFn, kind: str) -> Body:
     elif change == "remove":
         del holder[key]
     elif isinstance(holder, dict):
-        holder[draw(st.sampled_from(("another", "minDuration", "source", "name", "x" * 300)))] = draw(_hostile())
+        holder[draw(st.sampled_from(("another", "minDuration", "source", "name", "x" * 300)))] = draw(
+            _hostile()
+        )
     else:
         holder.append(draw(_hostile()))
     return whole
@@ -105,7 +111,8 @@ def is_valid(whole: Body) -> bool:
 def names(kind: str = "Model") -> Strategy:
     """Names that an object of the kind may have."""
     most = {"Model": 40, "ModelVersion": 52, "Experiment": 63}[kind]
-    return st.from_regex(rf"[a-z]([a-z0-9]|-[a-z0-9]){{0,{(most - 1) // 2}}}", fullmatch=True)
+    short = st.builds("{}-{}".format, _identifiers(), st.integers(0, 99))
+    return short | st.just("a" * most)
 
 
 def _valid(kind: str, specs: Strategy) -> Strategy:
@@ -118,12 +125,21 @@ def _hostile() -> Strategy:
 
 def _like(value: Any) -> Strategy:
     """Values beside the one that is there, more often than anything at all: rules are broken by a little."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return _hostile()
+    if isinstance(value, bool):
+        return st.just(not value) | st.just(not value) | _hostile()
     if isinstance(value, str):
-        return _hostile() | _durations() | st.sampled_from(("errors", "slow", "cookie", "host", "x-envoy-a", "Mean", "SQL"))
-    near = st.sampled_from((value - 1, value + 1, -value, value * 10, value / 10, value / 2))
-    return _hostile() | near | st.floats(0, 1)
+        return _durations() | st.sampled_from(_WORDS) | _identifiers() | _hostile()
+    if isinstance(value, (int, float)):
+        near = (value - 1, value + 1, -value, value * 10, value / 10, value / 2)
+        return st.sampled_from(near) | st.sampled_from(near) | st.floats(0, 1) | _hostile()
+    return _hostile()
+
+
+_WORDS = (
+    "errors", "slow", "cookie", "host", "x-envoy-a", "Mean", "Proportion", "SQL", "Events", "Gateway",
+    "Decrease", "Increase", "Replace", "Experiment", "Regression", "Shadow", "AA", "Ignore", "Joblib",
+    "rmse", "recall",
+)  # fmt: skip
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
@@ -178,7 +194,7 @@ def _lists(schema: Schema, path: str) -> Strategy:
     return st.lists(_values(schema["items"], f"{path}[]"), min_size=least, max_size=most)
 
 
-def _strings(schema: Schema, path: str) -> Strategy:
+def _strings(schema: Schema, _path: str) -> Strategy:
     if schema.get("format") == "date-time":
         return st.just("2026-01-01T00:00:00Z")
     if schema.get("pattern", "").startswith("^([0-9]{1,4}d)?"):
@@ -191,13 +207,13 @@ def _strings(schema: Schema, path: str) -> Strategy:
     return LINES if pattern or schema.get("minLength") else TEXT
 
 
-def _integers(schema: Schema, path: str) -> Strategy:
+def _integers(schema: Schema, _path: str) -> Strategy:
     low, high = schema.get("minimum", -5), schema.get("maximum", 100)
     few = st.integers(low, min(high, low + 20)) if schema["type"] == "integer" else st.floats(low, high)
     return few | st.sampled_from((low, high))
 
 
-def _numbers(schema: Schema, path: str) -> Strategy:
+def _numbers(schema: Schema, _path: str) -> Strategy:
     low, high = schema.get("minimum", -100), schema.get("maximum", 100)
     small = st.floats(max(low, -2), min(high, 2), allow_nan=False)
     return small | st.sampled_from((low, high, 0.05, 0.5, 0.9))
@@ -251,7 +267,11 @@ def _designs(draw: st.DrawFn, schema: Schema, sizes: Strategy) -> Body:
 def _ramps(draw: st.DrawFn, most: int) -> list[Body]:
     percents = sorted(draw(st.lists(st.integers(1, most), min_size=1, max_size=4)))
     more = st.fixed_dictionaries(
-        {}, optional={"minDuration": st.sampled_from(("0s", "10s", "1h", "1d")), "minUnitsPerArm": st.integers(0, 50)}
+        {},
+        optional={
+            "minDuration": st.sampled_from(("0s", "10s", "1h", "1d")),
+            "minUnitsPerArm": st.integers(0, 50),
+        },
     )
     return [{"percent": percent} | draw(more) for percent in percents]
 
