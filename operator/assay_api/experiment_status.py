@@ -1,25 +1,13 @@
 """The status of an `Experiment`: what the operator found and did, and the numbers behind it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from assay_api.condition import Condition
+from assay_api.evidence import Evidence, Peak, Slots, Span
 from assay_api.resource import Observed, keyed_by
-
-
-class Span(Observed):
-    """A part of the hash space; `to` is exclusive."""
-
-    start: Annotated[int, Field(ge=0, le=10_000, alias="from")]
-    end: Annotated[int, Field(ge=0, le=10_000, alias="to")]
-
-
-class Slots(Span):
-    """A part of the hash space that belongs to an arm; `to` is exclusive."""
-
-    arm: Annotated[str, Field(max_length=63)]
 
 
 class ArmStatus(Observed):
@@ -46,8 +34,24 @@ class Analysis(Observed):
     log_evidence: Annotated[
         float | None, Field(description="The largest so far; decides at ln(1/alpha).")
     ] = None
-    peaks: Annotated[tuple[float, ...], Field(max_length=4, description="The largest evidence so far.")] = ()
     says: Annotated[str, Field(max_length=256, description="What it means, in words.")] = ""
+
+
+class FrozenRule(Observed):
+    """The test of one metric as it was chosen at the start; what its fields mean is in docs/statistics.md."""
+
+    type: Literal["Proportion", "Mean", "Ratio", "Cuped"]
+    method: Literal["AsymptoticCS", "BetaBinomial", "ExactMargin"]
+    alpha: float
+    direction: Literal["Increase", "Decrease"] = "Increase"
+    n_star: float = 5000.0
+    concentration: float = 100.0
+    count: Literal["Events", "NonEvents"] | None = None
+    floor_units: int = 100
+    floor_events: int = 10
+    relative: float | None = None
+    absolute: float | None = None
+    guardrails: int | None = None
 
 
 class Plan(Observed):
@@ -60,12 +64,34 @@ class Plan(Observed):
         float, Field(description="When every request of a unit has ended, and its ratio can be judged.")
     ] = 32
     rules: Annotated[
-        dict[str, Any],
-        Field(
-            description="The test of each metric, frozen.",
-            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-        ),
+        dict[str, FrozenRule], Field(max_length=32, description="The test of each metric, frozen.")
     ] = {}
+
+
+class ExperimentState(Observed):
+    """What the operator must remember of a running Experiment; only the operator reads it."""
+
+    schema_version: Annotated[Literal[1], Field(description="Version of this block's schema.")] = 1
+    step_started_at: Annotated[datetime | None, Field(description="When the present step began.")] = None
+    epoch: Annotated[int, Field(ge=0, description="Counts the changes of the table.")] = 0
+    salt: Annotated[str, Field(max_length=63, description="Salt of the hash.")] = ""
+    slots: Annotated[
+        Span | None, Field(description="Its part of the layer, until every gateway has let go of it.")
+    ] = None
+    table: Annotated[
+        tuple[Slots, ...], Field(max_length=64, description="The slots of each arm; empty: control for all.")
+    ] = ()
+    plan: Annotated[Plan | None, Field(description="What was fixed at the start.")] = None
+    peaks: Annotated[
+        tuple[Peak, ...], Field(max_length=250, description="The largest log evidence so far.")
+    ] = ()
+    srm_log_evidence: Annotated[
+        float, Field(description="Log evidence against the declared split; the largest so far.")
+    ] = 0
+    dropped: Annotated[
+        tuple[Annotated[str, Field(max_length=63)], ...],
+        Field(max_length=10, description="Arms that were dropped; their units see the control's version."),
+    ] = ()
 
 
 class Checks(Observed):
@@ -74,9 +100,13 @@ class Checks(Observed):
     srm: Annotated[
         str, Field(max_length=256, description="Sample ratio: do the arms have the share they should?")
     ] = ""
-    srm_log_evidence: Annotated[
-        float, Field(description="Against the declared split; the largest so far.")
-    ] = 0
+    srm_p_value: Annotated[
+        float | None, Field(description="Of the declared split; always valid. None: not checked yet.")
+    ] = None
+    data_age_seconds: Annotated[float | None, Field(description="Age of the newest data at this look.")] = (
+        None
+    )
+    audit_mismatches: Annotated[int, Field(ge=0, description="Exposures under another arm.")] = 0
     audit: Annotated[
         str, Field(max_length=256, description="Assignment: does every exposure stand where it should?")
     ] = ""
@@ -102,12 +132,8 @@ class Verdict(Observed):
         str | None, Field(max_length=63, description="The version that serves on, when promoted.")
     ] = None
     evidence: Annotated[
-        dict[str, Any],
-        Field(
-            description="Everything the verdict was made from.",
-            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-        ),
-    ] = {}
+        Evidence | None, Field(description="Everything the verdict was computed from; none: no numbers.")
+    ] = None
 
 
 class ExperimentStatus(Observed):
@@ -117,18 +143,13 @@ class ExperimentStatus(Observed):
     phase: Annotated[str, Field(max_length=63, description="For people; programs read the conditions.")] = ""
     started_at: datetime | None = None
     step: Annotated[int, Field(ge=0, description="Index into the ramp.")] = 0
-    step_started_at: datetime | None = None
-    epoch: Annotated[int, Field(ge=0, description="Counts the changes of the table.")] = 0
-    salt: Annotated[str, Field(max_length=63)] = ""
-    slots: Annotated[
-        Span | None, Field(description="Its part of the layer, until every gateway has let go of it.")
-    ] = None
-    table: Annotated[tuple[Slots, ...], Field(max_length=64)] = ()
-    plan: Plan | None = None
     arms: Annotated[tuple[ArmStatus, ...], Field(max_length=10)] = ()
     analysis: Annotated[tuple[Analysis, ...], Field(max_length=250)] = ()
     checks: Checks | None = None
     decision: Verdict | None = None
+    state: Annotated[ExperimentState, Field(description="What the operator must remember.")] = (
+        ExperimentState()
+    )
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()

@@ -1,14 +1,13 @@
 """The `Model` resource: a named endpoint with a champion and a history."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from assay_api.condition import Condition
 from assay_api.data import Columns, Data
 from assay_api.duration import Pause
 from assay_api.experiment import ExperimentTemplate
+from assay_api.model_status import Alert, ChampionRecord, ModelState, ModelStatus, OrderResult
 from assay_api.resource import (
     LINE,
     NO_DOUBLE_DASH,
@@ -18,13 +17,23 @@ from assay_api.resource import (
     Observed,
     Resource,
     Whole,
-    keyed_by,
     named,
 )
 from assay_api.rule import Rule
 from assay_api.serving import Serving
 from assay_api.training import Gates, Task, Training
 from assay_api.worker import Worker
+
+__all__ = [
+    "Alert",
+    "ChampionRecord",
+    "Model",
+    "ModelSpec",
+    "ModelState",
+    "ModelStatus",
+    "OrderResult",
+    "Source",
+]
 
 OF_REGRESSION = ("rmse", "mae", "mape", "r2", "medianAbsoluteError", "pinball10", "pinball90")
 OF_ANY_TASK = ("latencyMs", "artifactBytes")
@@ -129,6 +138,18 @@ class Image(Resource):
     ] = "/predict"
 
 
+class Bake(Resource):
+    """How a new champion is watched after a promotion."""
+
+    duration: Annotated[
+        Pause,
+        Field(
+            description="Watched for this long after it took over, and not longer than rollbackWindow: "
+            "if it has no ready pod meanwhile, the former champion serves again. 0s: not watched."
+        ),
+    ] = "10m"
+
+
 class Rollout(Resource):
     """How a new version meets the champion."""
 
@@ -146,6 +167,14 @@ class Rollout(Resource):
     rollback_window: Annotated[
         Pause, Field(description="Time for which the former champion is kept warm; at most 90d.")
     ] = "1h"
+    bake: Annotated[Bake, Field(description="Watch over a new champion while the former one is warm.")] = (
+        Bake()
+    )
+
+    @property
+    def effective_strategy(self) -> Literal["Experiment", "Replace"]:
+        """The strategy that the spec says, or that follows from it."""
+        return self.strategy
 
 
 class History(Resource):
@@ -214,50 +243,6 @@ class ModelSpec(Source):
             evaluation=self.evaluation,
             gates=self.gates,
         )
-
-
-class Reign(Observed):
-    """A version, and since when it was the champion."""
-
-    version: Annotated[str, Field(max_length=63)]
-    since: datetime
-    reason: Annotated[str, Field(max_length=256)] = ""
-
-
-class Alert(Observed):
-    """A drift alert that fires now."""
-
-    fingerprint: Annotated[str, Field(max_length=128)]
-    name: Annotated[str, Field(max_length=256)]
-    arms: Annotated[
-        tuple[str, ...], Field(max_length=10, description="Arms or versions that it names; none: the Model.")
-    ] = ()
-    since: datetime
-
-
-class ModelStatus(Observed):
-    """What the operator found and did; never an instruction."""
-
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    champion: Annotated[str, Field(max_length=63, description="The ModelVersion that serves.")] = ""
-    candidate: Annotated[str, Field(max_length=63, description="The ModelVersion that wants to.")] = ""
-    endpoint: Annotated[str, Field(max_length=256)] = ""
-    replicas: Annotated[int, Field(ge=0, description="Ready pods of the champion.")] = 0
-    selector: Annotated[
-        str, Field(max_length=256, description="Of the champion's pods, for autoscalers.")
-    ] = ""
-    source_digest: Annotated[str, Field(max_length=71)] = ""
-    source_generation: Annotated[int, Field(ge=0, description="Generation that brought this source.")] = 0
-    experiment: Annotated[
-        str,
-        Field(max_length=63, description="The Experiment that was made last; made once, even if deleted."),
-    ] = ""
-    latest: Annotated[int, Field(ge=0, description="Number of the newest version.")] = 0
-    history: Annotated[tuple[Reign, ...], Field(max_length=20, description="Champions, newest first.")] = ()
-    alerts: Annotated[tuple[Alert, ...], Field(max_length=32, json_schema_extra=keyed_by("fingerprint"))] = ()
-    conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
-    ] = ()
 
 
 NAME_FITS = named(40)

@@ -112,6 +112,7 @@ class Metadata(Observed):
     name: str
     namespace: str
     uid: str
+    resource_version: str = ""
     generation: int = 1
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None

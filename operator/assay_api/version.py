@@ -1,5 +1,6 @@
 """The `ModelVersion` resource: an immutable record of a version, made by the operator."""
 
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -55,6 +56,21 @@ class Finding(Observed):
     message: Annotated[str, Field(max_length=1024)]
 
 
+class VersionState(Observed):
+    """What the operator must remember of a version; only the operator reads it."""
+
+    schema_version: Annotated[Literal[1], Field(description="Version of this block's schema.")] = 1
+    retries: Annotated[
+        int, Field(ge=0, description="How often its Job was started again after a failure that may pass.")
+    ] = 0
+    retry_at: Annotated[
+        datetime | None, Field(description="When its Job is started again; absent: nothing is scheduled.")
+    ] = None
+    retry_reason: Annotated[
+        str, Field(max_length=1024, description="The failure that is tried again, in a sentence.")
+    ] = ""
+
+
 class VersionStatus(Observed):
     """What came of it."""
 
@@ -68,6 +84,7 @@ class VersionStatus(Observed):
     trials: Annotated[dict[str, int], Field(max_length=10, description="Finished, pruned and failed.")] = {}
     findings: Annotated[tuple[Finding, ...], Field(max_length=16)] = ()
     gates: Annotated[tuple[GateResult, ...], Field(max_length=150)] = ()
+    state: Annotated[VersionState, Field(description="What the operator must remember.")] = VersionState()
     conditions: Annotated[
         tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
     ] = ()

@@ -329,7 +329,7 @@ LIES = {"artifact": {"uri": "file:///artifacts/demo/churn/churn-2", "digest": "s
             LIES | {"phase": "Rejected"},
             "churn-1",
             1,
-            "kubectl exec -n demo deploy/churn-1-predictor -- cat /artifacts/demo/churn/churn-2/card.md",
+            "kubectl exec -n demo deploy/churn-1--predictor -- cat /artifacts/demo/churn/churn-2/card.md",
             id="a rejected version has no pod, but the champion sees its volume",
         ),
         pytest.param(TRAINED, LIES, "", 1, "mounts the claim churn-artifacts", id="nobody serves yet"),

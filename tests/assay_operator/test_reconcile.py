@@ -10,7 +10,7 @@ import pytest
 from operated import CHURN, DATA, GUARD, REPORT, World, two_versions
 
 from assay_api import Ref
-from assay_operator.handlers.alerts import AlertDesk
+from assay_operator.handlers.alerts import AlertmanagerWebhook
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application
 from assay_operator.reconcile.queue import WorkQueue
@@ -21,7 +21,7 @@ async def test_a_version_is_trained_judged_served_and_crowned(world: World) -> N
     world.apply_model(1, training={"data": DATA})
     await world.settle()
     assert ("Job", "churn-1-train") in world.cluster.bodies
-    assert ("Deployment", "churn-1-predictor") not in world.cluster.bodies, "nothing serves before it passed"
+    assert ("Deployment", "churn-1--predictor") not in world.cluster.bodies, "nothing serves before it passed"
     world.trained("churn-1", REPORT)
     await world.settle()
     assert world.condition("ModelVersion", "churn-1", "Ready") == ("True", "GatesPassed")
@@ -78,12 +78,12 @@ async def test_a_winner_is_promoted_and_its_route_replaces_the_split(world: Worl
     assert world.status("Model", "churn")["champion"] == "churn-2"
     route = world.gateways.routes[CHURN]
     assert (route.champion.version, route.split) == ("churn-2", None)
-    assert world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["replicas"] == 1, (
+    assert world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["replicas"] == 1, (
         "warm for its window"
     )
     world.moment += timedelta(minutes=2)
     await world.settle()
-    assert world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["replicas"] == 0
+    assert world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["replicas"] == 0
 
 
 async def test_a_newer_version_ends_the_running_experiment_and_starts_over(world: World) -> None:
@@ -140,7 +140,7 @@ def desk(
 ) -> httpx.AsyncClient:
     """Return a client of the operator's own port."""
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    alerts = AlertDesk(world.cluster, world.store, queue, tokens)
+    alerts = AlertmanagerWebhook(world.reconcile.gather.alerts, world.store, queue, tokens)
     transport = httpx.ASGITransport(app=application(triggers, alerts))
     return httpx.AsyncClient(
         transport=transport, base_url="http://operator", headers={"authorization": "Bearer secret"}
@@ -183,12 +183,12 @@ async def test_an_alert_is_written_once_and_its_end_takes_it_away(world: World) 
         for _ in range(3):
             await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         writes = world.cluster.writes["Model"]
-        (known,) = world.store.family(CHURN)["Model", "churn"]["status"]["alerts"]
+        (known,) = world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"]
         assert (known["name"], known["arms"]) == ("Drift", ["candidate", "control"])
         await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         assert world.cluster.writes["Model"] == writes
         await client.post("/v1/alerts", json={"alerts": [alert("resolved", arm="candidate|control")]})
-    assert world.store.family(CHURN)["Model", "churn"]["status"]["alerts"] == []
+    assert world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"] == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ async def test_alerts_may_show_any_token_of_the_file(
 async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
     queue = WorkQueue(world.reconcile)
     triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    desk = AlertDesk(world.cluster, world.store, queue, lambda: [b"secret"])
+    desk = AlertmanagerWebhook(world.reconcile.gather.alerts, world.store, queue, lambda: [b"secret"])
     transport = httpx.ASGITransport(app=application(triggers, desk))
     async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
         assert (await client.get("/healthz")).status_code == 200

@@ -5,17 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from assay_operator.reconcile.badges import Badges
 from operated import CHURN, World, two_versions
 from pydantic import ValidationError
 
 from assay_api.serving import Scaling, Serving
-from assay_drift.badge import holder
+from assay_drift.token import holder
 from assay_operator.kube import Refused
 from assay_operator.manifests.scaling import wanted
-from assay_operator.reconcile.badges import Badges
 
 BOUNDS = {"replicas": 2, "max_replicas": 5}
-PREDICTOR = "churn-1-predictor"
+PREDICTOR = "churn-1--predictor"
 GIVEN = {"artifact": {"uri": "file:///a", "digest": "sha256:" + "0" * 64}}
 
 
@@ -113,7 +113,7 @@ async def test_a_version_out_of_traffic_has_no_pod_and_no_autoscaler(world: Worl
     assert live(world)["replicas"] == 0
     for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
         assert (kind, PREDICTOR) not in world.cluster.bodies
-        assert (kind, "churn-2-predictor") in world.cluster.bodies
+        assert (kind, "churn-2--predictor") in world.cluster.bodies
 
 
 async def test_pods_prefer_different_nodes_and_are_replaced_one_by_one(world: World) -> None:
@@ -144,7 +144,7 @@ async def test_a_pickle_is_opened_only_after_an_explicit_yes(world: World) -> No
     artifact = GIVEN["artifact"] | {"format": "Joblib", "allowPickle": True}
     world.apply_model(2, artifact=artifact)
     await world.settle()
-    (container,) = world.cluster.bodies["Deployment", "churn-2-predictor"]["spec"]["template"]["spec"][
+    (container,) = world.cluster.bodies["Deployment", "churn-2--predictor"]["spec"]["template"]["spec"][
         "containers"
     ]
     told = {each["name"]: each["value"] for each in container["env"]}

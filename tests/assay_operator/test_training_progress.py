@@ -95,20 +95,20 @@ async def test_an_account_that_is_not_listed_trains_nothing(world: World) -> Non
 async def test_an_account_that_is_not_listed_serves_nothing(world: World) -> None:
     world.apply_model(1, artifact=ARTIFACT, serving={"serviceAccountName": "model-reader"})
     await world.settle()
-    assert ("Deployment", "churn-1-predictor") not in world.cluster.bodies
+    assert ("Deployment", "churn-1--predictor") not in world.cluster.bodies
     assert world.condition("ModelVersion", "churn-1", "Available") == ("False", "NotAllowed")
     versions = world.reconcile.versions
     allowed = replace(versions.platform, predictor_service_accounts=("model-reader",))
     object.__setattr__(versions, "platform", allowed)
     await world.settle()
-    pod = world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["template"]["spec"]
+    pod = world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["template"]["spec"]
     assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("model-reader", False)
 
 
 async def test_predictors_get_the_keys_of_a_secret_by_its_name(world: World) -> None:
     world.apply_model(1, artifact=ARTIFACT, serving={"secretRef": {"name": "model-store"}})
     await world.settle()
-    (container,) = world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["template"]["spec"][
+    (container,) = world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["template"]["spec"][
         "containers"
     ]
     assert container["envFrom"] == [{"secretRef": {"name": "model-store"}}]

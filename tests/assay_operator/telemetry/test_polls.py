@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import NoAnswer, Question, Sample, polls
-from assay_operator.telemetry.deferred import Deferred
-from assay_operator.telemetry.polls import AT_ONCE, Polls
+from assay_operator.telemetry import Question, Sample, SourceUnavailable, polls
+from assay_operator.telemetry.cached_sources import AT_ONCE, CachedSources
+from assay_operator.telemetry.lazy_source import LazySource
 from assay_stats import Moments
 
 CHURN = Ref("team", "churn")
@@ -51,10 +51,10 @@ def question(name: str = "orders", uid: str = "uid-1") -> Question:
 
 @dataclass
 class Desk:
-    """Polls over one gate, with a clock that stands until it is moved."""
+    """CachedSources over one gate, with a clock that stands until it is moved."""
 
     gate: Gate
-    polls: Polls
+    polls: CachedSources
     woken: asyncio.Queue[Ref]
     clock: list[float]
 
@@ -67,7 +67,7 @@ class Desk:
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     gate, woken, clock = Gate(), asyncio.Queue[Ref](), [1000.0]
     monkeypatch.setattr(polls.time, "monotonic", lambda: clock[0])
-    return Desk(gate, Polls({"Prometheus": gate}, woken.put_nowait), woken, clock)
+    return Desk(gate, CachedSources({"Prometheus": gate}, woken.put_nowait), woken, clock)
 
 
 async def test_nobody_waits_and_the_model_is_woken_when_the_answer_comes(desk: Desk) -> None:
@@ -96,7 +96,7 @@ async def test_an_answer_lasts_its_time_and_is_asked_for_once(desk: Desk) -> Non
     ("answer", "reason", "message", "result"),
     [
         pytest.param({}, "NoData", "Prometheus has no data of any arm", "nodata", id="nothing"),
-        pytest.param(NoAnswer("502"), "MetricUnavailable", "502", "error", id="a failure"),
+        pytest.param(SourceUnavailable("502"), "MetricUnavailable", "502", "error", id="a failure"),
         pytest.param(KeyError("s3cret"), "MetricUnavailable", "Prometheus: KeyError", "error", id="a bug"),
     ],
 )
@@ -117,7 +117,7 @@ async def test_a_failure_keeps_the_last_numbers_and_says_that_they_are_old(desk:
     desk.gate.open.set()
     desk.polls.read(question())
     await desk.answered()
-    desk.gate.answer = NoAnswer("502")
+    desk.gate.answer = SourceUnavailable("502")
     desk.clock[0] += 61
     desk.polls.read(question())
     await desk.answered()
@@ -159,7 +159,7 @@ async def test_a_deferred_source_is_made_once_however_many_ask_and_give_up() -> 
         made[0].open.set()
         return made[0]
 
-    source = Deferred(make)
+    source = LazySource(make)
     now = datetime.now(UTC)
     impatient = asyncio.create_task(source.ask(question(), now))
     await asyncio.sleep(0)
