@@ -33,27 +33,27 @@ class VersionSpec(Resource):
 class StoredArtifact(Observed):
     """Where the version lies."""
 
-    uri: Annotated[str, Field(max_length=2048)]
-    digest: Annotated[str, Field(max_length=71)]
-    format: Annotated[str, Field(max_length=32)] = ""
-    bytes: int = 0
+    uri: Annotated[str, Field(description="fsspec URL of the artifact.", max_length=2048)]
+    digest: Annotated[str, Field(description="sha256 of the artifact.", max_length=71)]
+    format: Annotated[str, Field(description="Format of the artifact.", max_length=32)] = ""
+    bytes: Annotated[int, Field(description="Size of the artifact in bytes.")] = 0
 
 
 class GateResult(Observed):
     """One gate, and how the version did."""
 
-    metric: Annotated[str, Field(max_length=63)]
-    rule: Annotated[str, Field(max_length=256)]
-    value: float | None = None
-    passed: bool
-    message: Annotated[str, Field(max_length=1024)] = ""
+    metric: Annotated[str, Field(description="Metric on the test rows.", max_length=63)]
+    rule: Annotated[str, Field(description="Bar of the gate.", max_length=256)]
+    value: Annotated[float | None, Field(description="Value of the metric.")] = None
+    passed: Annotated[bool, Field(description="Whether the version passed the gate.")]
+    message: Annotated[str, Field(description="Details, for people.", max_length=1024)] = ""
 
 
 class Finding(Observed):
     """Something about the training that is worth knowing, and stops nothing."""
 
-    reason: Annotated[str, Field(max_length=63)]
-    message: Annotated[str, Field(max_length=1024)]
+    reason: Annotated[str, Field(description="Reason, in CamelCase.", max_length=63)]
+    message: Annotated[str, Field(description="Details, for people.", max_length=1024)]
 
 
 class VersionState(Observed):
@@ -74,19 +74,40 @@ class VersionState(Observed):
 class VersionStatus(Observed):
     """What came of it."""
 
-    observed_generation: Annotated[int, Field(ge=0)] = 0
+    observed_generation: Annotated[
+        int, Field(description="Generation of the spec that the status is about.", ge=0)
+    ] = 0
     phase: Annotated[str, Field(max_length=63, description="For people; programs read the conditions.")] = ""
-    artifact: StoredArtifact | None = None
-    data: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
-    environment: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
-    best_params: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
-    metrics: Annotated[dict[str, Any], Field(json_schema_extra=_FREE)] = {}
+    artifact: Annotated[StoredArtifact | None, Field(description="Artifact of the version.")] = None
+    data: Annotated[
+        dict[str, Any], Field(description="Dataset: digest, rows and columns.", json_schema_extra=_FREE)
+    ] = {}
+    environment: Annotated[
+        dict[str, Any],
+        Field(description="Training environment: image, packages and seed.", json_schema_extra=_FREE),
+    ] = {}
+    best_params: Annotated[
+        dict[str, Any], Field(description="Hyperparameters of the best trial.", json_schema_extra=_FREE)
+    ] = {}
+    metrics: Annotated[
+        dict[str, Any],
+        Field(description="Metrics on test rows and in cross-validation.", json_schema_extra=_FREE),
+    ] = {}
     trials: Annotated[dict[str, int], Field(max_length=10, description="Finished, pruned and failed.")] = {}
-    findings: Annotated[tuple[Finding, ...], Field(max_length=16)] = ()
-    gates: Annotated[tuple[GateResult, ...], Field(max_length=150)] = ()
+    findings: Annotated[
+        tuple[Finding, ...], Field(description="Warnings of the training that stop nothing.", max_length=16)
+    ] = ()
+    gates: Annotated[
+        tuple[GateResult, ...], Field(description="Results of the quality gates.", max_length=150)
+    ] = ()
     state: Annotated[VersionState, Field(description="What the operator must remember.")] = VersionState()
     conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+        tuple[Condition, ...],
+        Field(
+            description="Conditions, as kubectl and kstatus read them.",
+            max_length=16,
+            json_schema_extra=keyed_by("type"),
+        ),
     ] = ()
 
 
