@@ -1,5 +1,6 @@
 """The `training.data` block of a Model: where the rows are, and what must hold of them."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,9 +10,11 @@ from assay_api.resource import LINE, LINES, MOST, DnsName, Flag, Number, Resourc
 from assay_api.rule import Rule
 
 MOST_TEXT = 64  # characters of a scalar
-MOST_ALLOWED = 200
-MOST_NAMES = 4096
-MOST_PATTERNS = 2048
+MOST_ITEMS = 12  # of a list as parameter, and characters of each
+MOST_ALLOWED = 128
+MOST_ALLOWED_TEXT = 40
+MOST_NAMES = 3000
+MOST_PATTERNS = 1024
 QUERY_BYTES = 8192
 COLUMN_BYTES = 8192
 
@@ -43,9 +46,9 @@ def keys_fit(most: int, what: str) -> Rule:
     )
 
 
-def _scalar(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > MOST_TEXT:
-        raise ValueError(f"must have at most {MOST_TEXT} characters")
+def _scalar(value: Any, most: int = MOST_TEXT) -> Any:
+    if isinstance(value, str) and not (len(value) <= most and re.fullmatch("[ -~]*", value)):
+        raise ValueError(f"must have at most {most} characters of ASCII")
     if value is not None and not isinstance(value, (str, bool, int, float)):
         raise ValueError("must be text, a number or a boolean")
     return value
@@ -54,13 +57,18 @@ def _scalar(value: Any) -> Any:
 def _parameter(value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return _scalar(value)
-    if len(value) > MOST_TEXT:
-        raise ValueError(f"must have at most {MOST_TEXT} items")
-    return [_scalar(item) for item in value]
+    if len(value) > MOST_ITEMS:
+        raise ValueError(f"must have at most {MOST_ITEMS} items")
+    return [_scalar(item, MOST_ITEMS) for item in value]
 
 
-FREE = {"x-kubernetes-preserve-unknown-fields": True}
-_NO_OBJECT = FREE | {"maxLength": MOST_TEXT, "minProperties": 1, "maxProperties": 0}
+_NO_OBJECT = {
+    "x-kubernetes-preserve-unknown-fields": True,
+    "maxLength": MOST_TEXT,
+    "pattern": "^[ -~]*$",
+    "minProperties": 1,
+    "maxProperties": 0,
+}
 _NO_LIST = _NO_OBJECT | {"minItems": 1, "maxItems": 0}
 Scalar = Annotated[
     Any, AfterValidator(_scalar), Field(json_schema_extra=_NO_LIST, description="Text, number or boolean.")
@@ -69,18 +77,18 @@ Param = Annotated[
     Any,
     AfterValidator(_parameter),
     Field(
-        json_schema_extra=_NO_OBJECT | {"maxItems": MOST_TEXT, "items": _NO_LIST},
+        json_schema_extra=_NO_OBJECT
+        | {"maxItems": MOST_ITEMS, "items": _NO_LIST | {"maxLength": MOST_ITEMS}},
         description="Text, number, boolean, or a list of them.",
     ),
 ]
-Params = Annotated[dict[str, Param], Field(max_length=30)]
 
 Column = Annotated[str, Field(min_length=1, max_length=128, pattern=LINE)]
 ColumnKey = Annotated[str, Field(max_length=128)]  # the API server has no patterns for keys
 Columns = Annotated[tuple[Column, ...], Field(max_length=500), fit(COLUMN_BYTES, "a list of columns")]
 AllowedValue = Annotated[
-    Whole | Annotated[str, Field(max_length=MOST_TEXT)],
-    Field(json_schema_extra={"x-kubernetes-int-or-string": True, "maxLength": MOST_TEXT}),
+    Whole | Annotated[str, Field(max_length=MOST_ALLOWED_TEXT)],
+    Field(json_schema_extra={"x-kubernetes-int-or-string": True, "maxLength": MOST_ALLOWED_TEXT}),
 ]
 QueryText = Annotated[
     str, Field(min_length=1, max_length=QUERY_BYTES, pattern=LINES), fits(QUERY_BYTES, "a query")

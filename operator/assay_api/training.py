@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from assay_api.data import MOST_NAMES, Column, ColumnKey, Columns, Data, Params, keys_fit
+from assay_api.data import MOST_NAMES, Column, ColumnKey, Columns, Data, Param, keys_fit
 from assay_api.resource import MOST, Number, Resource, Whole
 from assay_api.rule import Rule
 from assay_api.tuning import Tuning
@@ -161,7 +161,9 @@ class Estimator(Resource):
             description="Import path of the class.",
         ),
     ]
-    params: Annotated[Params, Field(description="Arguments of the constructor.")] = {}
+    params: Annotated[
+        dict[str, Param], Field(max_length=30, description="Arguments of the constructor.")
+    ] = {}
     style: Annotated[
         Literal["linear", "forest", "boosting"],
         Field(description="Preprocessing of the columns that suits the estimator."),
@@ -216,7 +218,8 @@ class Training(Resource):
         Field(description="Estimator to fit in place of algorithms; no hyperparameters are searched."),
     ] = None
     params: Annotated[
-        dict[str, Params], Field(max_length=10, description="Fixed hyperparameters, by algorithm.")
+        dict[str, Annotated[dict[str, Param], Field(max_length=10)]],
+        Field(max_length=7, description="Fixed hyperparameters, by algorithm."),
     ] = {}
     class_weight: Annotated[
         Literal["Balanced"] | None,
@@ -278,4 +281,4 @@ class Gate(Resource):
     ] = None
 
 
-Gates = Annotated[tuple[Gate, ...], Field(max_length=30)]
+Gates = Annotated[tuple[Gate, ...], Field(max_length=20)]

@@ -9,7 +9,7 @@ from assay_api.duration import Period
 from assay_api.resource import Flag, Number, Resource, Whole
 from assay_api.rule import Rule
 
-MOST_RANGES = 40
+MOST_RANGES = 25
 A_RANGE = Rule(
     "has(self.low) == has(self.high)",
     "a range has either choices, or both low and high",
@@ -31,7 +31,7 @@ class SearchRange(Resource):
     high: Annotated[Number | None, Field(description="Largest value.")] = None
     log: Annotated[Flag, Field(description="Whether to sample on a logarithmic scale.")] = False
     choices: Annotated[
-        tuple[Scalar, ...] | None, Field(max_length=20, description="Categorical values to choose from.")
+        tuple[Scalar, ...] | None, Field(max_length=10, description="Categorical values to choose from.")
     ] = None
 
     @property
@@ -74,7 +74,7 @@ class Tuning(Resource):
         Field(ge=1, le=10_000, description="Trials without improvement after which the study stops."),
     ] = None
     space: Annotated[
-        dict[Parameter, Space], Field(max_length=10, description="Search space, by algorithm."), FEW_RANGES
+        dict[Parameter, Space], Field(max_length=7, description="Search space, by algorithm."), FEW_RANGES
     ] = {}
     max_failed_trials: Annotated[
         Whole, Field(ge=0, le=10_000, description="Failed trials that the study tolerates.")
