@@ -13,8 +13,8 @@ from assay_api.resource import Observed, keyed_by
 class ArmStatus(Observed):
     """What an arm gets and has seen."""
 
-    name: Annotated[str, Field(max_length=63)]
-    version: Annotated[str, Field(max_length=63)]
+    name: Annotated[str, Field(description="Name of the arm.", max_length=63)]
+    version: Annotated[str, Field(description="ModelVersion that the arm serves.", max_length=63)]
     share: Annotated[float, Field(description="Percent of all units.")] = 0
     units: Annotated[int, Field(description="Units that were answered under this arm.")] = 0
 
@@ -22,14 +22,16 @@ class ArmStatus(Observed):
 class Analysis(Observed):
     """One metric of one candidate against the control; valid whenever it is read."""
 
-    metric: Annotated[str, Field(max_length=63)]
-    arm: Annotated[str, Field(max_length=63)]
-    role: Annotated[Literal["Primary", "Guardrail", "Secondary"], Field()]
-    units: int = 0
+    metric: Annotated[str, Field(description="Name of the metric.", max_length=63)]
+    arm: Annotated[str, Field(description="Name of the candidate arm.", max_length=63)]
+    role: Annotated[
+        Literal["Primary", "Guardrail", "Secondary"], Field(description="Role of the metric in the decision.")
+    ]
+    units: Annotated[int, Field(description="Sample size of control and candidate together.")] = 0
     control: Annotated[float | None, Field(description="The control's value.")] = None
     estimate: Annotated[float | None, Field(description="The candidate's value minus the control's.")] = None
-    low: float | None = None
-    high: float | None = None
+    low: Annotated[float | None, Field(description="Lower bound of the confidence sequence.")] = None
+    high: Annotated[float | None, Field(description="Upper bound of the confidence sequence.")] = None
     p_value: Annotated[float | None, Field(description="Always valid: the smallest so far.")] = None
     log_evidence: Annotated[
         float | None, Field(description="The largest so far; decides at ln(1/alpha).")
@@ -40,18 +42,31 @@ class Analysis(Observed):
 class FrozenRule(Observed):
     """The test of one metric as it was chosen at the start; what its fields mean is in docs/statistics.md."""
 
-    type: Literal["Proportion", "Mean", "Ratio", "Cuped"]
-    method: Literal["AsymptoticCS", "BetaBinomial", "ExactMargin"]
-    alpha: float
-    direction: Literal["Increase", "Decrease"] = "Increase"
-    n_star: float = 5000.0
-    concentration: float = 100.0
-    count: Literal["Events", "NonEvents"] | None = None
-    floor_units: int = 100
-    floor_events: int = 10
-    relative: float | None = None
-    absolute: float | None = None
-    guardrails: int | None = None
+    type: Annotated[Literal["Proportion", "Mean", "Ratio", "Cuped"], Field(description="Type of the metric.")]
+    method: Annotated[
+        Literal["AsymptoticCS", "BetaBinomial", "ExactMargin"], Field(description="Statistical method.")
+    ]
+    alpha: Annotated[float, Field(description="Type I error rate over all looks.")]
+    direction: Annotated[Literal["Increase", "Decrease"], Field(description="Direction of improvement.")] = (
+        "Increase"
+    )
+    n_star: Annotated[
+        float, Field(description="Sample size at which the confidence sequence is tightest.")
+    ] = 5000.0
+    concentration: Annotated[float, Field(description="Concentration of the beta mixture.")] = 100.0
+    count: Annotated[
+        Literal["Events", "NonEvents"] | None,
+        Field(description="Outcomes that the beta-binomial test counts."),
+    ] = None
+    floor_units: Annotated[int, Field(description="Minimum sample size per arm for a decision.")] = 100
+    floor_events: Annotated[
+        int, Field(description="Minimum events and non-events per arm for a decision.")
+    ] = 10
+    relative: Annotated[float | None, Field(description="Relative non-inferiority margin.")] = None
+    absolute: Annotated[float | None, Field(description="Absolute non-inferiority margin.")] = None
+    guardrails: Annotated[
+        int | None, Field(description="Guardrails that share the type I error rate (Bonferroni).")
+    ] = None
 
 
 class Plan(Observed):
@@ -124,10 +139,12 @@ class Checks(Observed):
 class Verdict(Observed):
     """How it ended, and the numbers from which it follows."""
 
-    verdict: Literal["Promote", "RollBack", "Invalidate", "Conclude", "Abort"]
-    reason: Annotated[str, Field(max_length=128)]
-    message: Annotated[str, Field(max_length=2048)]
-    at: datetime
+    verdict: Annotated[
+        Literal["Promote", "RollBack", "Invalidate", "Conclude", "Abort"], Field(description="Decision.")
+    ]
+    reason: Annotated[str, Field(description="Reason of the decision, in CamelCase.", max_length=128)]
+    message: Annotated[str, Field(description="Details of the decision, for people.", max_length=2048)]
+    at: Annotated[datetime, Field(description="Time of the decision.")]
     winner: Annotated[
         str | None, Field(max_length=63, description="The version that serves on, when promoted.")
     ] = None
@@ -139,17 +156,32 @@ class Verdict(Observed):
 class ExperimentStatus(Observed):
     """What the operator found and did; never an instruction."""
 
-    observed_generation: Annotated[int, Field(ge=0)] = 0
+    observed_generation: Annotated[
+        int, Field(description="Generation of the spec that the status is about.", ge=0)
+    ] = 0
     phase: Annotated[str, Field(max_length=63, description="For people; programs read the conditions.")] = ""
-    started_at: datetime | None = None
+    started_at: Annotated[
+        datetime | None, Field(description="Time at which the first unit could be enrolled.")
+    ] = None
     step: Annotated[int, Field(ge=0, description="Index into the ramp.")] = 0
-    arms: Annotated[tuple[ArmStatus, ...], Field(max_length=10)] = ()
-    analysis: Annotated[tuple[Analysis, ...], Field(max_length=250)] = ()
+    arms: Annotated[
+        tuple[ArmStatus, ...], Field(description="Traffic and sample size of each arm.", max_length=10)
+    ] = ()
+    analysis: Annotated[
+        tuple[Analysis, ...], Field(description="Statistics of each metric and candidate.", max_length=250)
+    ] = ()
     checks: Checks | None = None
-    decision: Verdict | None = None
+    decision: Annotated[
+        Verdict | None, Field(description="Decision that ended the Experiment, and its evidence.")
+    ] = None
     state: Annotated[ExperimentState, Field(description="What the operator must remember.")] = (
         ExperimentState()
     )
     conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+        tuple[Condition, ...],
+        Field(
+            description="Conditions, as kubectl and kstatus read them.",
+            max_length=16,
+            json_schema_extra=keyed_by("type"),
+        ),
     ] = ()

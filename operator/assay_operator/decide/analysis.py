@@ -92,6 +92,7 @@ def _units(spec: ExperimentSpec, primary: Primary) -> int | None:
     if effect is None or base is None or (primary.type == "Mean" and primary.deviation is None):
         return None
     absolute = effect.absolute or (effect.relative or 0) * abs(base)
+    absolute *= 1 if primary.direction == "Increase" else -1
     share = share_of(spec, spec.candidates[0].name)
     design = Design(
         alpha=spec.decision.alpha, power=spec.decision.power, share=share, inflation=INFLATION["Sequential"]
