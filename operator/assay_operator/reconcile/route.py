@@ -2,9 +2,12 @@
 
 from assay_api import Experiment, Model
 from assay_api.duration import seconds
+from assay_api.names import predictor_name
 from assay_assign import Interval
 from assay_operator.decide.start import whose_turn
-from assay_operator.gateway import ArmRoute, Backend, ModelRoute, Shadow, Split
+from assay_operator.gateway import ArmRoute, Backend, Endpoint, ModelRoute, Shadow, Split
+from assay_operator.kube import SERVICE
+from assay_operator.manifests.predictor import SERVICE_PORT as PORT
 from assay_operator.reconcile.family import Family
 
 
@@ -25,7 +28,8 @@ def route(family: Family, model: Model, champion: str) -> ModelRoute | None:
 
 def _champion(family: Family, version: str) -> Backend:
     """Return the champion's ready pods; if none is, those that are there: a late answer beats a refusal."""
-    return Backend(version, family.backends.get(version) or family.standby.get(version, ()))
+    ready = family.backends.get(version) or family.standby.get(version, ())
+    return Backend(version, ready, _service(family, version))
 
 
 def _split(family: Family) -> Split | None:
@@ -57,4 +61,11 @@ def _arms(family: Family, running: Experiment) -> tuple[ArmRoute, ...]:
 
 
 def _backend(family: Family, version: str) -> Backend:
-    return Backend(version, family.backends.get(version, ()))
+    return Backend(version, family.backends.get(version, ()), _service(family, version))
+
+
+def _service(family: Family, version: str) -> Endpoint | None:
+    """Return the address of the version's Service: it stays for as long as the Service does."""
+    body = family.live.get((SERVICE.kind, predictor_name(version)))
+    address = body["spec"].get("clusterIP", "") if body else ""
+    return Endpoint(address, PORT) if address not in {"", "None"} else None
