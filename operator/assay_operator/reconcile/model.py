@@ -9,7 +9,7 @@ from assay_operator.decide.lineage import Kin, Lineage, asked_for, expendable, l
 from assay_operator.decide.shown import Claim, dated
 from assay_operator.decide.start import whose_turn
 from assay_operator.kube import EXPERIMENT, VERSION, Leaving
-from assay_operator.manifests.endpoint import endpoint_slice, service, url
+from assay_operator.manifests.endpoint import service, url
 from assay_operator.manifests.offspring import experiment, model_version, source_digest
 from assay_operator.manifests.scaling import selector
 from assay_operator.reconcile.experiment import ExperimentReconciler, next_look
@@ -56,7 +56,7 @@ class ModelReconciler:
         programmed = await self._programmed(ref, line)
         await self._confirm(family, programmed)
         await self._let_go(family, programmed)
-        await self._endpoint(family, model)
+        await self.hands.ensure(service(model, self.versions.platform), family.live)
         await self._offspring(model, line)
         await self._history(kin, line)
         await self._report(family, model, line, programmed)
@@ -120,11 +120,6 @@ class ModelReconciler:
         for one in family.experiments:
             if one.status.decision and one.status.slots and programmed.done:
                 await self.hands.report(one, one.status.model_copy(update={"slots": None}))
-
-    async def _endpoint(self, family: Family, model: Model) -> None:
-        port = self.versions.platform.gateway_port
-        await self.hands.ensure(service(model), family.live)
-        await self.hands.ensure(endpoint_slice(model, family.gateways, port), family.live)
 
     async def _offspring(self, model: Model, line: Lineage) -> None:
         if line.make_version:
