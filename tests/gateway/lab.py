@@ -121,10 +121,11 @@ def envoy(folder: Path, xds_port: int, node: str = "edge-1") -> Iterator[Envoy]:
 
 
 class Relay:
-    """The process between Envoy and the operator."""
+    """The process between Envoy and the operator; `peer` is the port of another one's answers to it."""
 
-    def __init__(self, folder: Path, operator_port: int) -> None:
-        self.port, self.metrics = free_port(), free_port()
+    def __init__(self, folder: Path, operator_port: int, peer: int = 0, token: str = "a token") -> None:
+        self.port, self.metrics, self.peers = free_port(), free_port(), free_port()
+        (folder / "token").write_text(f"{token}\n")
         self.memory, self.output = folder / "memory" / "last", folder / "relay.log"
         self.memory.parent.mkdir(exist_ok=True)
         self.environment = os.environ | {
@@ -133,6 +134,9 @@ class Relay:
             "ASSAY_MEMORY": str(self.memory),
             "ASSAY_LISTEN_PORT": str(self.metrics),
             "ASSAY_SAVE_SECONDS": "0.05",
+            "ASSAY_PEERS_ADDRESS": f"127.0.0.1:{peer or free_port()}",
+            "ASSAY_PEERS_PORT": str(self.peers),
+            "ASSAY_TOKEN_FILE": str(folder / "token"),
         }
         self.start()
 
