@@ -108,7 +108,7 @@ async def test_a_pod_that_is_killed_costs_at_most_the_requests_that_it_had(place
 
 @pytest.mark.parametrize("operator", [True, False], ids=["with an operator", "without an operator"])
 async def test_a_gateway_that_is_deleted_by_force_fails_what_it_was_answering(
-    place: Place, *, operator: bool
+    place: Place, capsys: pytest.CaptureFixture[str], *, operator: bool
 ) -> None:
     """Kubernetes needs a moment to send callers elsewhere; the bar is a second of half of them."""
     place.town.apply(place.model("plain"))
@@ -121,4 +121,6 @@ async def test_a_gateway_that_is_deleted_by_force_fails_what_it_was_answering(
             with without_operator(place.town):
                 await asyncio.to_thread(replace_each, place.town, SYSTEM, GATEWAY, *force)
         await traffic.more(100)
+    with capsys.disabled():
+        print(f"\n{traffic.ledger.failed} of {traffic.ledger.asked} failed: two gateways deleted by force")
     assert traffic.ledger.failed <= 25, traffic.ledger.complaint()
