@@ -57,11 +57,6 @@ def claim_name(model: str) -> str:
     return f"{model}-artifacts"
 
 
-def slice_name(model: str) -> str:
-    """Return the name of the EndpointSlice that leads a Model's callers to the gateway."""
-    return f"{model}-gateway"
-
-
 def experiment_name(version: str, generation: int) -> str:
     """Return the name of the Experiment in which a version meets the champion.
 

@@ -71,7 +71,7 @@ def reconciler(
 ) -> Reconciler:
     """Wire a pass; tests give it a cluster in memory."""
     platform = PlatformSource(settings.platform, settings.predictor_key)
-    gather = Gatherer(store, readers, platform, settings.own_namespace)
+    gather = Gatherer(store, readers, platform)
     executor = Executor(cluster, store, readers.gateways, outcomes, gather.obstacles)
     return Reconciler(gather, executor, now)
 

@@ -118,7 +118,7 @@ def restored(facts: RolloutFacts) -> Successor | None:
 def replaced(facts: RolloutFacts) -> Successor | None:
     """Strategy Replace asks for no proof."""
     version = _open_request(facts)
-    if version is None or facts.model.spec.rollout.effective_strategy != "Replace":
+    if version is None or facts.model.spec.rollout.strategy != "Replace":
         return None
     if facts.version(facts.champion) is None:
         return None

@@ -56,8 +56,6 @@ class Triggers:
             self._gone(body)
         if ref is not None:
             self._queue.add(ref)
-        else:
-            self.every_model()  # a gateway came or went
         if gone or over(body):
             self.room_after(body)
 
@@ -76,11 +74,6 @@ class Triggers:
             waiting = [other for other in self._store.layer(layer) if not started(other)]
             for ref in filter(None, map(model_of, waiting)):
                 self._queue.add(ref)
-
-    def every_model(self) -> None:
-        """Ask for a look at everything."""
-        for ref in self._store.refs():
-            self._queue.add(ref)
 
     async def refresh(self) -> None:
         """Take the world from listings, at the start and now and then: watches lose their place silently."""

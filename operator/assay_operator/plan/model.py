@@ -33,7 +33,7 @@ from assay_operator.decide.rollout import (
     warm,
 )
 from assay_operator.manifests import Manifest
-from assay_operator.manifests.endpoint import endpoint_slice, service, url
+from assay_operator.manifests.endpoint import service, url
 from assay_operator.manifests.event import events, happened
 from assay_operator.manifests.owned import design_digest, experiment, model_version, source_digest
 from assay_operator.manifests.scaling import selector
@@ -237,11 +237,7 @@ def _version_plan(world: World, model: Model, parts: _Parts, version: ModelVersi
 
 
 def _endpoint(world: World, model: Model) -> tuple[Child, ...]:
-    uid, port = model.metadata.uid, world.platform.gateway_port
-    return (
-        Child(service(model), uid),
-        Child(endpoint_slice(model, world.facts.gateways, port), uid),
-    )
+    return (Child(service(model, world.platform), model.metadata.uid),)
 
 
 def _history(facts: RolloutFacts, parts: _Parts) -> tuple[Removal, ...]:
