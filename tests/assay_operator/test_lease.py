@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from electors import LOOK_SECONDS, Candidate, Election, in_virtual_time, now
+from electors import LOOK_SECONDS, Candidate, Election, Network, in_virtual_time, now
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,22 +119,22 @@ def test_a_holder_that_stood_still_while_the_answer_came_counts_from_the_request
     election(story)
 
 
-async def _cut(stage: Election, holder: Candidate) -> None:
-    holder.network.cut = True
+def _cut(network: Network) -> None:
+    network.cut = True
 
 
-async def _stopped(stage: Election, holder: Candidate) -> None:
-    holder.network.running.clear()
+def _stopped(network: Network) -> None:
+    network.running.clear()
 
 
-async def _slow(stage: Election, holder: Candidate) -> None:
-    holder.network.latency = 30.0
+def _slow(network: Network) -> None:
+    network.latency = 30.0
 
 
 @pytest.mark.parametrize("fault", [_cut, _stopped, _slow])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_holder_that_is_cut_off_stops_before_another_one_starts(
-    fault: Callable[[Election, Candidate], Coroutine[Any, Any, None]], seed: int
+    fault: Callable[[Network], None], seed: int
 ) -> None:
     async def story(stage: Election) -> None:
         stage.add(drift=-DRIFT)  # its second lasts longer than that of the others
@@ -142,7 +142,7 @@ def test_a_holder_that_is_cut_off_stops_before_another_one_starts(
         stage.add(drift=DRIFT)
         await stage.watch(stage.chance.uniform(3, 6))
         begin = now()
-        await fault(stage, holder)
+        fault(holder.network)
         lost = asyncio.create_task(holder.leadership.lost())
         await stage.watch(15)
         assert stage.acting() == ("replica-1",)
@@ -171,7 +171,7 @@ def test_a_short_cut_loses_nothing() -> None:
     election(story)
 
 
-def _hand(spec: dict[str, Any], holder: Candidate, other: Candidate, how: str) -> dict[str, Any] | None:
+def _hand(spec: dict[str, Any], other: Candidate, how: str) -> dict[str, Any] | None:
     match how:
         case "another holder":
             return spec | {"holderIdentity": other.name}
@@ -195,7 +195,7 @@ def test_a_lease_that_is_changed_by_hand_makes_no_second_leader(how: str) -> Non
             if not stage.acting():
                 continue
             assert stage.server.lease
-            stage.server.put(_hand(dict(stage.server.lease["spec"]), holder, other, how), "hand")
+            stage.server.put(_hand(dict(stage.server.lease["spec"]), other, how), "hand")
             await stage.watch(Timing().renew + 0.2)
             assert stage.acting() == ((holder.name,) if how == "an old renewTime" else ())
             await stage.watch(TAKEOVER_SECONDS)
@@ -237,7 +237,7 @@ def test_a_lost_answer_is_found_out() -> None:
             ways += 1
             if ways == 4:  # there and back of the read, there of the write
                 candidate.network.cut = True
-                asyncio.get_running_loop().call_later(2, lambda: setattr(candidate.network, "cut", False))
+                asyncio.get_running_loop().call_later(2, candidate.network.mend)
             await real()
 
         candidate.network._one_way = answer_lost  # type: ignore[method-assign]
@@ -274,7 +274,7 @@ async def _strike(stage: Election, kind: str, victim: int, how_much: float) -> N
     match kind:
         case "cut":
             network.cut = True
-            later(how_much, setattr, network, "cut", False)
+            later(how_much, network.mend)
         case "pause":
             network.running.clear()
             later(how_much, network.running.set)
@@ -290,7 +290,7 @@ async def _strike(stage: Election, kind: str, victim: int, how_much: float) -> N
             stage.candidates[victim] = _reborn(stage, victim)
         case "hand" if stage.server.lease:
             spec = dict(stage.server.lease["spec"])
-            stage.server.put(_hand(spec, candidate, candidate, HAND[int(how_much)]), "hand")
+            stage.server.put(_hand(spec, candidate, HAND[int(how_much)]), "hand")
 
 
 def _reborn(stage: Election, victim: int) -> Candidate:

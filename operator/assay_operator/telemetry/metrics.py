@@ -47,3 +47,10 @@ def forget(gauge: Gauge, *labels: str) -> None:
         values = tuple(sample.labels[name] for name in gauge._labelnames)
         if values[: len(labels)] == labels:
             gauge.remove(*values)
+
+
+def forget_all() -> None:
+    """Remove every series of every object: only the replica that acts shows them."""
+    for gauge in list(globals().values()):
+        if isinstance(gauge, Gauge) and "namespace" in gauge._labelnames:
+            gauge.clear()

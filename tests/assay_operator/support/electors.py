@@ -1,4 +1,4 @@
-"""Candidates for one Lease in virtual time: every second of theirs is a moment of ours, and every run repeats."""
+"""Candidates for one Lease in virtual time: an hour takes a second, and every run can be repeated."""
 
 import asyncio
 import contextlib
@@ -81,6 +81,9 @@ class Network:
 
     def __post_init__(self) -> None:
         self.running.set()
+
+    def mend(self) -> None:
+        self.cut = False
 
     async def read(self) -> Body | None:
         return await self._ask(lambda: self.server.lease)
