@@ -1,4 +1,4 @@
-"""Candidates that are processes, and a Lease in a real API server: kill -9, SIGSTOP, SIGTERM, edits by hand."""
+"""Candidates that are processes, and a Lease in a real API server: killed, stopped, ended, edited by hand."""
 
 import os
 import signal
