@@ -13,6 +13,7 @@ a Lease, or one that was deleted or emptied by hand, before `duration` has passe
 import asyncio
 import logging
 import math
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ class Timing:
     def fence(self) -> float:
         """How long after the start of a renewal its holder may act."""
         return self.duration - self.margin
+
+
+def new_identity(pod: str) -> str:
+    """Return a holder's name that no other process has had or will have, in which people read the pod's."""
+    return f"{pod}_{secrets.token_hex(4)}"
 
 
 def boot_clock() -> float:
