@@ -18,6 +18,10 @@ class Settings(BaseSettings):
 
     namespaces: tuple[str, ...] = ()  # none: the whole cluster
     own_namespace: str = "default"
+    pod_name: str = "operator"  # these three by the downward API
+    pod_uid: str = ""
+    pod_ip: str = "127.0.0.1"
+    lease: str = "assay-operator-leader"  # and the Service that leads to its holder, and its EndpointSlice
     collector_url: str = "http://assay-collector:8080"
     tokens_dir: Path = Path("/etc/assay/tokens")
     prometheus_url: str = ""  # where metrics with source Prometheus are asked

@@ -11,11 +11,14 @@ import httpx
 import pytest
 from operated import CHURN, DATA, GUARD, REPORT, World, two_versions
 
+from assay_operator.composition import Acting, Switch
 from assay_operator.handlers.alerts import AlertmanagerWebhook
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.settings import Settings
+from assay_operator.telemetry.cached_sources import CachedSources
+from assay_operator.telemetry.counts import CountsReader
 
 
 async def test_a_version_is_trained_judged_served_and_crowned(world: World) -> None:
@@ -141,10 +144,12 @@ async def webhook(
     world: World, tokens: Callable[[], Sequence[bytes]] = lambda: [b"secret"]
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the operator's own port, while its queue is served."""
-    queue = WorkQueue(world.reconcile)
+    queue, switch = WorkQueue(world.reconcile), Switch()
     serving = asyncio.create_task(queue.run())
-    triggers = Triggers(world.cluster, world.store, queue, lambda _: None)
-    alerts = AlertmanagerWebhook(world.reconcile.gather.alerts, world.store, queue, tokens)
+    counts, sources = CountsReader(world.outcomes, queue.add), CachedSources({}, queue.add)
+    switch.acting = Acting(queue, world.reconcile, counts, sources)
+    triggers = Triggers(world.cluster, world.store, switch)
+    alerts = AlertmanagerWebhook(switch, world.store, tokens)
     transport = httpx.ASGITransport(app=application(triggers, alerts))
     head = {"authorization": "Bearer secret"}
     async with httpx.AsyncClient(transport=transport, base_url="http://operator", headers=head) as client:
@@ -221,9 +226,9 @@ async def test_alerts_may_show_any_token_of_the_file(
 
 
 async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
-    queue = WorkQueue(world.reconcile)
-    triggers = Triggers(world.cluster, world.store, queue, lambda _: None)
-    alerts = AlertmanagerWebhook(world.reconcile.gather.alerts, world.store, queue, lambda: [b"secret"])
+    switch = Switch()
+    triggers = Triggers(world.cluster, world.store, switch)
+    alerts = AlertmanagerWebhook(switch, world.store, lambda: [b"secret"])
     transport = httpx.ASGITransport(app=application(triggers, alerts))
     async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
         assert (await client.get("/healthz")).status_code == 200

@@ -9,6 +9,7 @@ import yaml
 
 from assay_collector.settings import Settings as CollectorSettings
 from assay_operator.gateway import Tls, certificate
+from assay_operator.manifests.leader import Replica, leader_slice
 from assay_operator.settings import Settings as OperatorSettings
 from assay_relay.settings import Settings as RelaySettings
 from assay_shipper.settings import Settings as ShipperSettings
@@ -38,7 +39,7 @@ def test_envoy_asks_the_relay_and_the_relay_the_operator_of_its_own_release(rend
     address = next(v["value"] for v in relay["env"] if v["name"] == "ASSAY_OPERATOR_ADDRESS")
     host, port = address.rsplit(":", 1)
     service = objects.named("Service", host.split(".")[0])
-    assert host == "trial-operator.assay-system.svc"
+    assert host == "trial-operator-leader.assay-system.svc"
     assert int(port) in [port["port"] for port in service["spec"]["ports"]]
     bootstrap = yaml.safe_load(objects.named("ConfigMap", "trial-gateway")["data"]["envoy.yaml"])
     clusters = {
@@ -123,8 +124,10 @@ def sidecar(deployment, name: str):
 
 
 def test_a_budget_never_blocks_the_drain_of_a_node(render) -> None:
-    assert [o["metadata"]["name"] for o in render().of_kind("PodDisruptionBudget")] == ["assay-gateway"]
-    assert render({"gateway": {"replicas": 1}}).of_kind("PodDisruptionBudget") == []
+    budgets = render().of_kind("PodDisruptionBudget")
+    assert [o["metadata"]["name"] for o in budgets] == ["assay-operator", "assay-gateway"]
+    alone = {"operator": {"replicas": 1}, "gateway": {"replicas": 1}}
+    assert render(alone).of_kind("PodDisruptionBudget") == []
 
 
 def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render) -> None:
@@ -136,6 +139,33 @@ def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render
     deployment = shared.named("Deployment", "assay-collector")
     environment = {v["name"]: v for v in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert environment["ASSAY_DATABASE_URL"]["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_replicas_of_the_operator_come_before_others_go_and_know_who_they_are(render, count: int) -> None:
+    deployment = render({"operator": {"replicas": count}}).named("Deployment", "assay-operator")["spec"]
+    assert deployment["replicas"] == count
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    pod = deployment["template"]["spec"]
+    assert pod["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
+    given = {v["name"]: v for v in pod["containers"][0]["env"]}
+    fields = {
+        name: given[f"ASSAY_POD_{name}"]["valueFrom"]["fieldRef"]["fieldPath"]
+        for name in ("NAME", "UID", "IP")
+    }
+    assert fields == {"NAME": "metadata.name", "UID": "metadata.uid", "IP": "status.podIP"}
+
+
+def test_lease_service_and_slice_of_the_leader_have_one_name(render) -> None:
+    objects = render({"fullnameOverride": "trial"})
+    (container,) = objects.named("Deployment", "trial-operator")["spec"]["template"]["spec"]["containers"]
+    name = next(v["value"] for v in container["env"] if v["name"] == "ASSAY_LEASE")
+    assert objects.named("Lease", name)["spec"] == {}  # an upgrade must not touch who holds it
+    ports = {p["name"]: p["port"] for p in objects.named("Service", name)["spec"]["ports"]}
+    pod = Replica("assay-system", "p", "u", "10.0.0.1")
+    assert {p["name"]: p["port"] for p in leader_slice(name, pod, ports)["ports"]} == ports
+    rules = objects.named("Role", name)["rules"]
+    assert [rule["resourceNames"] for rule in rules if rule["verbs"] != ["create"]] == [[name], [name]]
 
 
 def test_the_operator_knows_the_gateway_by_its_role(render) -> None:
@@ -165,7 +195,12 @@ def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(re
     for name, container in objects.containers():
         for port in container.get("ports", []):
             ports[name] |= {port["name"], port["containerPort"]}
+    leader = objects.named("Service", OperatorSettings.model_fields["lease"].default)
+    assert "selector" not in leader["spec"]  # else every replica would get gateways
+    assert {port["targetPort"] for port in leader["spec"]["ports"]} <= ports["assay-operator"]
     for service in objects.of_kind("Service"):
+        if service is leader:
+            continue
         wanted = service["spec"]["selector"].items()
         found = [
             n for n, w in workloads.items() if wanted <= w["spec"]["template"]["metadata"]["labels"].items()

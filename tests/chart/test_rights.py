@@ -53,8 +53,9 @@ def test_with_namespaces_there_are_only_roles(major, render) -> None:
         "team-a",
         "team-b",
         "assay-system",
+        "assay-system",
     ]
-    own = objects.of_kind("Role")[-1]
+    own = objects.of_kind("Role")[-2]
     assert {verb for rule in own["rules"] for verb in rule["verbs"]} == {"list", "watch"}
     assert "pods" in [resource for rule in own["rules"] for resource in rule["resources"]]
     environment = {
@@ -129,3 +130,16 @@ def test_secrets_of_databases_are_read_by_name_and_only_those(render) -> None:
             if "secrets" in rule["resources"] and "get" in rule["verbs"]
         ]
         assert reads == [(["warehouse"], ["get"])]
+
+
+def test_leases_are_held_in_the_own_namespace_only(objects) -> None:
+    roles = [(role, rule) for role in objects.of_kind("Role", "ClusterRole") for rule in role["rules"]]
+    leases = [
+        (role["kind"], role["metadata"].get("namespace"), rule["verbs"], len(rule.get("resourceNames", ())))
+        for role, rule in roles
+        if "leases" in rule["resources"]
+    ]
+    assert leases == [
+        ("Role", "assay-system", ["get", "update"], 1),
+        ("Role", "assay-system", ["create"], 0),
+    ]

@@ -17,6 +17,11 @@
 {{- default (printf "%s-tokens" (include "assay.fullname" .)) .Values.tokens.existingSecret -}}
 {{- end -}}
 
+{{/* The Lease of the operator's replicas, the Service that leads to its holder, and that Service's EndpointSlice. */}}
+{{- define "assay.leader" -}}
+{{- printf "%s-operator-leader" (include "assay.fullname" .) -}}
+{{- end -}}
+
 {{/* A component's service account; takes {root, component}. */}}
 {{- define "assay.serviceAccountName" -}}
 {{- $account := (index .root.Values .component).serviceAccount -}}

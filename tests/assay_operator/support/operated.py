@@ -17,7 +17,7 @@ from assay_operator.gateway import ModelRoute, Programmed
 from assay_operator.kinds import Kind
 from assay_operator.kube import ApiError, Body
 from assay_operator.kube.store import Store
-from assay_operator.main import reconciler
+from assay_operator.composition import reconciler
 from assay_operator.reconcile.gather import Readers
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
