@@ -20,6 +20,7 @@ operator that watches the same kinds and does nothing (`scale_parts/bare_kopf.py
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -48,6 +49,7 @@ from scale_parts.board import Board
 from scale_parts.nodes import Nodes
 
 MODELS_PER_NAMESPACE = 100
+MILLISECONDS = itertools.count(5000)
 PATIENCE = 1200.0  # seconds for each phase: then it has failed
 QUIET, SETTLE = 5.0, 90.0  # seconds without a change; at most so long
 PEER_KINDS = {
@@ -97,7 +99,7 @@ class Candidate(Protocol):
     async def converged(self) -> float:
         """Return when it had done all there was to do after the start, by the monotonic clock."""
 
-    async def edited(self, model: str, seconds: int) -> float:
+    async def edited(self, model: str) -> float:
         """Edit a Model; return the seconds until that was handled."""
 
     def stop(self) -> None:
@@ -189,11 +191,11 @@ class Assay:
         """See `Candidate`."""
         return await self.world.board.until(self.world.splits, PATIENCE, self.world.progress)
 
-    async def edited(self, model: str, seconds: int) -> float:
+    async def edited(self, model: str) -> float:
         """See `Candidate`."""
         generation = self.world.board.objects["models"][model].generation + 1
         future, begin = self.world.board.observed(model, generation), time.monotonic()
-        await self.world.api.merge(path("models", model), _timeout(seconds))
+        await self.world.api.merge(path("models", model), _timeout())
         return await asyncio.wait_for(future, 30) - begin
 
     def stop(self) -> None:
@@ -225,10 +227,10 @@ class Peer:
             total += len((await self.world.api.list(where, label))["items"])
         return await self._line("ready", str(total))
 
-    async def edited(self, model: str, seconds: int) -> float:
+    async def edited(self, model: str) -> float:
         """See `Candidate`."""
         begin = time.monotonic()
-        made = await self.world.api.merge(path("models", model), _timeout(seconds))
+        made = await self.world.api.merge(path("models", model), _timeout())
         return await self._line("changed", model, str(made["metadata"]["generation"])) - begin
 
     def stop(self) -> None:
@@ -300,7 +302,7 @@ async def compare(
 ) -> tuple[Figures, Figures]:
     """Measure both."""
     idle = await measure(peer, world, options)
-    await world.edit({"serving": {"timeout": "29s"}})
+    await world.edit(_timeout()["spec"])
     return await measure(assay, world, options), idle
 
 
@@ -375,8 +377,9 @@ def _model(name: str) -> Body:
     return _object("Model", name.partition("/")[2], {"spec": spec})
 
 
-def _timeout(seconds: int) -> Body:
-    return {"spec": {"serving": {"timeout": f"{seconds}s"}}}
+def _timeout() -> Body:
+    """Return an edit that none was like before: one without effect makes no event."""
+    return {"spec": {"serving": {"timeout": f"{next(MILLISECONDS)}ms"}}}
 
 
 def _environment() -> dict[str, str]:

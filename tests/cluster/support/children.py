@@ -173,7 +173,12 @@ CHILDREN = (
         "autoscaler",
         "HorizontalPodAutoscaler",
         predictor_name(FIRST),
-        {"spec": {"maxReplicas": 1, "scaleTargetRef": {"apiVersion": "v1", "kind": "Thing", "name": "x"}}},
+        {
+            "spec": {
+                "maxReplicas": 1,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"},
+            }
+        },
         harm={"spec": {"maxReplicas": 9}},
     ),
     Child(

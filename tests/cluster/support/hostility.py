@@ -217,7 +217,7 @@ _RUNNING = {
     "table": [{"arm": "control", "from": 9000, "to": 10}, {"arm": "nobody", "from": -5, "to": 99999}],
     "epoch": -1,
 }
-UNREADABLE: dict[str, tuple[Any, Any]] = {
+UNREADABLE_MODELS: dict[str, tuple[Any, Any]] = {
     "no spec": (None, None),
     "spec is a number": (7, None),
     "spec is a list": ([1, 2], None),
@@ -242,8 +242,6 @@ UNREADABLE: dict[str, tuple[Any, Any]] = {
     ),
     "alerts of another release": (IMAGE, {"alerts": [{"name": "drift"}] * 40}),
 }
-"""Title -> spec and status of a Model."""
-
 UNREADABLE_EXPERIMENTS: dict[str, tuple[Any, Any]] = {
     "an Experiment without spec": (None, None),
     "an Experiment of nobody": ({"modelRef": None, "arms": []}, None),
@@ -260,8 +258,14 @@ UNREADABLE_EXPERIMENTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def unreadable(objects: Objects, kind: str, spec: Any, written: Any) -> None:
-    """Create an object that no type of ours reads."""
+UNREADABLE = {title: ("Model", *parts) for title, parts in UNREADABLE_MODELS.items()}
+UNREADABLE |= {title: ("Experiment", *parts) for title, parts in UNREADABLE_EXPERIMENTS.items()}
+"""Title -> kind, spec and status."""
+
+
+def unreadable(objects: Objects, title: str) -> None:
+    """Create that object, which no type of ours reads."""
+    kind, spec, written = UNREADABLE[title]
     if kind == "Experiment":
         objects.create(model(IMAGE, VICTIM))
     body: Body = {"kind": kind, "metadata": {"name": VICTIM}, "spec": spec}
