@@ -13,11 +13,11 @@ from typing import Any
 
 from assay_api import Ref
 from assay_api.names import predictor_name
+from assay_operator.composition import reconciler
 from assay_operator.gateway import ModelRoute, Programmed
 from assay_operator.kinds import Kind
 from assay_operator.kube import ApiError, Body
 from assay_operator.kube.store import Store
-from assay_operator.composition import reconciler
 from assay_operator.reconcile.gather import Readers
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
