@@ -8,6 +8,12 @@ from .settings import API_PORT, MANY_SERVICES, NODE, NODE_IP, PODS, SERVICES, Cl
 
 ETCD = "http://127.0.0.1:2379"
 CommandLine = tuple[str | Path, ...]
+DELETIONS = (
+    "garbage-collector-controller",
+    "namespace-controller",
+    "persistentvolumeclaim-protection-controller",
+)
+"""Controllers without which what is deleted stays."""
 
 
 class Ports(NamedTuple):
@@ -79,7 +85,7 @@ def control_plane(cluster: Cluster, kube: Path, ports: Ports) -> Mapping[str, Co
         ),
         "controller-manager": (
             kube, "kube-controller-manager", "--kubeconfig", cluster.kubeconfig, "--leader-elect=false",
-            "--controllers", "garbage-collector-controller,namespace-controller", "--secure-port", "0",
+            "--controllers", ",".join(DELETIONS), "--secure-port", "0",
         ),
     }  # fmt: skip
 

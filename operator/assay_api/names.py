@@ -57,11 +57,6 @@ def claim_name(model: str) -> str:
     return f"{model}-artifacts"
 
 
-def slice_name(model: str) -> str:
-    """Return the name of the EndpointSlice that leads a Model's callers to the gateway."""
-    return f"{model}-gateway"
-
-
 def experiment_name(version: str, generation: int) -> str:
     """Return the name of the Experiment in which a version meets the champion.
 
@@ -73,8 +68,8 @@ def experiment_name(version: str, generation: int) -> str:
 def experiment_generation(name: str) -> int:
     """Return the generation that an Experiment's name carries; 0 for what is no name of ours.
 
-    >>> experiment_generation("churn-2-g3"), experiment_generation("churn-2-g3-2"), experiment_generation("mine")
-    (3, 3, 0)
+    >>> experiment_generation("churn-2-g3-2"), experiment_generation("mine")
+    (3, 0)
     """
     found = re.search(r"-g([0-9]+)(-[0-9]+)?$", name)
     return int(found[1]) if found else 0

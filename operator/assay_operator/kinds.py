@@ -74,7 +74,7 @@ DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", MODEL_LABEL)
 JOB = Kind("batch/v1", "Job", "jobs", MODEL_LABEL, verbs=(*CHILD, "delete"))
 POD = Kind("v1", "Pod", "pods", ROLE, verbs=WATCH)
 SERVICE = Kind("v1", "Service", "services", MODEL_LABEL)
-SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", MODEL_LABEL)
+SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", MODEL_LABEL, verbs=WATCH)
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims", MODEL_LABEL)
 AUTOSCALER = Kind(
     "autoscaling/v2",
@@ -101,3 +101,18 @@ KINDS = (
 )  # fmt: skip
 WATCHED = tuple(kind for kind in KINDS if kind.watched)
 BY_NAME = {kind.kind: kind for kind in KINDS}
+
+
+def rbac_rules() -> list[dict[str, list[str]]]:
+    """Return the rules of the operator's Role: what follows from the registry, and nothing else."""
+    rules = []
+    for kind in KINDS:
+        named = {"resourceNames": list(kind.names)} if kind.names else {}
+        rules.append(
+            {"apiGroups": [kind.group], "resources": [kind.plural], **named, "verbs": list(kind.verbs)}
+        )
+        if kind.status_verbs:
+            status = [f"{kind.plural}/status"]
+            verbs = list(kind.status_verbs)
+            rules.append({"apiGroups": [kind.group], "resources": status, "verbs": verbs})
+    return rules

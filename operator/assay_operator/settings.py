@@ -18,10 +18,15 @@ class Settings(BaseSettings):
 
     namespaces: tuple[str, ...] = ()  # none: the whole cluster
     own_namespace: str = "default"
+    pod_name: str = "operator"  # these three by the downward API
+    pod_uid: str = ""
+    pod_ip: str = "127.0.0.1"
+    lease: str = "assay-operator-leader"  # and the Service that leads to its holder, and its EndpointSlice
     collector_url: str = "http://assay-collector:8080"
     tokens_dir: Path = Path("/etc/assay/tokens")
     prometheus_url: str = ""  # where metrics with source Prometheus are asked
     sql_drivers: tuple[str, ...] = ("postgresql",)  # databases that metrics with source SQL may name
+    gateway_host: str = "assay-gateway.assay-system.svc.cluster.local"
     gateway_port: int = 8080
     gateway_tls_port: int = 0  # none
     predictor_image: str = "assay-predictor:latest"
@@ -66,7 +71,7 @@ class Settings(BaseSettings):
             trainer_image=self.trainer_image,
             pull_policy=self.image_pull_policy,
             store=store,
-            gateway_port=self.gateway_port,
+            gateway_host=self.gateway_host,
             trainer_memory=self.trainer_memory,
             trainer_service_accounts=self.trainer_service_accounts,
             predictor_service_accounts=self.predictor_service_accounts,

@@ -480,7 +480,7 @@ ORDERS = st.sampled_from(["", "promote churn-1", "promote churn-2", "rollback x"
     order=ORDERS,
     available=st.sets(st.sampled_from(VERSIONS)),
 )
-def test_nothing_flaps(
+def test_nothing_flaps(  # noqa: PLR0917  given by name
     strategy: str,
     digest: str,
     served: int,

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from assay_operator.kube.seen import pod as seen
 
 from assay_api import Model, ModelVersion
 from assay_operator.decide.rollout import predecessor
 from assay_operator.decide.training import untrained
+from assay_operator.kube.workload import pod as seen
 from assay_operator.manifests.job import job
 from assay_operator.manifests.platform import Platform, Store
 
@@ -230,4 +230,4 @@ def test_an_image_that_cannot_be_pulled_is_named_while_the_job_waits() -> None:
     status = {"initContainerStatuses": [{"state": {"waiting": waiting}}]}
     assert seen({"metadata": {"name": "p"}, "status": status}).trouble == "ErrImagePull: no such image"
     running = {"initContainerStatuses": [{"imageID": "shop/churn@sha256:1", "state": {"running": {}}}]}
-    assert seen({"metadata": {"name": "p"}, "status": running}).beside == "shop/churn@sha256:1"
+    assert seen({"metadata": {"name": "p"}, "status": running}).sidecar_image_id == "shop/churn@sha256:1"

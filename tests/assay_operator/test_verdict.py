@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assay_api import Experiment, ExperimentSpec, ExperimentStatus
 from assay_api.names import SETTLED
-from assay_operator.decide.analysis import plan, readings, reported
+from assay_operator.decide.analysis import plan, reached, readings, reported
 from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
 from assay_operator.decide.replay import replay
 from assay_operator.decide.verdict import decide
@@ -330,7 +330,7 @@ SHADOW = {
     ("change", "kind", "reason"),
     [
         pytest.param(
-            {"units": 0, "trust": DataQuality()}, "Hold", "Running", id="it needs no unit and no data"
+            {"units": 0, "quality": DataQuality()}, "Hold", "Running", id="it needs no unit and no data"
         ),
         pytest.param(
             {"step": 0, "step_started_at": START}, "Advance", "StepDone", id="more requests step by step"
@@ -400,23 +400,24 @@ def test_the_same_is_decided_whenever_it_is_asked(
     assert first == again
     assert (first.winner is None) or first.final
     lines = [reported(reading) for reading in observed.readings]
-    later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, lines)]
+    peaks = [reached(reading) for reading in observed.readings]
+    later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, peaks)]
     assert all((b.log_evidence or 0) >= (a.log_evidence or 0) for a, b in zip(lines, later, strict=True))
-    assert observed.record()["arms"]["control"]["units"] == units
+    assert observed.record().arms["control"].units == units
     assert replay(recorded(observed)) == replace(first, message=replay(recorded(observed)).message)
 
 
 def recorded(observed: Observed) -> Experiment:
     """The Experiment as Kubernetes would have it: JSON with sorted keys, rounded as the status is."""
     outcome, fixed = decide(observed), plan(observed.spec)
+    evidence = observed.record().model_dump(mode="json", by_alias=True, exclude_none=True)
     table = [{"arm": a.name, "from": 0, "to": a.weight} for a in observed.spec.arms]
     verdict = {"verdict": "Conclude", "reason": outcome.reason, "message": "", "at": observed.now.isoformat()}
     status = {
         "startedAt": observed.started_at.isoformat(),
-        "stepStartedAt": observed.step_started_at.isoformat(),
-        "plan": fixed.model_dump(mode="json", by_alias=True),
+        "state": {"plan": fixed.model_dump(mode="json", by_alias=True)},
         "analysis": [reported(r).model_dump(mode="json", by_alias=True) for r in observed.readings],
-        "decision": verdict | {"evidence": observed.record() | {"table": table}},
+        "decision": verdict | {"evidence": evidence | {"table": table}},
     }
     spec = observed.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     whole = {"metadata": {"name": "e", "namespace": "n", "uid": "u"}, "spec": spec, "status": status}

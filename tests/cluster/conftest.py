@@ -1,22 +1,20 @@
 """One API server without nodes for all tests here, and namespaces of the tests' own."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from ads_client import FollowingGateway
 from api_objects import Objects, connect, ensure_namespace, install_crds, namespace
-from kubernetes import aio
-from kubernetes.aio.dynamic import DynamicClient as AsyncDynamicClient
-from kubernetes.dynamic import DynamicClient
-from operator_process import SYSTEM
+from operator_process import SYSTEM, OperatorProcess, alive, collector, operator
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "hack"))
+sys.path[:0] = [str(HERE / "support"), str(HERE.parents[1] / "hack")]
 
-from cluster import control_plane  # noqa: E402  found by the line above
+from api_server import ApiServer  # noqa: E402  found by the line above
+from cluster import control_plane  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,31 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.cluster)
-
-
-@dataclass(frozen=True)
-class ApiServer:
-    """A real API server with Assay's kinds; nothing runs pods.
-
-    Attributes:
-        kubeconfig: Of an administrator.
-        client: Synchronous, dynamic: `client.resources.get(api_version=..., kind=...)`.
-    """
-
-    kubeconfig: Path
-    client: DynamicClient
-
-    def connected(self) -> AbstractAsyncContextManager[AsyncDynamicClient]:
-        """Return an asynchronous client for an `async with` block."""
-        return _connected(self.kubeconfig)
-
-
-@asynccontextmanager
-async def _connected(kubeconfig: Path) -> AsyncIterator[AsyncDynamicClient]:
-    settings = aio.client.Configuration()
-    await aio.config.load_kube_config(str(kubeconfig), client_configuration=settings)
-    async with aio.client.ApiClient(settings) as api:
-        yield await AsyncDynamicClient(api)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +45,33 @@ def objects(api_server: ApiServer) -> Iterator[Objects]:
 @pytest.fixture
 def make_namespace(api_server: ApiServer) -> Iterator[Callable[[], Objects]]:
     """Make further namespaces of the test's own."""
-    from contextlib import ExitStack  # noqa: PLC0415
-
     with ExitStack() as stack:
         yield lambda: stack.enter_context(namespace(api_server.client))
+
+
+@pytest.fixture(scope="module")
+def gateway_and_operator(
+    api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[FollowingGateway, OperatorProcess]]:
+    """The operator with its collector, for all namespaces, and a gateway that takes what it publishes."""
+    folder = tmp_path_factory.mktemp("operated")
+    counts = collector(folder)
+    process = operator(api_server.kubeconfig, folder, f"http://127.0.0.1:{counts.port}")
+    with alive(counts, process), FollowingGateway(process.xds_port) as gateway:
+        yield gateway, process
+
+
+@pytest.fixture
+def operated(gateway_and_operator: tuple[FollowingGateway, OperatorProcess]) -> OperatorProcess:
+    """An operator that runs, whatever earlier tests did to it."""
+    _, process = gateway_and_operator
+    if not process.is_alive():
+        process.stop()
+        process.start()
+    return process
+
+
+@pytest.fixture
+def gateway(gateway_and_operator: tuple[FollowingGateway, OperatorProcess]) -> FollowingGateway:
+    """What the operator has published is in force here."""
+    return gateway_and_operator[0]

@@ -88,7 +88,7 @@ class FollowingGateway:
 
     async def _live(self) -> None:
         while not self._over.is_set():
-            with contextlib.suppress(grpc.aio.AioRpcError):
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):  # gone, or told to leave
                 async with grpc.aio.insecure_channel(f"127.0.0.1:{self._port}", OPTIONS) as channel:
                     await self._follow(channel)
             await asyncio.sleep(RECONNECT_SECONDS)

@@ -18,6 +18,7 @@ from assay_operator.decide.rollout import RolloutFacts, is_ready
 from assay_operator.decide.unavailability import unavailable_for
 
 RECORDS = 20
+_REASON = 256
 DOWN_GRACE = 1.0  # seconds without a ready pod that a champion on probation is allowed
 
 Cause = Literal["FirstVersion", "Verdict", "Restored", "Replace", "Order", "BakeFailed", "ChampionDeleted"]
@@ -33,6 +34,15 @@ class Successor:
     experiment: str = ""
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a person asks for: the annotation's text, and the version that it means, if there is one."""
+
+    text: str
+    version: str
+    refusal: str = ""
+
+
 Check = Callable[[RolloutFacts], Successor | None]
 
 
@@ -41,7 +51,7 @@ def ordered_by_hand(facts: RolloutFacts) -> Successor | None:
     order = open_order(facts)
     if order is None or not order.version or order.version == facts.champion:
         return None
-    return Successor(order.version, "Order", f"by hand: {order.text}")
+    return Successor(order.version, "Order", _by_hand(order))
 
 
 def bake_failed(facts: RolloutFacts) -> Successor | None:
@@ -108,7 +118,7 @@ def restored(facts: RolloutFacts) -> Successor | None:
 def replaced(facts: RolloutFacts) -> Successor | None:
     """Strategy Replace asks for no proof."""
     version = _open_request(facts)
-    if version is None or facts.model.spec.rollout.effective_strategy != "Replace":
+    if version is None or facts.model.spec.rollout.strategy != "Replace":
         return None
     if facts.version(facts.champion) is None:
         return None
@@ -140,7 +150,7 @@ def recorded(facts: RolloutFacts, new: Successor) -> tuple[ChampionRecord, ...]:
     record = ChampionRecord(
         version=new.version,
         since=facts.now,
-        reason=new.message[:256],
+        reason=new.message[:_REASON],
         cause=new.cause,
         experiment=new.experiment,
         source_digest=version.spec.source_digest if version else "",
@@ -166,13 +176,8 @@ def bake_ends_in(facts: RolloutFacts) -> timedelta | None:
     return facts.history[0].since + watched - facts.now
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a person asks for: the annotation's text, and the version that it means, if there is one."""
-
-    text: str
-    version: str
-    refusal: str = ""
+def _by_hand(order: Order) -> str:
+    return f"by hand: {order.text}"[:_REASON]
 
 
 def open_order(facts: RolloutFacts) -> Order | None:
@@ -215,8 +220,9 @@ def order_result(facts: RolloutFacts, champion: str) -> OrderResult | None:
         return known
     if order.refusal:
         return OrderResult(order=order.text, result="Refused", message=order.refusal[:1024], at=facts.now)
-    if order.version == champion:
-        words = f"{order.version} serves"
+    carried_out = bool(facts.history) and facts.history[0].reason == _by_hand(order)
+    if carried_out or order.version == champion:
+        words = f"{champion} serves"
         return OrderResult(order=order.text, result="Done", message=words, at=facts.now)
     return known
 

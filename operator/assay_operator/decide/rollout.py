@@ -117,7 +117,7 @@ def experiment_to_make(facts: RolloutFacts, champion: str) -> str | None:
     worse; a version that was champion since the spec asked for it has nothing to prove.
     """
     version = facts.requested
-    if version is None or not champion or facts.model.spec.rollout.effective_strategy != "Experiment":
+    if version is None or not champion or facts.model.spec.rollout.strategy != "Experiment":
         return None
     if version.metadata.name == champion or not facts.request_is_open or not is_ready(version):
         return None
@@ -193,7 +193,7 @@ def warm(
     if ordered and _may_serve(facts, ordered):
         names.add(ordered)
     version = facts.requested
-    alone = not champion or facts.model.spec.rollout.effective_strategy == "Replace"
+    alone = not champion or facts.model.spec.rollout.strategy == "Replace"
     if version and alone and facts.request_is_open and is_ready(version):
         names.add(version.metadata.name)
     return frozenset(names - {""})

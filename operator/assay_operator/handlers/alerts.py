@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
@@ -17,7 +17,6 @@ from assay_operator.kinds import MODEL
 from assay_operator.kube import Body
 from assay_operator.kube.store import Store
 from assay_operator.reconcile.alerts import AlertInbox
-from assay_operator.reconcile.queue import WorkQueue
 
 LARGEST = 1 << 20
 MOST_ARMS = 10
@@ -38,13 +37,23 @@ class Post(BaseModel):
     alerts: Annotated[tuple[Incoming, ...], Field(max_length=1000)]
 
 
+class Queue(Protocol):
+    """Who looks at Models, and where alerts wait for that."""
+
+    @property
+    def inbox(self) -> AlertInbox:
+        """Where alerts wait."""
+
+    async def done(self, ref: Ref) -> None:
+        """Ask for a look at a Model, and wait for its end."""
+
+
 @dataclass(frozen=True)
 class AlertmanagerWebhook:
     """Hands alerts to the Models that they name, and answers when they are written."""
 
-    inbox: AlertInbox
+    queue: Queue
     store: Store
-    queue: WorkQueue[Ref]
     tokens: Callable[[], Sequence[bytes]]
 
     async def __call__(self, request: Request) -> JSONResponse:
@@ -78,7 +87,7 @@ class AlertmanagerWebhook:
         """Merge by fingerprint: the same alert again changes nothing. Wait until a pass has written them."""
         for alert in alerts:
             firing = _alert(alert) if alert.status == "firing" else None
-            self.inbox.add(ref, alert.fingerprint, firing)
+            self.queue.inbox.add(ref, alert.fingerprint, firing)
         await self.queue.done(ref)
 
 

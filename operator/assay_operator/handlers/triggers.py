@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 
@@ -13,7 +12,6 @@ from assay_operator.kinds import EXPERIMENT, VERSION, WATCHED, Kind
 from assay_operator.kube import Body, Cluster
 from assay_operator.kube.store import Store, layer_of, model_of
 from assay_operator.kube.workload import over, started
-from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.telemetry import gauges, metrics
 
 LISTING_SECONDS = 300.0  # between two listings: watches lose their place silently
@@ -21,17 +19,24 @@ LISTING_SECONDS = 300.0  # between two listings: watches lose their place silent
 log = logging.getLogger(__name__)
 
 
+class Queue(Protocol):
+    """Who looks at Models."""
+
+    def add(self, ref: Ref) -> None:
+        """Ask for a look at a Model."""
+
+    def forget(self, uid: str) -> None:
+        """Keep nothing of an Experiment that is gone."""
+
+
 class Triggers:
     """Feeds the store and the queue; knows nothing of what is done with them."""
 
-    def __init__(
-        self, cluster: Cluster, store: Store, queue: WorkQueue[Ref], forget: Callable[[str], None]
-    ) -> None:
-        """Take whom to feed, and who keeps something of an Experiment by its uid."""
+    def __init__(self, cluster: Cluster, store: Store, queue: Queue) -> None:
+        """Take whom to feed."""
         self._cluster = cluster
         self._store = store
         self._queue = queue
-        self._forget = forget
         self.last_event: dict[str, float] = {}
         self.last_sweep = time.monotonic()
 
@@ -56,8 +61,6 @@ class Triggers:
             self._gone(body)
         if ref is not None:
             self._queue.add(ref)
-        else:
-            self.every_model()  # a gateway came or went
         if gone or over(body):
             self.room_after(body)
 
@@ -65,7 +68,7 @@ class Triggers:
         """Nothing is kept of an object that is gone, series included."""
         metadata, model = body["metadata"], model_of(body)
         if body["kind"] == EXPERIMENT.kind:
-            self._forget(metadata["uid"])
+            self._queue.forget(metadata["uid"])
             gauges.forget_experiment(Ref(metadata["namespace"], metadata["name"]))
         elif body["kind"] == VERSION.kind and model:
             gauges.forget_version(model, metadata["name"])
@@ -76,11 +79,6 @@ class Triggers:
             waiting = [other for other in self._store.layer(layer) if not started(other)]
             for ref in filter(None, map(model_of, waiting)):
                 self._queue.add(ref)
-
-    def every_model(self) -> None:
-        """Ask for a look at everything."""
-        for ref in self._store.refs():
-            self._queue.add(ref)
 
     async def refresh(self) -> None:
         """Take the world from listings, at the start and now and then: watches lose their place silently."""

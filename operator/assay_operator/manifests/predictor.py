@@ -18,6 +18,7 @@ from assay_operator.manifests.platform import Platform
 from assay_operator.manifests.scaling import of, spread
 
 PORT = 3000
+SERVICE_PORT = 80
 _DRAIN = 5  # seconds in which a leaving pod still answers, until every gateway knows
 _GRACE = 45
 
@@ -44,7 +45,7 @@ def service(model: Model, version: ModelVersion) -> Manifest:
     """Return the Service: its EndpointSlices tell the gateway which pods are ready."""
     spec = {
         "selector": {ROLE: "predictor", VERSION_OF: version.metadata.name},
-        "ports": [{"name": "http", "port": 80, "targetPort": port(version), "protocol": "TCP"}],
+        "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": port(version), "protocol": "TCP"}],
     }
     return child("v1", "Service", predictor_name(version.metadata.name), of(model, version), {"spec": spec})
 

@@ -33,7 +33,7 @@ from assay_operator.decide.rollout import (
     warm,
 )
 from assay_operator.manifests import Manifest
-from assay_operator.manifests.endpoint import endpoint_slice, service, url
+from assay_operator.manifests.endpoint import service, url
 from assay_operator.manifests.event import events, happened
 from assay_operator.manifests.owned import design_digest, experiment, model_version, source_digest
 from assay_operator.manifests.scaling import selector
@@ -183,7 +183,7 @@ def _assembled(before: World, world: World, facts: RolloutFacts, steps: tuple[St
         children=(*_endpoint(world, facts.model), *(c for _, one in versions for c in one.children)),
         removals=(*(r for _, one in versions for r in one.removals), *_history(facts, parts)),
         statuses=statuses,
-        events=(*_events(world, statuses), *_champion_event(before_model, facts, world.now)),
+        events=(*_events(before, statuses), *_champion_event(before_model, facts, world.now)),
         again=_again(world, facts, steps, versions),
     )
 
@@ -237,11 +237,7 @@ def _version_plan(world: World, model: Model, parts: _Parts, version: ModelVersi
 
 
 def _endpoint(world: World, model: Model) -> tuple[Child, ...]:
-    uid, port = model.metadata.uid, world.platform.gateway_port
-    return (
-        Child(service(model), uid),
-        Child(endpoint_slice(model, world.facts.gateways, port), uid),
-    )
+    return (Child(service(model, world.platform), model.metadata.uid),)
 
 
 def _history(facts: RolloutFacts, parts: _Parts) -> tuple[Removal, ...]:

@@ -2,9 +2,11 @@
 
 from assay_api import Experiment, Model
 from assay_api.duration import seconds
+from assay_api.names import predictor_name
 from assay_assign import Interval
-from assay_operator.gateway import ArmRoute, Backend, ModelRoute, Shadow, Split
-from assay_operator.plan.world import World
+from assay_operator.gateway import ArmRoute, Backend, Endpoint, ModelRoute, Shadow, Split
+from assay_operator.manifests.predictor import SERVICE_PORT
+from assay_operator.plan.world import Key, World
 
 
 def route(world: World, model: Model, champion: str) -> ModelRoute | None:
@@ -24,7 +26,8 @@ def route(world: World, model: Model, champion: str) -> ModelRoute | None:
 
 def _champion(world: World, version: str) -> Backend:
     """Return the champion's ready pods; if none is, those that are there: a late answer beats a refusal."""
-    return Backend(version, world.snapshot.backends.get(version) or world.snapshot.standby.get(version, ()))
+    ready = world.snapshot.backends.get(version) or world.snapshot.standby.get(version, ())
+    return Backend(version, ready, _service(world, version))
 
 
 def _split(world: World) -> Split | None:
@@ -56,4 +59,14 @@ def _arms(world: World, running: Experiment) -> tuple[ArmRoute, ...]:
 
 
 def _backend(world: World, version: str) -> Backend:
-    return Backend(version, world.snapshot.backends.get(version, ()))
+    return Backend(version, world.snapshot.backends.get(version, ()), _service(world, version))
+
+
+def _service(world: World, name: str) -> Endpoint | None:
+    """Return the address of the version's own Service: it stays for as long as the Service does."""
+    body, version = world.snapshot.objects.get(Key("Service", predictor_name(name))), world.version(name)
+    owners = body["metadata"].get("ownerReferences") or () if body else ()
+    if body is None or version is None or version.metadata.uid not in {one["uid"] for one in owners}:
+        return None
+    address = body["spec"].get("clusterIP", "")
+    return Endpoint(address, SERVICE_PORT) if address not in {"", "None"} else None

@@ -84,7 +84,6 @@ class Facts:
         obstacles: Children that shall be and are not.
         alerts: Alerts that arrived and are in no status yet: firing ones, and None for resolved ones, by
             fingerprint.
-        gateways: Addresses of the gateways' pods.
         predictor_token: The token of the namespace's predictors; empty if there is none.
     """
 
@@ -97,7 +96,6 @@ class Facts:
     obstacles: Mapping[Key, Obstacle] = field(default_factory=dict)
     alerts: Mapping[str, Alert | None] = field(default_factory=dict)
     predictor_token: str = ""
-    gateways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from assay_api import Experiment, Model, ModelVersion, Ref
 from assay_api.names import FINALIZER
@@ -62,6 +61,7 @@ class Executor:
     obstacles: Obstacles
     fence: Callable[[], bool] = lambda: True
     _minor: dict[str, float] = field(default_factory=dict)  # when numbers were last written, by uid
+    _undecided: set[str] = field(default_factory=set)  # uids of Experiments that had no verdict yet
     _unwatched: dict[tuple[str, Ref], tuple[str, float]] = field(default_factory=dict)
 
     async def create(self, ref: Ref, children: Iterable[Child]) -> bool:
@@ -250,20 +250,29 @@ class Executor:
         resource, status = write.resource, write.status
         if isinstance(resource, Experiment):
             gauges.show_experiment(resource, status)  # type: ignore[arg-type]
-            if resource.status.decision is None and status.decision:  # type: ignore[union-attr]
-                self._decided(resource, status)
         elif isinstance(resource, ModelVersion):
             model = Ref(resource.metadata.namespace, resource.spec.model_ref.name)
             gauges.show_version(model, resource, status)  # type: ignore[arg-type]
         elif isinstance(resource, Model):
             gauges.show_model(resource, status.champion, len(status.alerts))  # type: ignore[union-attr]
 
-    def _decided(self, experiment: Experiment, status: Any) -> None:
-        gauges.show_verdict(experiment, status)
-        self._minor.pop(experiment.metadata.uid, None)
-        decision = status.decision
-        where = "/".join(experiment.metadata.ref)
-        log.info("%s: %s, %s: %s", where, decision.verdict, decision.reason, decision.message)
+    def observe(self, experiments: Iterable[Experiment]) -> None:
+        """Count each verdict that fell while we watched once, whether or not its write was answered."""
+        for one in experiments:
+            uid, decision = one.metadata.uid, one.status.decision
+            if decision is None:
+                self._undecided.add(uid)
+            elif uid in self._undecided:
+                self._undecided.discard(uid)
+                self._minor.pop(uid, None)
+                gauges.show_verdict(one, one.status)
+                where = "/".join(one.metadata.ref)
+                log.info("%s: %s, %s: %s", where, decision.verdict, decision.reason, decision.message)
+
+    def forget(self, uid: str) -> None:
+        """Keep nothing of an Experiment that is gone."""
+        self._undecided.discard(uid)
+        self._minor.pop(uid, None)
 
     async def _post(self, event: Body) -> None:
         """Post an Event; the same one again is none, and one that is refused stops nothing."""

@@ -45,19 +45,11 @@ class Readers:
 class Gatherer:
     """Parses what the store holds, a body that did not change only once, and adds the facts."""
 
-    def __init__(self, store: Store, readers: Readers, platform: PlatformSource, system: str) -> None:
-        """Take whom to read.
-
-        Args:
-            store: The cache of objects.
-            readers: What others know.
-            platform: The administrator's choices.
-            system: The namespace of the gateways; a pod elsewhere may call itself one.
-        """
+    def __init__(self, store: Store, readers: Readers, platform: PlatformSource) -> None:
+        """Take the cache of objects, what others know, and the administrator's choices."""
         self._store = store
         self._readers = readers
         self._platform = platform
-        self._system = system
         self._parsed: dict[Ref, dict[str, tuple[str, ParsedBody]]] = {}
         self.layers = LayerReservations(store)
         self.obstacles = Obstacles()
@@ -80,7 +72,6 @@ class Gatherer:
             undefined=undefined,
             obstacles=self.obstacles.of(ref),
             alerts=self.alerts.of(ref),
-            gateways=tuple(sorted(_gateways(self._store, self._system))),
             predictor_token=self._platform.predictor_token(ref.namespace),
         )
         world = World(snapshot, facts, self._platform.platform, now)
@@ -254,12 +245,3 @@ def _studies(snapshot: Snapshot, studies: Studies) -> dict[str, Mapping[str, obj
         for version, seen in snapshot.jobs.items()
         if not seen.finished
     }
-
-
-def _gateways(store: Store, system: str) -> Iterator[str]:
-    for body in store.gateways():
-        metadata = body["metadata"]
-        if metadata["namespace"] == system and (metadata.get("labels") or {}).get(ROLE) == "gateway":
-            seen = _tolerant(pod, body)
-            if seen and seen.ready and seen.address and not seen.terminating:
-                yield seen.address

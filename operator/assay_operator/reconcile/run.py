@@ -41,6 +41,7 @@ class Reconciler:
 
     async def _pass(self, ref: Ref) -> float | None:
         world, planned = await self._prepared(ref)
+        self.executor.observe(world.experiments)
         soon = await self.executor.run(ref, planned)
         self.gather.alerts.written(ref, world.facts.alerts)
         if world.model is None and not world.snapshot.objects:

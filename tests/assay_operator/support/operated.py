@@ -13,11 +13,11 @@ from typing import Any
 
 from assay_api import Ref
 from assay_api.names import predictor_name
+from assay_operator.composition import reconciler
 from assay_operator.gateway import ModelRoute, Programmed
 from assay_operator.kinds import Kind
 from assay_operator.kube import ApiError, Body
 from assay_operator.kube.store import Store
-from assay_operator.main import reconciler
 from assay_operator.reconcile.gather import Readers
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
@@ -178,15 +178,18 @@ class World:
         self.fuse = Fuse()
         self.cluster = Memory(self.fuse)
         self.gateways, self.outcomes = Gateways(self.fuse), Collector(fuse=self.fuse)
-        self.sources = NoSources()
+        self.sources, self.studies = NoSources(), NoStudies()
+        self.changes: dict[str, Any] = {}
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, **changes: Any) -> None:
+        """Let an operator begin anew; `changes` are of the administrator's choices."""
         self.store = Store()
         self.watch()
-        readers = Readers(DirectCounts(self.outcomes), self.sources, NoStudies(), self.gateways)
-        settings = Settings(own_namespace="system")
+        readers = Readers(DirectCounts(self.outcomes), self.sources, self.studies, self.gateways)
+        self.changes |= changes
+        settings = Settings(own_namespace="system", **self.changes)
         wired = reconciler(settings, self.cluster, self.store, self.outcomes, readers)
         self.reconcile = replace(wired, now=lambda: self.moment)
 

@@ -57,6 +57,7 @@ async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> 
         await world.sources.close()
     experiment = Experiment.model_validate(world.cluster.bodies["Experiment", "mine"])
     assert experiment.status.decision
-    numbers = experiment.status.decision.evidence["arms"]["boosted"]["metrics"]["ordered"]
-    assert numbers[:2] == [4100, 984]
+    assert experiment.status.decision.evidence
+    numbers = experiment.status.decision.evidence.arms["boosted"].metrics["ordered"]
+    assert numbers[:2] == (4100, 984)
     assert (replay(experiment).kind, replay(experiment).winner) == ("Promote", "churn-2")

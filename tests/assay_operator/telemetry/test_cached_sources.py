@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import Question, Sample, SourceUnavailable, polls
+from assay_operator.telemetry import Question, Sample, SourceUnavailable, cached_sources
 from assay_operator.telemetry.cached_sources import AT_ONCE, CachedSources
 from assay_operator.telemetry.lazy_source import LazySource
 from assay_stats import Moments
@@ -54,7 +54,7 @@ class Desk:
     """CachedSources over one gate, with a clock that stands until it is moved."""
 
     gate: Gate
-    polls: CachedSources
+    sources: CachedSources
     woken: asyncio.Queue[Ref]
     clock: list[float]
 
@@ -66,28 +66,28 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     gate, woken, clock = Gate(), asyncio.Queue[Ref](), [1000.0]
-    monkeypatch.setattr(polls.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(cached_sources.time, "monotonic", lambda: clock[0])
     return Desk(gate, CachedSources({"Prometheus": gate}, woken.put_nowait), woken, clock)
 
 
 async def test_nobody_waits_and_the_model_is_woken_when_the_answer_comes(desk: Desk) -> None:
-    assert desk.polls.read(question()) == Sample({}, "NoData", "not asked yet")
+    assert desk.sources.read(question()) == Sample({}, "NoData", "not asked yet")
     desk.gate.open.set()
     await desk.answered()
-    assert desk.polls.read(question()) == Sample(SUMS, "", "")
+    assert desk.sources.read(question()) == Sample(SUMS, "", "")
 
 
 async def test_an_answer_lasts_its_time_and_is_asked_for_once(desk: Desk) -> None:
     desk.gate.open.set()
-    desk.polls.read(question())
+    desk.sources.read(question())
     await desk.answered()
     desk.clock[0] += 59
     for _ in range(5):
-        desk.polls.read(question())
+        desk.sources.read(question())
     await asyncio.sleep(0)
     assert desk.gate.asked == 1
     desk.clock[0] += 2
-    assert desk.polls.read(question()).moments == SUMS, "the last one stands until the next one comes"
+    assert desk.sources.read(question()).moments == SUMS, "the last one stands until the next one comes"
     await desk.answered()
     assert desk.gate.asked == 2
 
@@ -107,26 +107,26 @@ async def test_what_is_no_answer_says_why_and_is_counted(
     before = REGISTRY.get_sample_value("assay_metric_queries_total", labels) or 0
     desk.gate.answer = answer
     desk.gate.open.set()
-    desk.polls.read(question())
+    desk.sources.read(question())
     await desk.answered()
-    assert desk.polls.read(question()) == Sample({}, reason, message)
+    assert desk.sources.read(question()) == Sample({}, reason, message)
     assert REGISTRY.get_sample_value("assay_metric_queries_total", labels) == before + 1
 
 
 async def test_a_failure_keeps_the_last_numbers_and_says_that_they_are_old(desk: Desk) -> None:
     desk.gate.open.set()
-    desk.polls.read(question())
+    desk.sources.read(question())
     await desk.answered()
     desk.gate.answer = SourceUnavailable("502")
     desk.clock[0] += 61
-    desk.polls.read(question())
+    desk.sources.read(question())
     await desk.answered()
-    assert desk.polls.read(question()) == Sample(SUMS, "MetricUnavailable", "502")
+    assert desk.sources.read(question()) == Sample(SUMS, "MetricUnavailable", "502")
 
 
 async def test_no_more_than_a_few_are_asked_at_once(desk: Desk) -> None:
     for n in range(3 * AT_ONCE):
-        desk.polls.read(question(uid=f"uid-{n}"))
+        desk.sources.read(question(uid=f"uid-{n}"))
     async with asyncio.timeout(5):
         while desk.gate.inside < AT_ONCE:
             await asyncio.sleep(0)
@@ -137,18 +137,18 @@ async def test_no_more_than_a_few_are_asked_at_once(desk: Desk) -> None:
 
 
 async def test_what_has_ended_is_asked_no_more(desk: Desk) -> None:
-    desk.polls.read(question())
-    desk.polls.read(question("other"))
+    desk.sources.read(question())
+    desk.sources.read(question("other"))
     async with asyncio.timeout(5):
         while desk.gate.inside < 2:
             await asyncio.sleep(0)
-    desk.polls.forget("uid-1")
-    desk.polls.forget("uid-1")
+    desk.sources.forget("uid-1")
+    desk.sources.forget("uid-1")
     async with asyncio.timeout(5):
         while desk.gate.inside:
             await asyncio.sleep(0)
     assert desk.woken.empty()
-    await desk.polls.close()
+    await desk.sources.close()
 
 
 async def test_a_deferred_source_is_made_once_however_many_ask_and_give_up() -> None:
