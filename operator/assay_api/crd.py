@@ -21,6 +21,12 @@ from assay_api.version import ModelVersion
 Schema = dict[str, Any]
 
 _DROPPED = {"title", "$defs", "$ref", "anyOf", "propertyNames"}
+_ENDS = {
+    "ge": "minimum",
+    "le": "maximum",
+    "gt": "exclusiveMinimum",
+    "lt": "exclusiveMaximum",
+}  # pydantic's own
 _TEXT_BOUND = 4096  # a rule over unbounded text is over the API server's budget
 
 
@@ -91,6 +97,7 @@ def _bounded(out: Schema) -> Schema:
 def _ends(out: Schema) -> Schema:
     """Say the ends of a range, fractions in CEL: of an integer the schema's own check would cut them off."""
     rules = list(out.get(VALIDATIONS, ()))
+    out = {_ENDS.get(key, key): value for key, value in out.items()}
     for bound, sign in (("minimum", ">"), ("maximum", "<")):
         exclusive = f"exclusive{bound.capitalize()}"
         limit, strict = out.pop(bound, None), exclusive in out

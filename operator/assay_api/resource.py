@@ -1,10 +1,12 @@
 """What every custom resource of ours is built from."""
 
+from math import isfinite
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import (
     AllowInfNan,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -26,7 +28,17 @@ LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 MOST = 1_000_000_000_000  # of anything that is counted
 
 
-Whole = Annotated[int, Strict()]
+def _integer(value: Any) -> Any:
+    """Read an integer as the API server does: 5.0 and 5.0000000001 are some, "5" and true are not."""
+    if isinstance(value, (bool, str, bytes)):
+        raise ValueError("must be an integer")  # noqa: TRY004  pydantic wants a ValueError
+    if not isinstance(value, float) or not isfinite(value):
+        return value
+    whole = int(value)
+    return whole if abs(value - whole) <= 1e-9 * (abs(value) + abs(whole)) else value
+
+
+Whole = Annotated[int, BeforeValidator(_integer)]
 Number = Annotated[float, Strict(), AllowInfNan(allow_inf_nan=False)]
 Flag = Annotated[bool, Strict()]
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
@@ -42,7 +54,9 @@ Percent = Annotated[Whole, Field(ge=1, le=99)]
 Digest = Annotated[str, Field(max_length=71, pattern="^sha256:[0-9a-f]{64}$")]
 
 
-def _whole(value: Any) -> Any:
+def _stored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _stored(item) for key, item in value.items() if item is not None}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -79,9 +93,7 @@ class Ruled(BaseModel):
     @classmethod
     def _as_stored(cls, value: Any) -> Any:
         """Read as the API server does: null is absent, and 5.0 is 5."""
-        if not isinstance(value, dict):
-            return value
-        return {key: _whole(item) for key, item in value.items() if item is not None}
+        return _stored(value) if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Self:

@@ -61,7 +61,7 @@ def test_the_minimum_duration_is_a_week_where_there_is_one(decision: dict[str, s
         pytest.param({"power": 0}, "greater than or equal to 0.5", id="a power of 0"),
         pytest.param({"alpha": 0.5}, "less than 0.5", id="a coin"),
         pytest.param({"alpha": True}, "valid number", id="a boolean is no number"),
-        pytest.param({"maxUnits": "5"}, "valid integer", id="text is no number"),
+        pytest.param({"maxUnits": "5"}, "must be an integer", id="text is no number"),
         pytest.param({"maxDuration": "99999999999999d"}, "match pattern", id="an age of the universe"),
         pytest.param({"maxDuration": "91d"}, "from 1s to 90d", id="more than 90 days"),
         pytest.param({"maxDuration": "0s"}, "from 1s to 90d", id="no time at all"),

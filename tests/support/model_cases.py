@@ -116,7 +116,7 @@ UNBOUNDED = [
     pytest.param({"image": {"image": "a b"}}, "pattern", id="a space in an image"),
     pytest.param({"image": {"image": "a", "readinessPath": "/x y"}}, "pattern", id="a space in a path"),
     pytest.param(of_data(target="a\nb"), "pattern", id="a column of two lines"),
-    pytest.param(held(a={"allowed": [True]}), "valid integer", id="a boolean as text"),
+    pytest.param(held(a={"allowed": [True]}), "must be an integer", id="a boolean as text"),
     pytest.param(held(a={"allowed": ["x" * 41]}), "at most 40", id="a long value"),
     pytest.param(trained(params={"SVM": {"C": {"a": 1}}}), "text, a number", id="an object of a parameter"),
     pytest.param(trained(params={"SVM": {"C": [[1]]}}), "text, a number", id="a list in a list"),
