@@ -107,12 +107,12 @@ def rbac_rules() -> list[dict[str, list[str]]]:
     """Return the rules of the operator's Role: what follows from the registry, and nothing else."""
     rules = []
     for kind in KINDS:
-        named = {"resourceNames": list(kind.names)} if kind.names else {}
-        rules.append(
-            {"apiGroups": [kind.group], "resources": [kind.plural], **named, "verbs": list(kind.verbs)}
-        )
+        rules.append(_rule(kind, kind.plural, kind.verbs))
         if kind.status_verbs:
-            status = [f"{kind.plural}/status"]
-            verbs = list(kind.status_verbs)
-            rules.append({"apiGroups": [kind.group], "resources": status, "verbs": verbs})
+            rules.append(_rule(kind, f"{kind.plural}/status", kind.status_verbs))
     return rules
+
+
+def _rule(kind: Kind, resource: str, verbs: tuple[Verb, ...]) -> dict[str, list[str]]:
+    named = {"resourceNames": list(kind.names)} if kind.names else {}
+    return {"apiGroups": [kind.group], "resources": [resource], **named, "verbs": [*verbs]}

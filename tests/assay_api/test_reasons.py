@@ -149,7 +149,7 @@ def outcomes() -> Iterator[tuple[str, str]]:
 
 def test_a_verdict_has_a_reason_of_a_verdict_and_a_hold_has_another() -> None:
     found = set(outcomes())
-    assert len(found) > 20
+    assert len(found) >= 20
     assert {reason for kind, reason in found if kind in FINAL} <= set(VERDICTS)
     holds = {reason for kind, reason in found if kind not in FINAL}
     assert {r for r in holds if "Experiment.Progressing" not in REASONS[Reason(r)].places} == set()

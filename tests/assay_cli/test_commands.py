@@ -131,10 +131,12 @@ def test_an_arm_that_cannot_be_told_says_what_is_missing(words: list[str], said:
     assert said in capsys.readouterr().err
 
 
-def test_who_is_over_splits_nobody(api: Api, capsys: Any) -> None:
-    api.body = experiment(table=[], phase="Promoted")
+def test_of_who_is_over_the_last_split_is_told(api: Api, capsys: Any) -> None:
+    api.body = experiment(state={}, phase="Promoted")
     assert api.run("assign", "-e", "rollout", "u") == 2
     assert "splits nobody now: it is Promoted" in capsys.readouterr().err
+    api.body = experiment(state={}, phase="Promoted", decision=ENDED | {"evidence": evidence((4400, 4000))})
+    assert api.run("assign", "-e", "rollout", "u") == 0
 
 
 def line(unit: str = "user-1", **change: Any) -> str:

@@ -31,8 +31,9 @@ async def test_a_version_is_reached_at_the_address_of_its_service_too(
     world: World, address: str, found: Endpoint | None
 ) -> None:
     await two_versions(world)
-    world.put("Service", "churn-2-predictor", spec={"clusterIP": address})
     world.answers("churn-2")
+    await world.settle()
+    world.put("Service", "churn-2--predictor", spec={"clusterIP": address})
     await world.settle()
     split = world.gateways.routes[CHURN].split
     assert split is not None

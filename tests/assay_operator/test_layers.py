@@ -8,8 +8,11 @@ from operated import ROLLOUT, World, merged, two_versions
 from assay_api import Ref
 from assay_api.names import ABORT
 from assay_assign import arm_at, slot
+from assay_operator.composition import Acting, Switch
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.reconcile.queue import WorkQueue
+from assay_operator.telemetry.counts import CountsReader
+from assay_operator.telemetry.nop import NoSources
 
 CHURN, UPSELL, OFFER = MODELS = tuple(Ref("team", name) for name in ("churn", "upsell", "offer"))
 
@@ -147,8 +150,9 @@ async def test_an_experiment_whose_pods_went_before_it_started_gives_its_slots_b
 async def test_an_end_wakes_who_waits_for_room(world: World) -> None:
     """Without a walk over all Models: those of the layer only."""
     await started(world, churn=40, upsell=70, offer=20)
-    queue = WorkQueue(world.reconcile)
-    triggers = Triggers(world.cluster, world.store, queue, world.gateways)
+    queue, switch = WorkQueue(world.reconcile), Switch()
+    switch.acting = Acting(queue, world.reconcile, CountsReader(world.outcomes, queue.add), NoSources())
+    triggers = Triggers(world.cluster, world.store, switch)
     abort(world, "churn")
     await world.settle(CHURN)
     triggers.room_after(world.cluster.bodies["Experiment", "churn-2-g2"])

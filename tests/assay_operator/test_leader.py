@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from assay_operator.handlers.leader import ASSERT_SECONDS, Leader, announce, leader_only
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.leader import Replica, leader_slice
-from assay_operator.telemetry import metrics
+from assay_operator.telemetry import gauges, metrics
 
 POD = Replica("assay-system", "assay-operator-7f-x", "uid-7", "10.1.2.3")
 PORTS = {"xds": 18000, "http": 8081}
@@ -171,7 +171,7 @@ def test_a_follower_shows_no_object() -> None:
     metrics.phase.labels("team", "exp", "Running").set(1)
     metrics.champion.labels("team", "churn", "churn-1").set(1)
     metrics.drift_alarm.labels("team", "churn").set(2)
-    metrics.forget_all()
+    gauges.forget_everything()
     left = [
         sample.name
         for family in REGISTRY.collect()

@@ -62,10 +62,19 @@ def test_a_family_that_is_gone_takes_no_memory() -> None:
     assert (store.refs(), store.whose("churn")) == ((), None)
 
 
-def test_gateways_belong_to_every_model() -> None:
+def test_what_belongs_to_no_model_is_not_kept() -> None:
     store = Store()
-    assert store.put(body("Pod", "gateway", 1, metadata={"labels": {"assay.dev/role": "gateway"}})) is None
-    assert [b["metadata"]["name"] for b in store.gateways()] == ["gateway"]
+    gateway = body("Pod", "gateway", 1, metadata={"labels": {"assay.dev/role": "gateway"}})
+    assert store.put(gateway) is None
+    assert (store.refs(), store.drop(gateway)) == ((), None)
+
+
+def test_a_child_that_loses_its_label_is_forgotten() -> None:
+    """The watch, which is filtered by the label, says that it is deleted, and shows it without the label."""
+    store = Store()
+    store.put(body("Service", "churn", 1, metadata={"labels": {"assay.dev/model": "churn"}}))
+    assert store.drop(body("Service", "churn", 2, metadata={"labels": {}})) == CHURN
+    assert store.objects(CHURN) == {}
 
 
 LAYERS = [None, "page", "mail"]
