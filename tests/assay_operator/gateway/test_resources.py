@@ -159,6 +159,19 @@ def test_what_may_not_run_twice_is_only_sent_again_if_it_never_ran(
         assert not conditions & forbidden
 
 
+def test_every_attempt_of_an_arm_has_somewhere_to_go() -> None:
+    """Envoy answers 503 to an attempt for which its list of clusters is too short."""
+    model = route((Interval("control", 0, 10),))
+    attempts = 1 + split_route(model)["route"]["retry_policy"]["num_retries"]
+    members = [
+        [member["name"] for member in cluster["cluster_type"]["typed_config"]["clusters"]]
+        for cluster in resources(model).clusters
+        if "cluster_type" in cluster
+    ]
+    assert {len(each) for each in members} == {attempts}
+    assert {name for each in members for name in each[1:]} == {"demo/churn/champion@churn-1"}
+
+
 def test_a_scope_is_found_by_name_and_namespace_and_leads_to_the_routes() -> None:
     rendered = resources(route(()))
     assert rendered.scope["key"] == {"fragments": [{"string_key": "churn"}, {"string_key": "demo"}]}
