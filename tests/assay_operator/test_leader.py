@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from assay_operator.handlers.leader import ASSERT_SECONDS, Leader, announce, leader_only
+from assay_operator.handlers.leader import ASSERT_SECONDS, Leader, announce, hand_over, leader_only
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.leader import Replica, leader_slice
 from assay_operator.telemetry import metrics
@@ -105,6 +105,31 @@ def test_duties_that_fail_take_the_process_along() -> None:
 
         with pytest.raises(LookupError, match="duties"):
             await Leader(candidate.leadership, broken, lambda: None).run()
+        await stage.close()
+
+    in_virtual_time(story)
+
+
+def test_a_replica_that_is_to_stop_ends_its_duties_before_another_one_begins() -> None:
+    async def story() -> None:
+        stage = Election(1)
+        old = Work(stage.add(), seconds_to_end=2.0)
+        acting = asyncio.create_task(old.leader().run())
+        await stage.until_held()
+        new = Work(stage.add())
+        follower = asyncio.create_task(new.leader().run())
+        await stage.watch(3)
+        stop = asyncio.Event()
+        stop.set()
+        begin = now()
+        await hand_over(stop, acting, old.candidate.leadership.release)
+        assert not old.running
+        assert not new.begun
+        await stage.watch(1.2)
+        assert new.running
+        assert now() - begin < 2.0 + 1.3
+        follower.cancel()
+        await asyncio.gather(follower, return_exceptions=True)
         await stage.close()
 
     in_virtual_time(story)
