@@ -11,7 +11,7 @@ KILLED := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableException
 
 include hack/cluster/cluster.mk
 
-.PHONY: help env demo test check static e2e install generate generated bench validate validate-peers bench-serving format
+.PHONY: help env demo test check static cluster-tests e2e install generate generated bench validate validate-peers bench-serving format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
@@ -24,7 +24,7 @@ demo: env ## the whole loop on a real cluster: a model wins its experiment, anot
 
 test: static ## every check there is: format, lint, types, contracts, generated files, unit, process, e2e
 	$(RUN)pytest -q -n 3 || { $(ALONE); $(RUN)pytest -q --last-failed --last-failed-no-failures none; }
-	@$(MAKE) -s e2e
+	@$(MAKE) -s cluster-tests e2e
 
 check: static ## the fast inner loop: no cluster, and no test that takes long
 	$(RUN)pytest -q -n 3 -m "not slow and not cluster and not e2e"
@@ -36,6 +36,10 @@ static: env # format, lint, types, import contracts, generated files
 	$(RUN)lint-imports --no-cache >/dev/null || $(RUN)lint-imports --no-cache
 	@$(MAKE) -s generated
 
+cluster-tests: env ## the tests on an API server without nodes: no root, no pods
+	$(RUN)pytest -q -m cluster $(KILLED) tests/cluster || \
+	  { $(ALONE); $(RUN)pytest -q -m cluster $(KILLED) --last-failed --last-failed-no-failures none tests/cluster; }
+
 e2e: env ## the tests on a cluster of their own (ASSAY_KEEP=1 leaves it up for the next run)
 	$(RUN)pytest -q -m "cluster or e2e" $(KILLED) tests/e2e || \
 	  { $(ALONE); $(RUN)pytest -q -m "cluster or e2e" $(KILLED) --last-failed --last-failed-no-failures none tests/e2e; }
@@ -44,8 +48,9 @@ install: cluster load ## install Assay into the cluster, or upgrade it
 	@eval "$$($(HACK) cluster kubeconfig $(CLUSTER))" && helm upgrade --install $(RELEASE) charts/assay \
 	  --namespace $(SYSTEM) --create-namespace --values out/$(CLUSTER)/images.yaml --wait --timeout 3m
 
-generate: env ## write every generated file anew: CRDs, the chart's copies and reference
+generate: env ## write every generated file anew: CRDs, the chart's copies and references
 	@$(PY) -m assay_api.crd crds
+	@$(PY) hack/generate_reference.py
 	@$(PY) hack/generate_chart.py
 
 generated: # fails if a generated file is not what `make generate` writes

@@ -1,10 +1,11 @@
-"""`python3 -m cluster up|down|kubeconfig|enter|status NAME`."""
+"""`python3 -m cluster up|api|down|kubeconfig|enter|status NAME`."""
 
 import argparse
 import os
 import sys
 
-from . import node, providers
+from . import control_plane, node, providers
+from .progress import say
 from .settings import BIN, Cluster
 from .shell import Failed, Refusal
 from .usage import tell
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     for name, run, about in (
         ("up", _up, "start it, or what is missing of it; safe to run again"),
+        ("api", _api, "start an API server without nodes: objects, no pods; no root needed"),
         ("down", _down, "stop it; objects and images stay for the next time"),
         ("kubeconfig", _kubeconfig, "print what to eval for kubectl"),
         ("status", _status, "print what runs"),
@@ -47,6 +49,11 @@ def _up(cluster: Cluster, _: argparse.Namespace) -> None:
     tell(cluster, providers.up(cluster))
 
 
+def _api(cluster: Cluster, _: argparse.Namespace) -> None:
+    providers.api_up(cluster)
+    say(f"API server {cluster.name} is up: KUBECONFIG={cluster.kubeconfig}")
+
+
 def _down(cluster: Cluster, options: argparse.Namespace) -> None:
     providers.down(cluster, wipe=options.wipe)
 
@@ -61,8 +68,8 @@ def _kubeconfig(cluster: Cluster, _: argparse.Namespace) -> None:
 def _status(cluster: Cluster, _: argparse.Namespace) -> int:
     provider = providers.remembered(cluster)
     print(f"{cluster.name}: {provider or 'down'}")
-    if provider == "node":
-        for daemon in node.daemons(cluster):
+    if provider in {"node", "api"}:
+        for daemon in (node if provider == "node" else control_plane).daemons(cluster):
             print(f"  {daemon.name}: {daemon.pid() or 'not running'}")
     return 0 if provider else 1
 

@@ -2,11 +2,26 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from .settings import API_PORT, NODE, NODE_IP, PODS, SERVICES, Cluster
+from .settings import API_PORT, MANY_SERVICES, NODE, NODE_IP, PODS, SERVICES, Cluster
 
 ETCD = "http://127.0.0.1:2379"
 CommandLine = tuple[str | Path, ...]
+DELETIONS = (
+    "garbage-collector-controller",
+    "namespace-controller",
+    "persistentvolumeclaim-protection-controller",
+)
+"""Controllers without which what is deleted stays."""
+
+
+class Ports(NamedTuple):
+    """Loopback ports of a control plane that has no network of its own."""
+
+    api: int
+    store: int
+    peer: int
 
 
 def store(cluster: Cluster, kube: Path) -> Mapping[str, CommandLine]:
@@ -30,16 +45,49 @@ def api_server(cluster: Cluster, kube: Path) -> CommandLine:
     """Node and RBAC authorization as in any real cluster."""
     pki = cluster.state / "pki"
     return (
-        kube, "kube-apiserver", "--etcd-servers", ETCD, "--bind-address", "0.0.0.0",
-        "--advertise-address", NODE_IP, "--secure-port", str(API_PORT),
+        *_api_server(cluster, kube, ETCD), "--bind-address", "0.0.0.0", "--secure-port", str(API_PORT),
+        "--service-cluster-ip-range", SERVICES,
+        "--kubelet-client-certificate", pki / "admin.crt", "--kubelet-client-key", pki / "admin.key",
+        "--kubelet-preferred-address-types", "InternalIP",
+    )  # fmt: skip
+
+
+def _api_server(cluster: Cluster, kube: Path, etcd: str) -> CommandLine:
+    pki = cluster.state / "pki"
+    return (
+        kube, "kube-apiserver", "--etcd-servers", etcd, "--advertise-address", NODE_IP,
         "--tls-cert-file", pki / "apiserver.crt", "--tls-private-key-file", pki / "apiserver.key",
         "--client-ca-file", pki / "ca.crt", "--cert-dir", cluster.state / "run",
         "--service-account-key-file", pki / "sa.pub", "--service-account-signing-key-file", pki / "sa.key",
         "--service-account-issuer", "https://kubernetes.default.svc",
-        "--service-cluster-ip-range", SERVICES, "--authorization-mode", "Node,RBAC", "--allow-privileged",
-        "--kubelet-client-certificate", pki / "admin.crt", "--kubelet-client-key", pki / "admin.key",
-        "--kubelet-preferred-address-types", "InternalIP",
+        "--authorization-mode", "Node,RBAC", "--allow-privileged",
     )  # fmt: skip
+
+
+def control_plane(cluster: Cluster, kube: Path, ports: Ports) -> Mapping[str, CommandLine]:
+    """A store and an API server on loopback, and the controllers of deletion; nothing else runs.
+
+    Nobody makes ServiceAccounts here, so pods need none. Nobody follows the Endpoints of the API server's own
+    Service, so it has none: loopback is not allowed there.
+    """
+    store = f"http://127.0.0.1:{ports.store}"
+    return {
+        "etcd": (
+            kube, "etcd", "--data-dir", cluster.state / "etcd", "--listen-client-urls", store,
+            "--advertise-client-urls", store, "--listen-peer-urls", f"http://127.0.0.1:{ports.peer}",
+            "--unsafe-no-fsync", "--log-level", "warn",
+        ),
+        "apiserver": (
+            *_api_server(cluster, kube, store),
+            "--bind-address", "127.0.0.1", "--secure-port", str(ports.api),
+            "--service-cluster-ip-range", MANY_SERVICES, "--endpoint-reconciler-type", "none",
+            "--disable-admission-plugins", "ServiceAccount",
+        ),
+        "controller-manager": (
+            kube, "kube-controller-manager", "--kubeconfig", cluster.kubeconfig, "--leader-elect=false",
+            "--controllers", ",".join(DELETIONS), "--secure-port", "0",
+        ),
+    }  # fmt: skip
 
 
 def others(cluster: Cluster, kube: Path) -> Mapping[str, CommandLine]:

@@ -64,6 +64,12 @@ class Daemon:
             with suppress(ProcessLookupError):
                 os.kill(pid, how)
 
+    def forget(self) -> None:
+        """Remove the pid file of a process that is gone, and its entry in the kernel if it was our child."""
+        with suppress(OSError, ValueError):
+            os.waitpid(int(self.pid_file.read_text().split()[0]), os.WNOHANG)
+        self.pid_file.unlink(missing_ok=True)
+
     def last_words(self) -> str:
         """The end of its log, for an error message."""
         return self.log.read_text(errors="replace")[-1500:] if self.log.exists() else "(no log)"
@@ -84,7 +90,7 @@ def stop(daemons: Iterable[Daemon], seconds: float = 20) -> None:
         except Failed:
             daemon.ask_to_stop(signal.SIGKILL)
             until(daemon.is_gone, f"the death of {daemon.name}", 5)
-        daemon.pid_file.unlink(missing_ok=True)
+        daemon.forget()
 
 
 def start_time(pid: int) -> str | None:

@@ -8,7 +8,7 @@ from .shell import Refusal
 
 
 def choose(kept: Path, *, in_use: bool) -> int:
-    """The kept port, or a free one if there is none or someone else took it meanwhile.
+    """The port that `ASSAY_PORT` names, else the kept one, else a free one.
 
     Args:
         kept: the file that remembers.
@@ -17,9 +17,17 @@ def choose(kept: Path, *, in_use: bool) -> int:
     Raises:
         Refusal: `ASSAY_PORT` is set and taken.
     """
+    if not in_use and (port := _wanted()):
+        kept.write_text(f"{port}\n")
+        return port
+    return keep(kept, in_use=in_use)
+
+
+def keep(kept: Path, *, in_use: bool) -> int:
+    """The kept port, or any free one if there is none or someone else took it meanwhile; see `choose`."""
     if in_use:
         return int(kept.read_text())
-    port = _wanted() or _remembered(kept) or free()
+    port = _remembered(kept) or free()
     kept.write_text(f"{port}\n")
     return port
 

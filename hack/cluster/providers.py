@@ -3,12 +3,13 @@
 import os
 from typing import Literal
 
-from . import current, kind, node
+from . import control_plane, current, kind, node
 from .progress import say
 from .settings import Cluster
 from .shell import Failed, Refusal, locked
 
-Provider = Literal["current", "kind", "node"]
+Provider = Literal["current", "kind", "node", "api"]
+"""`api` is an API server without nodes; it is asked for by name, never chosen."""
 
 
 def choose(cluster: Cluster) -> Provider:
@@ -55,8 +56,23 @@ def up(cluster: Cluster) -> Provider:
             current.up(cluster)
         elif provider == "node":
             node.up(cluster)
+        elif provider == "api":
+            control_plane.up(cluster)
         cluster.provider_file.write_text(provider)
     return provider
+
+
+def api_up(cluster: Cluster) -> None:
+    """Bring up an API server without nodes under this name; idempotent.
+
+    Raises:
+        Refusal: a whole cluster has the name.
+    """
+    if (before := remembered(cluster)) not in {None, "api"}:
+        raise Refusal(f"cluster {cluster.name} is up by {before}: choose another name")
+    with locked(cluster.state.parent / f".{cluster.name}.lock"):
+        control_plane.up(cluster)
+        cluster.provider_file.write_text("api")
 
 
 def down(cluster: Cluster, *, wipe: bool) -> None:
@@ -66,7 +82,7 @@ def down(cluster: Cluster, *, wipe: bool) -> None:
         if provider == "current":
             say("the cluster is yours, not ours: it stays up")
         else:
-            (kind if provider == "kind" else node).down(cluster)
+            {"kind": kind, "api": control_plane}.get(provider, node).down(cluster)
             say(f"cluster {cluster.name} is down")
         cluster.provider_file.unlink(missing_ok=True)
         if wipe and provider != "current":

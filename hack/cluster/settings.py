@@ -18,6 +18,8 @@ NODE = "node0"
 NODE_IP = "10.200.0.1"
 GATEWAY_IP = "10.200.0.254"
 SERVICES = "10.201.0.0/24"
+MANY_SERVICES = "10.201.0.0/16"
+"""Of an API server without nodes: thousands of objects cost nothing there."""
 API_SERVICE_IP = "10.201.0.1"
 PODS = "10.202.0.0/20"
 API_PORT = 6443

@@ -6,9 +6,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from assay_relay.messages import METHOD, SERVICE
+from assay_relay.messages import LARGEST, METHOD, SERVICE
 
-LARGEST = 256 * 2**20  # a response has the clusters of all Models in it
 OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST),
     # A leader that died with its node, or hangs, must not look like one that has nothing to say: 3 s at most.

@@ -58,6 +58,39 @@ def test_what_the_relay_remembers_outlives_its_container(render) -> None:
     assert "emptyDir" in volumes[mounts[folder]]
 
 
+def test_gateways_ask_each_other_at_a_service_of_their_own_with_their_token(render) -> None:
+    objects = render({"fullnameOverride": "trial", "networkPolicy": {"enabled": True}})
+    relay = sidecar(objects.named("Deployment", "trial-gateway"), "relay")
+    given = {v["name"]: v.get("value") for v in relay["env"]}
+    host, port = given["ASSAY_PEERS_ADDRESS"].rsplit(":", 1)
+    service = objects.named("Service", host.split(".")[0])["spec"]
+    assert host == "trial-gateway-relay.assay-system.svc"
+    assert not service.get("publishNotReadyAddresses"), "one that is not ready has nothing to tell"
+    assert [p["port"] for p in service["ports"]] == [int(port)]
+    assert int(port) == RelaySettings.model_fields["peers_port"].default
+    mounts = {m["mountPath"] for m in relay["volumeMounts"]}
+    assert str(Path(given["ASSAY_TOKEN_FILE"]).parent) in mounts
+    gateway = objects.named("Deployment", "trial-gateway")["spec"]["template"]["metadata"]["labels"]
+    (rule,) = [
+        r
+        for r in objects.named("NetworkPolicy", "trial-gateway")["spec"]["ingress"]
+        if {"port": int(port)} in r["ports"]
+    ]
+    assert [peer["podSelector"]["matchLabels"].items() <= gateway.items() for peer in rule["from"]] == [True]
+
+
+@pytest.mark.parametrize("port", [80, 8080])
+def test_the_names_of_models_lead_to_port_80_of_the_gateway(render, port: int) -> None:
+    objects = render(
+        {"fullnameOverride": "trial", "clusterDomain": "example.org", "gateway": {"service": {"port": port}}}
+    )
+    (operator,) = objects.named("Deployment", "trial-operator")["spec"]["template"]["spec"]["containers"]
+    given = {v["name"]: v.get("value") for v in operator["env"]}
+    assert given["ASSAY_GATEWAY_HOST"] == "trial-gateway.assay-system.svc.example.org"
+    ports = {p["port"]: p["targetPort"] for p in objects.named("Service", "trial-gateway")["spec"]["ports"]}
+    assert ports == dict.fromkeys((80, port), "http")
+
+
 def test_https_takes_a_secret_and_everybody_knows(render) -> None:
     objects = render({"gateway": {"tls": {"secretName": "edge-cert"}}})
     pod = objects.named("Deployment", "assay-gateway")["spec"]["template"]["spec"]

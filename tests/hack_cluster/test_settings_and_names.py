@@ -1,11 +1,12 @@
 """Names of clusters, ports, keys: the pure parts of hack/cluster."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
 import pytest
-from cluster import config, gobuild, pki, ports, providers
+from cluster import components, config, gobuild, pki, ports, providers
 from cluster.settings import Cluster
 from cluster.shell import Refusal
 
@@ -107,6 +108,30 @@ def test_a_wanted_port_that_is_taken_is_refused(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setenv("ASSAY_PORT", str(taken.getsockname()[1]))
         with pytest.raises(Refusal, match="ASSAY_PORT"):
             ports.choose(tmp_path / "port", in_use=False)
+
+
+def test_what_no_one_outside_talks_to_never_takes_the_wanted_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_PORT", str(ports.free()))
+    assert ports.keep(tmp_path / "etcd.port", in_use=False) != int(os.environ["ASSAY_PORT"])
+
+
+def test_an_api_server_without_nodes_stays_on_loopback(tmp_path: Path) -> None:
+    lines = components.control_plane(Cluster("one", tmp_path), Path("kube"), components.Ports(1, 2, 3))
+    words = [str(word) for line in lines.values() for word in line]
+    addresses = {word.removeprefix("http://").partition(":")[0] for word in words if word.startswith("http:")}
+    assert addresses == {"127.0.0.1"}
+    assert words[words.index("--bind-address") + 1] == "127.0.0.1"
+    assert not [word for word in words if word.startswith("nsenter")]
+
+
+def test_a_whole_cluster_is_not_taken_for_an_api_server_without_nodes(tmp_path: Path) -> None:
+    cluster = Cluster("one", tmp_path)
+    cluster.state.mkdir(parents=True)
+    cluster.provider_file.write_text("node")
+    with pytest.raises(Refusal, match="one is up by node"):
+        providers.api_up(cluster)
 
 
 def test_the_api_servers_certificate_is_good_for_loopback_and_for_pods() -> None:

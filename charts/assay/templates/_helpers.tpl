@@ -57,6 +57,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 {{- end -}}
 
+{{/* What the names of all Models stand for; in full, as it is read in other namespaces and by no resolver's rules. */}}
+{{- define "assay.gatewayHost" -}}
+{{- printf "%s-gateway.%s.svc.%s" (include "assay.fullname" .) .Release.Namespace .Values.clusterDomain -}}
+{{- end -}}
+
 {{/* Where the collector is found by everybody else in the cluster. */}}
 {{- define "assay.collectorUrl" -}}
 {{- printf "http://%s-collector.%s.svc:8080" (include "assay.fullname" .) .Release.Namespace -}}

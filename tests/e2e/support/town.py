@@ -136,9 +136,11 @@ class Town:
         wait(lambda: any(r == reason and words in m for r, m in events()), 30, told=events)
 
     def address(self, service: str, namespace: str) -> str:
-        """Return the cluster address of a Service."""
+        """Return the cluster address of a Service, or of the one that it is an alias of."""
         found = self.get("service", service, namespace)
         assert found is not None
+        if alias := found["spec"].get("externalName"):
+            return self.address(*alias.split(".")[:2])
         return str(found["spec"]["clusterIP"])
 
     @contextmanager
