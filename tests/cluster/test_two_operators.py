@@ -9,6 +9,8 @@ import pytest
 from api_objects import Objects, ensure_namespace, until
 from operator_process import SYSTEM, OperatorProcess, alive, collector, operator
 
+from assay_api.names import predictor_name
+
 LEADER = "assay-operator-leader"
 TAKEOVER_SECONDS, HANDOVER_SECONDS = 10.0, 4.0
 CHILDREN = ("ModelVersion", "Deployment", "Service", "EndpointSlice")
@@ -71,14 +73,14 @@ def test_the_other_one_acts_after_a_kill_and_after_an_end_in_order(
         )
     with alive(numbers, *replicas):
         objects.create(model("first"))
-        until(lambda: objects.get("Deployment", "first-1-predictor"), "the first act")
+        until(lambda: objects.get("Deployment", predictor_name("first-1")), "the first act")
         old, new = sorted(replicas, key=leads, reverse=True)
         assert (leads(old), leads(new)) == (True, False)
         before, place = uids(objects), address(system)
         killed = time.monotonic()
         old.kill()
         objects.create(model("second"))
-        until(lambda: objects.get("Deployment", "second-1-predictor"), "the other one to act")
+        until(lambda: objects.get("Deployment", predictor_name("second-1")), "the other one to act")
         assert time.monotonic() - killed < TAKEOVER_SECONDS
         until(lambda: address(system) not in {"", place}, "the Service to lead to it")
         after = uids(objects)
