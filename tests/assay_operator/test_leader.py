@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from electors import Candidate, Election, in_virtual_time, now
-from prometheus_client import REGISTRY
+from prometheus_client import Gauge
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,6 +15,7 @@ from assay_operator.handlers.leader import ASSERT_SECONDS, Leader, announce, han
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.leader import Replica, leader_slice
 from assay_operator.telemetry import metrics
+from assay_operator.telemetry.gauges import forget_everything
 
 POD = Replica("assay-system", "assay-operator-7f-x", "uid-7", "10.1.2.3")
 PORTS = {"xds": 18000, "http": 8081}
@@ -193,15 +194,10 @@ async def test_a_follower_takes_no_alerts(*, held: bool, status: int) -> None:
 
 def test_a_follower_shows_no_object() -> None:
     """Whatever gauge names an object: Prometheus must not hear of it from two replicas."""
-    metrics.phase.labels("team", "exp", "Running").set(1)
-    metrics.champion.labels("team", "churn", "churn-1").set(1)
-    metrics.drift_alarm.labels("team", "churn").set(2)
-    metrics.forget_all()
-    left = [
-        sample.name
-        for family in REGISTRY.collect()
-        if family.type == "gauge"
-        for sample in family.samples
-        if {"namespace", "model", "experiment"} & set(sample.labels)
-    ]
-    assert left == []
+    of_objects = [g for g in vars(metrics).values() if isinstance(g, Gauge) and "namespace" in g._labelnames]
+    assert len(of_objects) > 10
+    for gauge in of_objects:
+        gauge.labels(*gauge._labelnames).set(1)
+    forget_everything()
+    families = [family for gauge in of_objects for family in gauge.collect()]
+    assert [sample.name for family in families for sample in family.samples] == []
