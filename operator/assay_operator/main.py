@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from typing import Any
 
 import kopf
@@ -9,7 +10,7 @@ import kopf
 from assay_api import Ref
 from assay_operator.composition import Common, Switch, act
 from assay_operator.handlers.alerts import AlertmanagerWebhook
-from assay_operator.handlers.leader import Leader, leader_only
+from assay_operator.handlers.leader import Leader, hand_over, leader_only
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application, server
 from assay_operator.kube.client import connected
@@ -53,20 +54,26 @@ async def _run(common: Common, switch: Switch, triggers: Triggers) -> None:
             tasks.create_task(triggers.sweep(settings.sweep_seconds)),
             tasks.create_task(web.serve()),
         ]
-        await _watched(settings, triggers)
-        await _ended(acting)  # what it does comes to its end before the next one begins
-        await leadership.release()
+        stop, watching, released = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        tasks.create_task(_signalled(stop, watching))
+        leaving = tasks.create_task(hand_over(stop, acting, leadership.release))
+        leaving.add_done_callback(lambda _: released.set())
+        await _watched(settings, triggers, watching, released)
+        stop.set()
+        await leaving
         for task in (electing, *others):
             task.cancel()
 
 
-async def _ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait((task,), timeout=10)
+async def _signalled(stop: asyncio.Event, watching: asyncio.Event) -> None:
+    """Take the signals from kopf, which would first wait 5 s for the leader's tasks to end by themselves."""
+    await watching.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
-async def _watched(settings: Settings, triggers: Triggers) -> None:
-    """Watch every kind until a signal comes."""
+async def _watched(settings: Settings, triggers: Triggers, ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """Watch every kind until told to stop."""
     registry = kopf.OperatorRegistry()
     triggers.register(registry)
     kopf.on.login(registry=registry, id="login")(login)
@@ -76,6 +83,8 @@ async def _watched(settings: Settings, triggers: Triggers) -> None:
         standalone=True,
         clusterwide=not settings.watched,
         namespaces=settings.watched,
+        ready_flag=ready,
+        stop_flag=stop,
     )
 
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from electors import Candidate, Election, in_virtual_time, now
-from prometheus_client import REGISTRY
+from prometheus_client import Gauge
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from assay_operator.handlers.leader import ASSERT_SECONDS, Leader, announce, leader_only
+from assay_operator.handlers.leader import ASSERT_SECONDS, Leader, announce, hand_over, leader_only
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.leader import Replica, leader_slice
-from assay_operator.telemetry import gauges, metrics
+from assay_operator.telemetry import metrics
+from assay_operator.telemetry.gauges import forget_everything
 
 POD = Replica("assay-system", "assay-operator-7f-x", "uid-7", "10.1.2.3")
 PORTS = {"xds": 18000, "http": 8081}
@@ -110,6 +111,31 @@ def test_duties_that_fail_take_the_process_along() -> None:
     in_virtual_time(story)
 
 
+def test_a_replica_that_is_to_stop_ends_its_duties_before_another_one_begins() -> None:
+    async def story() -> None:
+        stage = Election(1)
+        old = Work(stage.add(), seconds_to_end=2.0)
+        acting = asyncio.create_task(old.leader().run())
+        await stage.until_held()
+        new = Work(stage.add())
+        follower = asyncio.create_task(new.leader().run())
+        await stage.watch(3)
+        stop = asyncio.Event()
+        stop.set()
+        begin = now()
+        await hand_over(stop, acting, old.candidate.leadership.release)
+        assert not old.running
+        assert not new.begun
+        await stage.watch(1.2)
+        assert new.running
+        assert now() - begin < 2.0 + 1.3
+        follower.cancel()
+        await asyncio.gather(follower, return_exceptions=True)
+        await stage.close()
+
+    in_virtual_time(story)
+
+
 class Held:
     """A Lease that is held or not, as a test likes."""
 
@@ -168,15 +194,10 @@ async def test_a_follower_takes_no_alerts(*, held: bool, status: int) -> None:
 
 def test_a_follower_shows_no_object() -> None:
     """Whatever gauge names an object: Prometheus must not hear of it from two replicas."""
-    metrics.phase.labels("team", "exp", "Running").set(1)
-    metrics.champion.labels("team", "churn", "churn-1").set(1)
-    metrics.drift_alarm.labels("team", "churn").set(2)
-    gauges.forget_everything()
-    left = [
-        sample.name
-        for family in REGISTRY.collect()
-        if family.type == "gauge"
-        for sample in family.samples
-        if {"namespace", "model", "experiment"} & set(sample.labels)
-    ]
-    assert left == []
+    of_objects = [g for g in vars(metrics).values() if isinstance(g, Gauge) and "namespace" in g._labelnames]
+    assert len(of_objects) > 10
+    for gauge in of_objects:
+        gauge.labels(*gauge._labelnames).set(1)
+    forget_everything()
+    families = [family for gauge in of_objects for family in gauge.collect()]
+    assert [sample.name for family in families for sample in family.samples] == []

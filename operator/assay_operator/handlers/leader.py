@@ -86,6 +86,22 @@ class Leader:
             self.give_up()
 
 
+async def hand_over(
+    stop: asyncio.Event, acting: asyncio.Future[None], release: Callable[[], Awaitable[None]]
+) -> None:
+    """When the process is to stop, end the duties and only then release the Lease: never two act.
+
+    Args:
+        stop: Set by SIGTERM. What takes long to end, as the watches do, is ended after this has returned.
+        acting: The task of `Leader.run`.
+        release: Of the Lease.
+    """
+    await stop.wait()
+    acting.cancel()
+    await asyncio.wait((acting,))
+    await release()
+
+
 async def announce(
     apply: Callable[[Manifest], Awaitable[Any]], leadership: Leadership, manifest: Manifest
 ) -> None:
