@@ -48,8 +48,9 @@ install: cluster load ## install Assay into the cluster, or upgrade it
 	@eval "$$($(HACK) cluster kubeconfig $(CLUSTER))" && helm upgrade --install $(RELEASE) charts/assay \
 	  --namespace $(SYSTEM) --create-namespace --values out/$(CLUSTER)/images.yaml --wait --timeout 3m
 
-generate: env ## write every generated file anew: CRDs, the chart's copies and reference
+generate: env ## write every generated file anew: CRDs, the chart's copies and references
 	@$(PY) -m assay_api.crd crds
+	@$(PY) hack/generate_reference.py
 	@$(PY) hack/generate_chart.py
 
 generated: # fails if a generated file is not what `make generate` writes

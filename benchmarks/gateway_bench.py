@@ -162,4 +162,5 @@ def upstreams(lab: Any, folder: Path, *names: str) -> Iterator[dict[str, Any]]:
     ports = {name: lab.free_port() for name in names}
     listeners = [direct_listener(name, port) for name, port in ports.items()]
     with static_envoy(lab, folder, "upstreams", {"listeners": listeners}):
-        yield {n: lab.Backend(n, (lab.Endpoint("127.0.0.1", port),)) for n, port in ports.items()}
+        pods = {n: lab.Endpoint("127.0.0.1", port) for n, port in ports.items()}
+        yield {n: lab.Backend(n, (pod,), pod) for n, pod in pods.items()}  # who is his own Service

@@ -3,6 +3,7 @@
 crds/*.yaml                        -> charts/assay/files/crds/*.yaml   (copies: a chart reads no other folder)
 assay_operator.gateway.bootstrap   -> charts/assay/files/envoy.yaml
 assay_operator.gateway.certificate -> charts/assay/files/tls.yaml      (where Envoy finds its certificate)
+assay_operator.kinds               -> charts/assay/files/rbac.yaml     (the rules of the operator's Role)
 charts/assay/values.schema.yaml    -> charts/assay/values.schema.json  (references resolved; what Helm checks)
 values.schema.yaml and values.yaml -> charts/assay/README.md           (the table of values)
 
@@ -22,6 +23,7 @@ import yaml
 
 from assay_operator.gateway import Tls, certificate
 from assay_operator.gateway.bootstrap import bootstrap
+from assay_operator.kinds import rbac_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts" / "assay"
@@ -95,6 +97,7 @@ def derived() -> dict[Path, str]:
     crds = {CHART / "files" / "crds" / path.name: path.read_text() for path in (ROOT / "crds").glob("*.yaml")}
     return crds | {
         CHART / "files" / "envoy.yaml": yaml.dump(bootstrap(RELAY_HOST), Dumper=Plain, sort_keys=False),
+        CHART / "files" / "rbac.yaml": yaml.dump(rbac_rules(), Dumper=Plain, sort_keys=False),
         CHART / "files" / "tls.yaml": yaml.dump(certificate(Tls()), Dumper=Plain, sort_keys=False),
         CHART / "values.schema.json": json.dumps(schema, indent=1, ensure_ascii=False) + "\n",
         CHART / "README.md": readme(schema, values),

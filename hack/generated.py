@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import generate_reference
+
 from assay_api import crd
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -11,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def stale() -> list[str]:
     """Return the files that differ."""
     crds = {ROOT / "crds" / name: text for name, text in crd.render().items()}
-    return [str(path.relative_to(ROOT)) for path, text in crds.items() if path.read_text() != text]
+    wanted = crds | generate_reference.rendered()
+    return [str(path.relative_to(ROOT)) for path, text in wanted.items() if path.read_text() != text]
 
 
 if __name__ == "__main__":

@@ -10,16 +10,39 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
 from assay_api.experiment import Experiment
 from assay_api.model import Model
 from assay_api.resource import GROUP, VERSION
+from assay_api.rule import VALIDATIONS
 from assay_api.version import ModelVersion
 
 Schema = dict[str, Any]
 
 _DROPPED = {"title", "$defs", "$ref", "anyOf", "propertyNames"}
 _TEXT_BOUND = 4096  # a rule over unbounded text is over the API server's budget
+
+
+class _Generator(GenerateJsonSchema):
+    """Spells defaults out, as rules need them, but for what is absent or computed from other fields."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """Return JSON."""
+        if isinstance(dft, BaseModel):
+            return {_alias(dft, name): self.encode_default(value) for name, value in _constant(dft)}
+        if isinstance(dft, tuple):
+            return [self.encode_default(item) for item in dft]
+        return super().encode_default(dft)
+
+
+def _alias(value: BaseModel, name: str) -> str:
+    return type(value).model_fields[name].alias or name
+
+
+def _constant(value: BaseModel) -> list[tuple[str, Any]]:
+    fields = type(value).model_fields
+    return [(name, item) for name, item in value if item is not None and fields[name].default_factory is None]
 
 
 class _Plain(yaml.SafeDumper):
@@ -45,20 +68,19 @@ def _spelled(schema: Schema) -> Schema:
     out = {k: v for k, v in schema.items() if k not in _DROPPED}
     if out.get("default", ...) is None:
         del out["default"]
-    if "default" in out:
-        out["default"] = _said(out["default"])
     if isinstance(out.get("additionalProperties"), bool):
         del out["additionalProperties"]
-    return _bounded(out)
+    out = _bounded(out)
+    if rules := [*out.pop(VALIDATIONS, ()), *_keys(schema)]:
+        out[VALIDATIONS] = rules
+    return out
 
 
 def _bounded(out: Schema) -> Schema:
     """Say what values are allowed in the same words."""
     if "const" in out:
         out["enum"] = [out.pop("const")]
-    for bound in ("Minimum", "Maximum"):
-        if (limit := out.pop(f"exclusive{bound}", None)) is not None:
-            out |= {bound.lower(): limit, f"exclusive{bound}": True}
+    out = _ends(out)
     if out.get("type") == "integer":
         out["format"] = "int64"
     if out.get("type") == "string" and not {"enum", "format", "maxLength"} & out.keys():
@@ -66,18 +88,37 @@ def _bounded(out: Schema) -> Schema:
     return out
 
 
-def _said(default: Any) -> Any:
-    """Return a default without its nulls, at any depth."""
-    if isinstance(default, dict):
-        return {k: _said(v) for k, v in default.items() if v is not None}
-    return [_said(item) for item in default] if isinstance(default, list) else default
+def _ends(out: Schema) -> Schema:
+    """Say the ends of a range, fractions in CEL: of an integer the schema's own check would cut them off."""
+    rules = list(out.get(VALIDATIONS, ()))
+    for bound, sign in (("minimum", ">"), ("maximum", "<")):
+        exclusive = f"exclusive{bound.capitalize()}"
+        limit, strict = out.pop(bound, None), exclusive in out
+        limit = out.pop(exclusive, limit)
+        if limit is not None and float(limit).is_integer():
+            out |= {bound: int(limit)} | ({exclusive: True} if strict else {})
+        elif limit is not None:
+            rules.append(_end(f"{limit:.10f}".rstrip("0"), sign, strict=strict))
+    return out | ({VALIDATIONS: rules} if rules else {})
+
+
+def _end(limit: str, sign: str, *, strict: bool) -> Schema:
+    words = {">": ("at least", "above"), "<": ("at most", "below")}[sign][strict]
+    return {"rule": f"self {sign}{'' if strict else '='} {limit}", "message": f"must be {words} {limit}"}
+
+
+def _keys(schema: Schema) -> list[Schema]:
+    """Bound the keys of a map, of which the API server's schemas cannot speak."""
+    most = schema.get("propertyNames", {}).get("maxLength")
+    message = f"names must have at most {most} characters"
+    return [{"rule": f"self.all(key, size(key) <= {most})", "message": message}] if most else []
 
 
 def _resolved(schema: Schema, defs: dict[str, Schema]) -> Schema:
     """Inline `$ref`, and unwrap `X | None`: absent is how Kubernetes spells null."""
     if "$ref" in schema:
         return _resolved(defs[schema["$ref"].rsplit("/", 1)[-1]], defs) | schema
-    if "anyOf" in schema:
+    if "anyOf" in schema and "x-kubernetes-int-or-string" not in schema:
         (only,) = (option for option in schema["anyOf"] if option.get("type") != "null")
         return _resolved(only, defs) | schema
     return schema
@@ -103,7 +144,7 @@ def crd(model: type[BaseModel], short: str, *columns: Schema, scale: Schema | No
             *columns,
             {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         ],
-        "schema": {"openAPIV3Schema": _schema(model)},
+        "schema": {"openAPIV3Schema": render_schema(model)},
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -125,8 +166,9 @@ def crd(model: type[BaseModel], short: str, *columns: Schema, scale: Schema | No
     }
 
 
-def _schema(model: type[BaseModel]) -> Schema:
-    schema = model.model_json_schema(by_alias=True)
+def render_schema(model: type[BaseModel]) -> Schema:
+    """Return the structural schema of a kind."""
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     out = structural(schema, schema["$defs"])
     del out["properties"]["metadata"]  # is Kubernetes' own
     out["properties"]["status"].pop("default", None)  # comes with the first report

@@ -1,46 +1,40 @@
 """The `Experiment` resource: versions of a Model share its traffic until one of them wins."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field
 
+from assay_api.duration import Age, Pause, Period, milliseconds
+from assay_api.experiment_rules import DESIGN_RULES, ENDS, FROZEN, OUR_HEADERS, SPEC_RULES, SPECIAL_HEADERS
 from assay_api.experiment_status import ExperimentStatus
 from assay_api.metric import Metrics
-from assay_api.resource import Duration, Metadata, Name, Observed, Percent, Resource, rules
-
-ALL = 100
-RESERVED = ("none", "unenrolled", "champion")
-
-WEIGHTS_ADD_UP = "the weights of the arms must add up to 100"
-NAMES_DIFFER = "the arms must have different names"
-NAME_IS_TAKEN = "none, unenrolled and champion are no names for an arm"
-VERSIONS_DIFFER = "the arms must serve different versions (mode AA: the same one)"
-RAMP_ASCENDS = "the ramp must be ascending"
-RAMP_FITS = "the ramp must not exceed the weight of the candidates, 100 minus the weight of the first arm"
-LAYER_FITS = "in a layer the ramp must not exceed the candidates' part of layer.share"
-PROMISE = "an Experiment needs a primary metric or a guardrail, or it could never decide"
-ENDS = "maxDuration must not be shorter than minDuration"
-NOT_OURS = "headers that start with x-assay- or x-envoy- are the gateway's own"
-SHADOW_IS_ONE = "mode Shadow has a control and one candidate, and no layer"
-SHADOW_COUNTS_NOBODY = (
-    "mode Shadow counts no units: no primary, no guardrails, no minUnitsPerArm, and secondary metrics of "
-    "Prometheus or SQL only"
+from assay_api.resource import (
+    LINES,
+    NO_DOUBLE_DASH,
+    Flag,
+    Metadata,
+    Name,
+    Number,
+    Observed,
+    Percent,
+    Resource,
+    Whole,
+    named,
 )
-FIXED = "{0} cannot change while the Experiment runs; make a new Experiment"
+
+WEEK, MONTH = "7d", "28d"
 
 
 class ModelRef(Resource):
     """A Model in the same namespace."""
 
-    name: Name
+    name: Annotated[Name, Field(description="Name of the Model.")]
 
 
 class Unit(Resource):
-    """What is randomised and analysed: a user, a session, a device."""
+    """The unit of randomisation and analysis: a user, a session, a device."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules({"!self.header.matches('^x-(assay|envoy)-')": NOT_OURS})
-    )
+    RULES: ClassVar = (OUR_HEADERS, SPECIAL_HEADERS)
 
     header: Annotated[
         str,
@@ -48,31 +42,28 @@ class Unit(Resource):
             min_length=1,
             max_length=63,
             pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-            description="The request header that names it.",
+            description="Request header that identifies the unit.",
         ),
     ] = "x-user-id"
-
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        if self.header.startswith(("x-assay-", "x-envoy-")):
-            raise ValueError(NOT_OURS)
-        return self
 
 
 class Layer(Resource):
     """Experiments that share no unit, be they of different Models."""
 
-    name: Annotated[Name, Field(description="Experiments of one namespace that name the same layer.")]
+    name: Annotated[
+        Name, Field(description="Name of the layer; Experiments of one namespace that name it are exclusive.")
+    ]
     share: Annotated[
-        int, Field(ge=1, le=100, description="Percent of all units that this Experiment keeps for itself.")
+        Whole,
+        Field(ge=1, le=100, description="Percentage of all units that are reserved for this Experiment."),
     ]
 
 
 class TemplateArm(Resource):
     """One side of an Experiment that is yet to be made."""
 
-    name: Name
-    weight: Annotated[Percent, Field(description="Share of the enrolled units, in percent.")]
+    name: Annotated[Name, Field(description="Name of the arm.")]
+    weight: Annotated[Percent, Field(description="Percentage of the enrolled units.")]
 
 
 class Arm(TemplateArm):
@@ -82,130 +73,136 @@ class Arm(TemplateArm):
 
 
 class Step(Resource):
-    """How much of the world sees a candidate, and for how long at least."""
+    """A step of the ramp: how many units are on candidates, and for how long at least."""
 
-    percent: Annotated[Percent, Field(description="Percent of all units on candidates.")]
-    min_duration: Annotated[Duration, Field(description="Stay at least this long.")] = "0s"
+    percent: Annotated[Percent, Field(description="Percentage of all units on candidates.")]
+    min_duration: Annotated[Pause, Field(description="Minimum duration of the step; at most 90d.")] = "0s"
     min_units_per_arm: Annotated[
-        int, Field(ge=0, le=1_000_000_000, description="Stay until every arm has this many.")
+        Whole,
+        Field(ge=0, le=1_000_000_000, description="Minimum sample size per arm in the step."),
     ] = 0
 
 
+def _least(known: dict[str, Any]) -> str:
+    """Return a week, or all the time there is if that is less."""
+    return min(WEEK, str(known.get("max_duration", MONTH)), key=milliseconds)
+
+
 class Decision(Resource):
-    """When to believe the difference."""
+    """The statistical test, and when it ends."""
+
+    RULES: ClassVar = (ENDS,)
 
     method: Annotated[
         Literal["Sequential"],
-        Field(description="Sequential: may be looked at every second without inflating errors."),
+        Field(description="Statistical test. Sequential: always valid, at any number of looks."),
     ] = "Sequential"
-    alpha: Annotated[float, Field(ge=0.0001, le=0.5, description="Share of false verdicts to bear.")] = 0.05
-    power: Annotated[float, Field(ge=0.5, le=0.999, description="Chance to find the minimum effect.")] = 0.8
-    min_duration: Annotated[
-        Duration, Field(description="No promotion before; a whole week evens out the days.")
-    ] = "7d"
-    max_duration: Annotated[Duration, Field(description="Undecided after this: inconclusive.")] = "28d"
+    alpha: Annotated[
+        Number,
+        Field(
+            ge=0.0001,
+            lt=0.5,
+            description="Type I error rate over all looks (probability of a false positive).",
+        ),
+    ] = 0.05
+    power: Annotated[
+        Number, Field(ge=0.5, le=0.999, description="Statistical power at the minimum detectable effect.")
+    ] = 0.8
+    max_duration: Annotated[
+        Period, Field(description="Maximum duration; undecided after this is inconclusive. At most 90d.")
+    ] = MONTH
+    min_duration: Pause = Field(
+        default_factory=_least,
+        description="Minimum duration before a promotion; whole weeks average out weekdays. Default: 7d, or "
+        "maxDuration if that is shorter.",
+    )
     max_units: Annotated[
-        int, Field(ge=0, le=1_000_000_000_000, description="Inconclusive after so many units; 0: no bound.")
+        Whole,
+        Field(
+            ge=0,
+            le=1_000_000_000_000,
+            description="Maximum sample size; inconclusive after it. 0: no maximum.",
+        ),
     ] = 0
     approval: Annotated[
         Literal["Automatic", "Manual"],
         Field(description="Manual: a winner waits for the annotation assay.dev/approve."),
     ] = "Automatic"
     on_inconclusive: Annotated[
-        Literal["KeepControl", "Promote"], Field(description="Who serves on when time is up.")
+        Literal["KeepControl", "Promote"],
+        Field(description="Version to serve if the experiment ends inconclusive."),
     ] = "KeepControl"
     max_data_age: Annotated[
-        Duration, Field(description="No verdict from data older than this; the Experiment holds instead.")
+        Age, Field(description="Maximum age of the newest data; older data is stale and holds every verdict.")
     ] = "5m"
 
 
 DEFAULT_RAMP = (Step(percent=5), Step(percent=10), Step(percent=20), Step(percent=50))
 Ramp = Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)]
-_ARM_NAMES = {
-    "self.arms.map(a, a.weight).sum() == 100": WEIGHTS_ADD_UP,
-    "self.arms.all(a, self.arms.exists_one(b, a.name == b.name))": NAMES_DIFFER,
-    "self.arms.all(a, !(a.name in ['none', 'unenrolled', 'champion']))": NAME_IS_TAKEN,
-    "self.ramp.map(s, s.percent).isSorted()": RAMP_ASCENDS,
-    "self.ramp.all(s, s.percent <= 100 - self.arms[0].weight)": RAMP_FITS,
-    "!has(self.layer) || self.ramp.all(s, s.percent * 100"
-    " <= self.layer.share * (100 - self.arms[0].weight))": LAYER_FITS,
-    "has(self.metrics.primary) || size(self.metrics.guardrails) > 0": PROMISE,
-}
-_WITHOUT_SPLIT = {RAMP_FITS, PROMISE}  # what a shadow need not heed
-_EXPERIMENT_RULES = {
-    f"self.mode == 'Shadow' || ({rule})" if words in _WITHOUT_SPLIT else rule: words
-    for rule, words in _ARM_NAMES.items()
-} | {
-    "self.mode != 'Shadow' || (size(self.arms) == 2 && !has(self.layer))": SHADOW_IS_ONE,
-    "self.mode != 'Shadow' || (!has(self.metrics.primary) && size(self.metrics.guardrails) == 0"
-    " && self.metrics.secondary.all(m, has(m.prometheus) || has(m.sql))"
-    " && self.ramp.all(s, s.minUnitsPerArm == 0))": SHADOW_COUNTS_NOBODY,
-}
-_VERSIONS = {
-    "self.mode == 'AA' ? self.arms.all(a, a.version == self.arms[0].version)"
-    " : self.arms.all(a, self.arms.exists_one(b, a.version == b.version))": VERSIONS_DIFFER,
-}
 
 
 class Design(Resource):
-    """What is asked, of whom, how fast it is widened, and when the difference is believed."""
+    """Hypothesis, unit, ramp and decision: what is common to an Experiment and a Model's template of one."""
 
     hypothesis: Annotated[
-        str | None, Field(max_length=2000, description="What is expected, in a sentence.")
+        str | None,
+        Field(max_length=500, pattern=LINES, description="Hypothesis: what is expected, in a sentence."),
     ] = None
-    unit: Unit = Unit()
+    unit: Annotated[Unit, Field(description="Unit of randomisation and analysis.")] = Unit()
     layer: Annotated[
         Layer | None,
-        Field(description="No unit is in two Experiments of a layer. Absent: it overlaps with all others."),
+        Field(
+            description="Mutual exclusion: no unit is in two Experiments of a layer. Absent: overlaps with "
+            "all others."
+        ),
     ] = None
-    ramp: Ramp = DEFAULT_RAMP
-    decision: Decision = Decision()
+    ramp: Annotated[Ramp, Field(description="Ramp-up of the traffic on candidates, step by step.")] = (
+        DEFAULT_RAMP
+    )
+    decision: Annotated[Decision, Field(description="Statistical test and stopping rules.")] = Decision()
 
 
 class ExperimentTemplate(Design):
     """How every new version of a Model meets the champion."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_ARM_NAMES))
+    RULES: ClassVar = DESIGN_RULES
 
     arms: Annotated[
         tuple[TemplateArm, ...],
         Field(
             min_length=2,
             max_length=2,
-            description="The first arm is the control, the second the new version.",
+            description="Arms: the first is the control, the second the new version.",
         ),
     ] = (TemplateArm(name="control", weight=50), TemplateArm(name="candidate", weight=50))
-    metrics: Metrics
-
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        _check(_shape(self))
-        return self
+    metrics: Annotated[Metrics, Field(description="Primary, guardrail and secondary metrics.")]
 
 
 class ExperimentSpec(Design):
     """What to compare, how fast to widen it, and when to believe the difference."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_EXPERIMENT_RULES | _VERSIONS))
+    RULES: ClassVar = SPEC_RULES
 
-    model_ref: ModelRef
+    model_ref: Annotated[ModelRef, Field(description="Model whose traffic is split.")]
     mode: Annotated[
         Literal["AB", "AA", "Shadow"],
         Field(
-            description="AB: candidates against the control. AA: one version in every arm, to test the test. "
-            "Shadow: the candidate is shown copies of requests, and nobody sees its answers."
+            description="AB: candidates against the control. AA: one version in every arm, which tests the "
+            "test. Shadow: the candidate receives copies of requests, and its answers are dropped."
         ),
     ] = "AB"
     arms: Annotated[
         tuple[Arm, ...],  # no map: CEL compares maps unordered
         Field(
-            min_length=2, max_length=10, description="The first arm is the control, the champion's version."
+            min_length=2,
+            max_length=10,
+            description="Arms: the first is the control and serves the champion, the others are candidates.",
         ),
     ]
-    metrics: Metrics = Metrics()
+    metrics: Annotated[Metrics, Field(description="Primary, guardrail and secondary metrics.")] = Metrics()
     suspend: Annotated[
-        bool,
-        Field(description="True: no new units are judged and no step is taken; the split stays as it is."),
+        Flag,
+        Field(description="true: no verdict and no step is made; the split stays as it is."),
     ] = False
 
     @property
@@ -223,66 +220,15 @@ class ExperimentSpec(Design):
         """Percent of the enrolled units, by arm."""
         return {arm.name: arm.weight for arm in self.arms}
 
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        different = len({arm.version for arm in self.arms})
-        versions = different == 1 if self.mode == "AA" else different == len(self.arms)
-        _check((*_shape(self, shadow=self.mode == "Shadow"), (versions, VERSIONS_DIFFER)))
-        if self.mode == "Shadow":
-            _check(_shadow(self))
-        return self
 
-
-def _shadow(spec: ExperimentSpec) -> tuple[tuple[bool, str], ...]:
-    metrics = spec.metrics
-    asked = all(metric.query for metric in metrics.secondary)
-    uncounted = not any(step.min_units_per_arm for step in spec.ramp)
-    return (
-        (len(spec.arms) == 2 and spec.layer is None, SHADOW_IS_ONE),  # noqa: PLR2004
-        (not metrics.primary and not metrics.guardrails and asked and uncounted, SHADOW_COUNTS_NOBODY),
-    )
-
-
-def _shape(
-    spec: ExperimentTemplate | ExperimentSpec, *, shadow: bool = False
-) -> tuple[tuple[bool, str], ...]:
-    arms, metrics = spec.arms, spec.metrics
-    percents = [step.percent for step in spec.ramp]
-    most = (spec.layer.share if spec.layer else ALL) * (ALL - arms[0].weight)
-    return (
-        (sum(arm.weight for arm in arms) == ALL, WEIGHTS_ADD_UP),
-        (len({arm.name for arm in arms}) == len(arms), NAMES_DIFFER),
-        (not {arm.name for arm in arms} & set(RESERVED), NAME_IS_TAKEN),
-        (percents == sorted(percents), RAMP_ASCENDS),
-        (shadow or max(percents) <= ALL - arms[0].weight, RAMP_FITS),
-        (spec.layer is None or max(percents) * ALL <= most, LAYER_FITS),
-        (shadow or bool(metrics.primary or metrics.guardrails), PROMISE),
-    )
-
-
-def _check(claims: tuple[tuple[bool, str], ...]) -> None:
-    for holds, message in claims:
-        if not holds:
-            raise ValueError(message)
-
-
-_RUNNING = "!has(self.status) || !has(self.status.startedAt) || self.spec.{0} == oldSelf.spec.{0}"
-_RUNNING_LAYER = (
-    "!has(self.status) || !has(self.status.startedAt) || (has(self.spec.layer) == has(oldSelf.spec.layer)"
-    " && (!has(self.spec.layer) || self.spec.layer == oldSelf.spec.layer))"
-)
-_FROZEN = ("modelRef", "mode", "arms", "unit", "ramp", "metrics", "decision")
+NAME_FITS = named(63)
 
 
 class Experiment(Observed):
     """Versions of a Model share its traffic until one of them wins."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            {_RUNNING.format(f): FIXED.format(f) for f in _FROZEN} | {_RUNNING_LAYER: FIXED.format("layer")}
-        )
-    )
+    RULES: ClassVar = (NAME_FITS, NO_DOUBLE_DASH, *FROZEN)
 
     metadata: Metadata
-    spec: ExperimentSpec
-    status: ExperimentStatus = ExperimentStatus()
+    spec: Annotated[ExperimentSpec, Field(description="Desired state.")]
+    status: Annotated[ExperimentStatus, Field(description="Observed state.")] = ExperimentStatus()

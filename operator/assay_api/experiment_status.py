@@ -1,32 +1,20 @@
 """The status of an `Experiment`: what the operator found and did, and the numbers behind it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from assay_api.condition import Condition
+from assay_api.evidence import Evidence, Peak, Slots, Span
 from assay_api.resource import Observed, keyed_by
-
-
-class Span(Observed):
-    """A part of the hash space; `to` is exclusive."""
-
-    start: Annotated[int, Field(ge=0, le=10_000, alias="from")]
-    end: Annotated[int, Field(ge=0, le=10_000, alias="to")]
-
-
-class Slots(Span):
-    """A part of the hash space that belongs to an arm; `to` is exclusive."""
-
-    arm: Annotated[str, Field(max_length=63)]
 
 
 class ArmStatus(Observed):
     """What an arm gets and has seen."""
 
-    name: Annotated[str, Field(max_length=63)]
-    version: Annotated[str, Field(max_length=63)]
+    name: Annotated[str, Field(description="Name of the arm.", max_length=63)]
+    version: Annotated[str, Field(description="ModelVersion that the arm serves.", max_length=63)]
     share: Annotated[float, Field(description="Percent of all units.")] = 0
     units: Annotated[int, Field(description="Units that were answered under this arm.")] = 0
 
@@ -34,20 +22,51 @@ class ArmStatus(Observed):
 class Analysis(Observed):
     """One metric of one candidate against the control; valid whenever it is read."""
 
-    metric: Annotated[str, Field(max_length=63)]
-    arm: Annotated[str, Field(max_length=63)]
-    role: Annotated[Literal["Primary", "Guardrail", "Secondary"], Field()]
-    units: int = 0
+    metric: Annotated[str, Field(description="Name of the metric.", max_length=63)]
+    arm: Annotated[str, Field(description="Name of the candidate arm.", max_length=63)]
+    role: Annotated[
+        Literal["Primary", "Guardrail", "Secondary"], Field(description="Role of the metric in the decision.")
+    ]
+    units: Annotated[int, Field(description="Sample size of control and candidate together.")] = 0
     control: Annotated[float | None, Field(description="The control's value.")] = None
     estimate: Annotated[float | None, Field(description="The candidate's value minus the control's.")] = None
-    low: float | None = None
-    high: float | None = None
+    low: Annotated[float | None, Field(description="Lower bound of the confidence sequence.")] = None
+    high: Annotated[float | None, Field(description="Upper bound of the confidence sequence.")] = None
     p_value: Annotated[float | None, Field(description="Always valid: the smallest so far.")] = None
     log_evidence: Annotated[
         float | None, Field(description="The largest so far; decides at ln(1/alpha).")
     ] = None
-    peaks: Annotated[tuple[float, ...], Field(max_length=4, description="The largest evidence so far.")] = ()
     says: Annotated[str, Field(max_length=256, description="What it means, in words.")] = ""
+
+
+class FrozenRule(Observed):
+    """The test of one metric as it was chosen at the start; what its fields mean is in docs/statistics.md."""
+
+    type: Annotated[Literal["Proportion", "Mean", "Ratio", "Cuped"], Field(description="Type of the metric.")]
+    method: Annotated[
+        Literal["AsymptoticCS", "BetaBinomial", "ExactMargin"], Field(description="Statistical method.")
+    ]
+    alpha: Annotated[float, Field(description="Type I error rate over all looks.")]
+    direction: Annotated[Literal["Increase", "Decrease"], Field(description="Direction of improvement.")] = (
+        "Increase"
+    )
+    n_star: Annotated[
+        float, Field(description="Sample size at which the confidence sequence is tightest.")
+    ] = 5000.0
+    concentration: Annotated[float, Field(description="Concentration of the beta mixture.")] = 100.0
+    count: Annotated[
+        Literal["Events", "NonEvents"] | None,
+        Field(description="Outcomes that the beta-binomial test counts."),
+    ] = None
+    floor_units: Annotated[int, Field(description="Minimum sample size per arm for a decision.")] = 100
+    floor_events: Annotated[
+        int, Field(description="Minimum events and non-events per arm for a decision.")
+    ] = 10
+    relative: Annotated[float | None, Field(description="Relative non-inferiority margin.")] = None
+    absolute: Annotated[float | None, Field(description="Absolute non-inferiority margin.")] = None
+    guardrails: Annotated[
+        int | None, Field(description="Guardrails that share the type I error rate (Bonferroni).")
+    ] = None
 
 
 class Plan(Observed):
@@ -60,12 +79,34 @@ class Plan(Observed):
         float, Field(description="When every request of a unit has ended, and its ratio can be judged.")
     ] = 32
     rules: Annotated[
-        dict[str, Any],
-        Field(
-            description="The test of each metric, frozen.",
-            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-        ),
+        dict[str, FrozenRule], Field(max_length=32, description="The test of each metric, frozen.")
     ] = {}
+
+
+class ExperimentState(Observed):
+    """What the operator must remember of a running Experiment; only the operator reads it."""
+
+    schema_version: Annotated[Literal[1], Field(description="Version of this block's schema.")] = 1
+    step_started_at: Annotated[datetime | None, Field(description="When the present step began.")] = None
+    epoch: Annotated[int, Field(ge=0, description="Counts the changes of the table.")] = 0
+    salt: Annotated[str, Field(max_length=63, description="Salt of the hash.")] = ""
+    slots: Annotated[
+        Span | None, Field(description="Its part of the layer, until every gateway has let go of it.")
+    ] = None
+    table: Annotated[
+        tuple[Slots, ...], Field(max_length=64, description="The slots of each arm; empty: control for all.")
+    ] = ()
+    plan: Annotated[Plan | None, Field(description="What was fixed at the start.")] = None
+    peaks: Annotated[
+        tuple[Peak, ...], Field(max_length=250, description="The largest log evidence so far.")
+    ] = ()
+    srm_log_evidence: Annotated[
+        float, Field(description="Log evidence against the declared split; the largest so far.")
+    ] = 0
+    dropped: Annotated[
+        tuple[Annotated[str, Field(max_length=63)], ...],
+        Field(max_length=10, description="Arms that were dropped; their units see the control's version."),
+    ] = ()
 
 
 class Checks(Observed):
@@ -74,9 +115,13 @@ class Checks(Observed):
     srm: Annotated[
         str, Field(max_length=256, description="Sample ratio: do the arms have the share they should?")
     ] = ""
-    srm_log_evidence: Annotated[
-        float, Field(description="Against the declared split; the largest so far.")
-    ] = 0
+    srm_p_value: Annotated[
+        float | None, Field(description="Of the declared split; always valid. None: not checked yet.")
+    ] = None
+    data_age_seconds: Annotated[float | None, Field(description="Age of the newest data at this look.")] = (
+        None
+    )
+    audit_mismatches: Annotated[int, Field(ge=0, description="Exposures under another arm.")] = 0
     audit: Annotated[
         str, Field(max_length=256, description="Assignment: does every exposure stand where it should?")
     ] = ""
@@ -94,41 +139,49 @@ class Checks(Observed):
 class Verdict(Observed):
     """How it ended, and the numbers from which it follows."""
 
-    verdict: Literal["Promote", "RollBack", "Invalidate", "Conclude", "Abort"]
-    reason: Annotated[str, Field(max_length=128)]
-    message: Annotated[str, Field(max_length=2048)]
-    at: datetime
+    verdict: Annotated[
+        Literal["Promote", "RollBack", "Invalidate", "Conclude", "Abort"], Field(description="Decision.")
+    ]
+    reason: Annotated[str, Field(description="Reason of the decision, in CamelCase.", max_length=128)]
+    message: Annotated[str, Field(description="Details of the decision, for people.", max_length=2048)]
+    at: Annotated[datetime, Field(description="Time of the decision.")]
     winner: Annotated[
         str | None, Field(max_length=63, description="The version that serves on, when promoted.")
     ] = None
     evidence: Annotated[
-        dict[str, Any],
-        Field(
-            description="Everything the verdict was made from.",
-            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-        ),
-    ] = {}
+        Evidence | None, Field(description="Everything the verdict was computed from; none: no numbers.")
+    ] = None
 
 
 class ExperimentStatus(Observed):
     """What the operator found and did; never an instruction."""
 
-    observed_generation: Annotated[int, Field(ge=0)] = 0
+    observed_generation: Annotated[
+        int, Field(description="Generation of the spec that the status is about.", ge=0)
+    ] = 0
     phase: Annotated[str, Field(max_length=63, description="For people; programs read the conditions.")] = ""
-    started_at: datetime | None = None
-    step: Annotated[int, Field(ge=0, description="Index into the ramp.")] = 0
-    step_started_at: datetime | None = None
-    epoch: Annotated[int, Field(ge=0, description="Counts the changes of the table.")] = 0
-    salt: Annotated[str, Field(max_length=63)] = ""
-    slots: Annotated[
-        Span | None, Field(description="Its part of the layer, until every gateway has let go of it.")
+    started_at: Annotated[
+        datetime | None, Field(description="Time at which the first unit could be enrolled.")
     ] = None
-    table: Annotated[tuple[Slots, ...], Field(max_length=64)] = ()
-    plan: Plan | None = None
-    arms: Annotated[tuple[ArmStatus, ...], Field(max_length=10)] = ()
-    analysis: Annotated[tuple[Analysis, ...], Field(max_length=250)] = ()
+    step: Annotated[int, Field(ge=0, description="Index into the ramp.")] = 0
+    arms: Annotated[
+        tuple[ArmStatus, ...], Field(description="Traffic and sample size of each arm.", max_length=10)
+    ] = ()
+    analysis: Annotated[
+        tuple[Analysis, ...], Field(description="Statistics of each metric and candidate.", max_length=250)
+    ] = ()
     checks: Checks | None = None
-    decision: Verdict | None = None
+    decision: Annotated[
+        Verdict | None, Field(description="Decision that ended the Experiment, and its evidence.")
+    ] = None
+    state: Annotated[ExperimentState, Field(description="What the operator must remember.")] = (
+        ExperimentState()
+    )
     conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
+        tuple[Condition, ...],
+        Field(
+            description="Conditions, as kubectl and kstatus read them.",
+            max_length=16,
+            json_schema_extra=keyed_by("type"),
+        ),
     ] = ()

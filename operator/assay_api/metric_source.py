@@ -4,16 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assay_api.data import SecretKeyRef
-from assay_api.resource import Duration, Resource
+from assay_api.data import QueryText, SecretKeyRef
+from assay_api.duration import Polling
+from assay_api.resource import LINES, Resource
 
 Source = Literal["Events", "Gateway", "Prometheus", "SQL"]
 SOURCE = Field(
-    description="Events: outcomes sent to the collector. Gateway: answers, as the gateway saw them. "
-    "Prometheus, SQL: sums for each arm, from a query."
+    description="Source of the observations. Events: outcomes sent to the collector. Gateway: answers, as "
+    "the gateway saw them. Prometheus, SQL: sums for each arm, from a query."
 )
-Every = Annotated[Duration, Field(description="How often to ask; at least 5s apart.")]
-PromQL = Annotated[str, Field(min_length=1, max_length=4096)]
+Every = Annotated[Polling, Field(description="Polling interval; at least 5s.")]
+PromQL = Annotated[str, Field(min_length=1, max_length=4096, pattern=LINES)]
 
 
 class PrometheusQuery(Resource):
@@ -22,10 +23,19 @@ class PrometheusQuery(Resource):
     `$uid`, `$experiment`, `$namespace`, `$model` and `$elapsed` (since the start, as `3600s`) are replaced.
     """
 
-    count: Annotated[PromQL, Field(description="Units of each arm.")]
-    sum: Annotated[PromQL, Field(description="Sum of the units' values; an arm without a series has 0.")]
-    sum_of_squares: Annotated[PromQL | None, Field(description="Of the units' values; for a Mean.")] = None
+    count: Annotated[PromQL, Field(description="Query of the number of units of each arm.")]
+    sum: Annotated[
+        PromQL, Field(description="Query of the sum of the units' values; an arm without a series has 0.")
+    ]
+    sum_of_squares: Annotated[
+        PromQL | None, Field(description="Query of the sum of their squares; for a Mean.")
+    ] = None
     every: Every = "30s"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the queries."""
+        return len((self.count + self.sum + (self.sum_of_squares or "")).encode())
 
 
 class SqlQuery(Resource):
@@ -38,12 +48,10 @@ class SqlQuery(Resource):
         SecretKeyRef,
         Field(description="Where the SQLAlchemy URL is, as postgresql+psycopg://user:password@host/name."),
     ]
-    query: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=16384,
-            description="Returns the columns arm, n, sum and, for a Mean, sumsq.",
-        ),
-    ]
+    query: Annotated[QueryText, Field(description="Returns the columns arm, n, sum and, for a Mean, sumsq.")]
     every: Every = "1m"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the query."""
+        return len(self.query.encode())

@@ -1,46 +1,101 @@
 """The `Model` resource: a named endpoint with a champion and a history."""
 
-from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field
 
-from assay_api.condition import Condition
 from assay_api.data import Columns, Data
+from assay_api.duration import Pause
 from assay_api.experiment import ExperimentTemplate
-from assay_api.resource import Digest, Duration, Metadata, Observed, Resource, keyed_by, rules
+from assay_api.model_status import Alert, ChampionRecord, ModelState, ModelStatus, OrderResult
+from assay_api.resource import (
+    LINE,
+    NO_DOUBLE_DASH,
+    Digest,
+    Flag,
+    Metadata,
+    Observed,
+    Resource,
+    Whole,
+    named,
+)
+from assay_api.rule import Rule
 from assay_api.serving import Serving
-from assay_api.training import Gate, Task, Training
+from assay_api.training import Gates, Task, Training
 from assay_api.worker import Worker
 
-ONE_SOURCE = "say exactly one of training, artifact or image"
-GATES_NEED_ROWS = (
-    "gates are measured by training, or on the rows of evaluation, which goes with artifact or image"
+__all__ = [
+    "Alert",
+    "ChampionRecord",
+    "Model",
+    "ModelSpec",
+    "ModelState",
+    "ModelStatus",
+    "OrderResult",
+    "Source",
+]
+
+OF_REGRESSION = ("rmse", "mae", "mape", "r2", "medianAbsoluteError", "pinball10", "pinball90")
+OF_ANY_TASK = ("latencyMs", "artifactBytes")
+
+ONE_SOURCE = Rule(
+    "[has(self.training), has(self.artifact), has(self.image)].filter(x, x).size() == 1",
+    "say exactly one of training, artifact or image",
+    lambda spec: [spec.training, spec.artifact, spec.image].count(None) == 2,  # noqa: PLR2004  of the three
 )
-NO_FILES = "artifactBytes is the size of an artifact's files; an image has none to measure"
-SENT_TO_IMAGES = "evaluation.columns says what an image is sent; an artifact knows its own columns"
-_ROWS = "has(self.training) ? !has(self.evaluation) : has(self.evaluation) || size(self.gates) == 0"
-_MEASURABLE = "!has(self.image) || self.gates.all(gate, gate.metric != 'artifactBytes')"
-_SENT = "!has(self.evaluation) || !has(self.evaluation.columns) || has(self.image)"
-TEMPLATE = "strategy Experiment needs the experiment to make; say rollout.experiment, or strategy Replace"
-PICKLE_NEEDS_A_YES = (
-    "a joblib file runs code when it is opened; say allowPickle: true if you trust its author"
+GATES_NEED_ROWS = Rule(
+    "has(self.training) ? !has(self.evaluation) : has(self.evaluation) || size(self.gates) == 0",
+    "gates are measured by training, or on the rows of evaluation, which goes with artifact or image",
+    lambda spec: spec.evaluation is None if spec.training else bool(spec.evaluation) or not spec.gates,
+    ".evaluation",
 )
-_EXACTLY_ONE = "[has(self.training), has(self.artifact), has(self.image)].filter(x, x).size() == 1"
+NO_FILES = Rule(
+    "!has(self.image) || self.gates.all(gate, gate.metric != 'artifactBytes')",
+    "artifactBytes is the size of an artifact's files; an image has none to measure",
+    lambda spec: spec.image is None or all(gate.metric != "artifactBytes" for gate in spec.gates),
+    ".gates",
+)
+SENT_TO_IMAGES = Rule(
+    "!has(self.evaluation) || !has(self.evaluation.columns) || has(self.image)",
+    "evaluation.columns says what an image is sent; an artifact knows its own columns",
+    lambda spec: spec.evaluation is None or spec.evaluation.columns is None or spec.image is not None,
+    ".evaluation",
+)
+GATES_FIT_THE_TASK = Rule(
+    f"self.gates.all(gate, gate.metric in {list(OF_ANY_TASK)}"
+    f" || (gate.metric in {list(OF_REGRESSION)}) == (self.task == 'Regression'))",
+    "gates must name metrics of the task; say task: Regression for rmse and the like",
+    lambda spec: all(
+        gate.metric in OF_ANY_TASK or (gate.metric in OF_REGRESSION) == (spec.task == "Regression")
+        for gate in spec.gates
+    ),
+    ".gates",
+)
+TEMPLATE = Rule(
+    "!has(self.strategy) || self.strategy != 'Experiment' || has(self.experiment)",
+    "strategy Experiment needs the experiment to make; say rollout.experiment, or strategy Replace",
+    lambda rollout: rollout.strategy != "Experiment" or rollout.experiment is not None,
+    ".strategy",
+)
+PICKLE_NEEDS_A_YES = Rule(
+    "self.format != 'Joblib' || self.allowPickle",
+    "a joblib file runs code when it is opened; say allowPickle: true if you trust its author",
+    lambda artifact: artifact.format != "Joblib" or artifact.allow_pickle,
+    ".allowPickle",
+)
 
 
 class Artifact(Resource):
     """A folder that Assay's training wrote, or one like it, or a lone file of a model."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules({"self.format != 'Joblib' || self.allowPickle": PICKLE_NEEDS_A_YES})
-    )
+    RULES: ClassVar = (PICKLE_NEEDS_A_YES,)
 
     uri: Annotated[
         str,
         Field(
             min_length=1,
-            max_length=2048,
+            max_length=1024,
+            pattern=LINE,
             description="An fsspec URL (file, http, https, s3, gs, az): of a file, if it ends with .onnx, "
             ".skops, .joblib, .pkl, .json or .ubj, else of a folder.",
         ),
@@ -51,65 +106,82 @@ class Artifact(Resource):
     ]
     format: Annotated[
         Literal["Any", "ONNX", "Skops", "XGBoost", "Joblib"],
-        Field(description="What its ending or its manifest must say; another format is refused unopened."),
+        Field(
+            description="Format that its ending or its manifest must say; another one is refused unopened."
+        ),
     ] = "Any"
     allow_pickle: Annotated[
-        bool,
-        Field(description="May a joblib file be opened? It runs code of its author's choice in the pod."),
+        Flag,
+        Field(
+            description="Whether a joblib file may be opened. It runs code of its author's choice in the pod."
+        ),
     ] = False
 
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        if self.format == "Joblib" and not self.allow_pickle:
-            raise ValueError(PICKLE_NEEDS_A_YES)
-        return self
+
+Path = Annotated[str, Field(max_length=256, pattern="^/[!-~]*$")]
 
 
 class Image(Resource):
     """A container image that serves by itself, for example a Bento."""
 
-    image: Annotated[str, Field(min_length=1, max_length=512)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 3000
-    readiness_path: Annotated[str, Field(max_length=256, pattern="^/")] = "/readyz"
+    image: Annotated[
+        str, Field(min_length=1, max_length=512, pattern="^[!-~]+$", description="Reference of the image.")
+    ]
+    port: Annotated[Whole, Field(ge=1, le=65535, description="Port of its HTTP server.")] = 3000
+    readiness_path: Annotated[Path, Field(description="Path of its readiness probe.")] = "/readyz"
     predict_path: Annotated[
-        str,
+        Path,
         Field(
-            max_length=256,
-            pattern="^/",
-            description='Where gates ask it, with {"rows": [{column: value}]}; it answers '
+            description='Path of predictions for gates, asked with {"rows": [{column: value}]}; it answers '
             '{"predictions": [{"label", "probabilities"} or {"value"}]}.',
         ),
     ] = "/predict"
 
 
+class Bake(Resource):
+    """How a new champion is watched after a promotion."""
+
+    duration: Annotated[
+        Pause,
+        Field(
+            description="Watched for this long after it took over, and not longer than rollbackWindow: "
+            "if it has no ready pod meanwhile, the former champion serves again. 0s: not watched."
+        ),
+    ] = "10m"
+
+
 class Rollout(Resource):
     """How a new version meets the champion."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules({"self.strategy != 'Experiment' || has(self.experiment)": TEMPLATE})
+    RULES: ClassVar = (TEMPLATE,)
+
+    experiment: Annotated[
+        ExperimentTemplate | None,
+        Field(description="Experiment in which every new version meets the champion."),
+    ] = None
+    strategy: Literal["Experiment", "Replace"] = Field(
+        default_factory=lambda known: "Experiment" if known.get("experiment") else "Replace",
+        description="Experiment: a new version must win. Replace: it takes over when its gates pass and it "
+        "is ready. Default: Experiment if experiment is given, else Replace.",
+    )
+    rollback_window: Annotated[
+        Pause, Field(description="Time for which the former champion is kept warm; at most 90d.")
+    ] = "1h"
+    bake: Annotated[Bake, Field(description="Watch over a new champion while the former one is warm.")] = (
+        Bake()
     )
 
-    strategy: Annotated[
-        Literal["Experiment", "Replace"],
-        Field(
-            description="Experiment: it must win. Replace: it takes over when its gates pass and it is ready."
-        ),
-    ] = "Replace"
-    experiment: ExperimentTemplate | None = None
-    rollback_window: Annotated[Duration, Field(description="How long the old champion is kept warm.")] = "1h"
-
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        if self.strategy == "Experiment" and self.experiment is None:
-            raise ValueError(TEMPLATE)
-        return self
+    @property
+    def effective_strategy(self) -> Literal["Experiment", "Replace"]:
+        """The strategy that the spec says, or that follows from it."""
+        return self.strategy
 
 
 class History(Resource):
     """How much of the past is kept."""
 
     keep: Annotated[
-        int,
+        Whole,
         Field(
             ge=1,
             le=100,
@@ -122,53 +194,43 @@ class History(Resource):
 class Evaluation(Resource):
     """How an artifact or an image is judged that was made elsewhere."""
 
-    data: Data
+    data: Annotated[Data, Field(description="Evaluation data: its source, and the columns with a role.")]
     columns: Annotated[
         Columns | None,
         Field(
             description="What an image is sent of each row. Default: all columns but key, target and time."
         ),
     ] = None
-    worker: Worker = Worker()
+    worker: Annotated[
+        Worker, Field(description="Scheduling and compute resources of the evaluation pod.")
+    ] = Worker()
 
 
 class Source(Resource):
     """What a version is made from; two equal sources are one version."""
 
-    task: Task = "Classification"
-    training: Training | None = None
-    artifact: Artifact | None = None
-    image: Image | None = None
-    evaluation: Evaluation | None = None
-    gates: tuple[Gate, ...] = ()
-
-
-class ModelSpec(Resource):
-    """What to serve under this name, and how a new version earns it."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            {
-                _EXACTLY_ONE: ONE_SOURCE,
-                _ROWS: GATES_NEED_ROWS,
-                _MEASURABLE: NO_FILES,
-                _SENT: SENT_TO_IMAGES,
-            }
-        )
-    )
-
-    task: Task = "Classification"
-    training: Training | None = None
-    artifact: Artifact | None = None
-    image: Image | None = None
+    task: Annotated[Task, Field(description="Learning task.")] = "Classification"
+    training: Annotated[Training | None, Field(description="Training of a version from data.")] = None
+    artifact: Annotated[Artifact | None, Field(description="Artifact of a model made elsewhere.")] = None
+    image: Annotated[Image | None, Field(description="Container image that serves by itself.")] = None
     evaluation: Annotated[
         Evaluation | None,
-        Field(description="Rows on which the gates of an artifact or an image are measured."),
+        Field(description="Evaluation data, on which the gates of an artifact or an image are measured."),
     ] = None
-    gates: Annotated[tuple[Gate, ...], Field(max_length=50)] = ()
-    serving: Serving = Serving()
-    rollout: Rollout = Rollout()
-    history: History = History()
+    gates: Annotated[
+        Gates,
+        Field(description="Quality gates: offline bars that a version must pass before it gets traffic."),
+    ] = ()
+
+
+class ModelSpec(Source):
+    """What to serve under this name, and how a new version earns it."""
+
+    RULES: ClassVar = (ONE_SOURCE, GATES_NEED_ROWS, NO_FILES, SENT_TO_IMAGES, GATES_FIT_THE_TASK)
+
+    serving: Annotated[Serving, Field(description="Serving of the versions.")] = Serving()
+    rollout: Annotated[Rollout, Field(description="Rollout of a new version.")] = Rollout()
+    history: Annotated[History, Field(description="Retention of old versions and Experiments.")] = History()
 
     @property
     def source(self) -> Source:
@@ -182,79 +244,15 @@ class ModelSpec(Resource):
             gates=self.gates,
         )
 
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        if [self.training, self.artifact, self.image].count(None) != 2:  # noqa: PLR2004  two of the three
-            raise ValueError(ONE_SOURCE)
-        if not _has_rows(self):
-            raise ValueError(GATES_NEED_ROWS)
-        if self.image and any(gate.metric == "artifactBytes" for gate in self.gates):
-            raise ValueError(NO_FILES)
-        if self.evaluation and self.evaluation.columns is not None and not self.image:
-            raise ValueError(SENT_TO_IMAGES)
-        return self
 
-
-def _has_rows(spec: ModelSpec) -> bool:
-    return spec.evaluation is None if spec.training else bool(spec.evaluation) or not spec.gates
-
-
-class Reign(Observed):
-    """A version, and since when it was the champion."""
-
-    version: Annotated[str, Field(max_length=63)]
-    since: datetime
-    reason: Annotated[str, Field(max_length=256)] = ""
-
-
-class Alert(Observed):
-    """A drift alert that fires now."""
-
-    fingerprint: Annotated[str, Field(max_length=128)]
-    name: Annotated[str, Field(max_length=256)]
-    arms: Annotated[
-        tuple[str, ...], Field(max_length=10, description="Arms or versions that it names; none: the Model.")
-    ] = ()
-    since: datetime
-
-
-class ModelStatus(Observed):
-    """What the operator found and did; never an instruction."""
-
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    champion: Annotated[str, Field(max_length=63, description="The ModelVersion that serves.")] = ""
-    candidate: Annotated[str, Field(max_length=63, description="The ModelVersion that wants to.")] = ""
-    endpoint: Annotated[str, Field(max_length=256)] = ""
-    replicas: Annotated[int, Field(ge=0, description="Ready pods of the champion.")] = 0
-    selector: Annotated[
-        str, Field(max_length=256, description="Of the champion's pods, for autoscalers.")
-    ] = ""
-    source_digest: Annotated[str, Field(max_length=71)] = ""
-    source_generation: Annotated[int, Field(ge=0, description="Generation that brought this source.")] = 0
-    experiment: Annotated[
-        str,
-        Field(max_length=63, description="The Experiment that was made last; made once, even if deleted."),
-    ] = ""
-    latest: Annotated[int, Field(ge=0, description="Number of the newest version.")] = 0
-    history: Annotated[tuple[Reign, ...], Field(max_length=20, description="Champions, newest first.")] = ()
-    alerts: Annotated[tuple[Alert, ...], Field(max_length=32, json_schema_extra=keyed_by("fingerprint"))] = ()
-    conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=16, json_schema_extra=keyed_by("type"))
-    ] = ()
-
-
-NAME_FITS = "the name of a Model starts with a letter and has at most 40 characters"
+NAME_FITS = named(40)
 
 
 class Model(Observed):
     """A named endpoint with a champion and a history."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            {"self.metadata.name.matches('^[a-z][-a-z0-9]*$') && size(self.metadata.name) <= 40": NAME_FITS}
-        )
-    )
+    RULES: ClassVar = (NAME_FITS, NO_DOUBLE_DASH)
 
     metadata: Metadata
-    spec: ModelSpec
-    status: ModelStatus = ModelStatus()
+    spec: Annotated[ModelSpec, Field(description="Desired state.")]
+    status: Annotated[ModelStatus, Field(description="Observed state.")] = ModelStatus()

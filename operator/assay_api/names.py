@@ -1,5 +1,7 @@
 """Names and labels of everything the operator makes."""
 
+import re
+
 from assay_api.resource import GROUP
 
 MODEL = f"{GROUP}/model"
@@ -11,6 +13,8 @@ COMPONENT = "app.kubernetes.io/component"
 OPERATOR = "assay-operator"
 ABORT = f"{GROUP}/abort"  # an annotation: who wants an Experiment to end, and why
 APPROVE = f"{GROUP}/approve"  # an annotation: who lets the winner of an Experiment be promoted
+PROMOTE = f"{GROUP}/promote"  # an annotation of a Model: which version becomes champion, and who wants it
+ROLLBACK = f"{GROUP}/rollback"  # an annotation of a Model: who wants the former champion back
 RETRAIN = f"{GROUP}/retrain"  # an annotation: versions up to this one are not used again
 SOURCE = f"{GROUP}/source"  # training, artifact or image: what a version is made from
 TRIGGER = f"{GROUP}/trigger"
@@ -39,8 +43,8 @@ def version_number(name: str) -> int:
 
 
 def predictor_name(version: str) -> str:
-    """Return the name of a version's Deployment and Service."""
-    return f"{version}-predictor"
+    """Return the name of a version's Deployment and Service; no Model may have it, as it has two hyphens."""
+    return f"{version}--predictor"
 
 
 def trainer_name(version: str) -> str:
@@ -53,14 +57,19 @@ def claim_name(model: str) -> str:
     return f"{model}-artifacts"
 
 
-def slice_name(model: str) -> str:
-    """Return the name of the EndpointSlice that leads a Model's callers to the gateway."""
-    return f"{model}-gateway"
-
-
 def experiment_name(version: str, generation: int) -> str:
     """Return the name of the Experiment in which a version meets the champion.
 
     The generation of the Model that asked for it is part of it: asking again is another Experiment.
     """
     return f"{version}-g{generation}"
+
+
+def experiment_generation(name: str) -> int:
+    """Return the generation that an Experiment's name carries; 0 for what is no name of ours.
+
+    >>> experiment_generation("churn-2-g3-2"), experiment_generation("mine")
+    (3, 0)
+    """
+    found = re.search(r"-g([0-9]+)(-[0-9]+)?$", name)
+    return int(found[1]) if found else 0

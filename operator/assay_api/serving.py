@@ -1,92 +1,138 @@
 """How the versions of a Model are served: how many pods, how large, what is counted of their rows."""
 
-from typing import Annotated, Self
+import re
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field
 
-from assay_api.data import SecretRef
-from assay_api.resource import Duration, Resource, rules
+from assay_api.data import Columns, SecretRef
+from assay_api.duration import Damping, Interval, Timeout
+from assay_api.resource import DnsName, Flag, Number, Resource, Whole
+from assay_api.rule import Rule
 
-QUANTITY = "^[0-9]+(\\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$"
-MOST_NOT_LESS = "maxReplicas must not be less than replicas"
-CPU_NEEDS_A_REQUEST = "to scale by CPU, resources.requests.cpu must say what 100% is"
+QUANTITY = "^[0-9]{1,9}(\\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?$"
+_SUFFIX = {
+    "": Decimal(1), "m": Decimal("0.001"), "k": Decimal(1000), "M": Decimal(1000**2), "G": Decimal(1000**3),
+    "Ki": Decimal(1024), "Mi": Decimal(1024**2), "Gi": Decimal(1024**3),
+}  # fmt: skip
 
 Quantity = Annotated[str, Field(max_length=20, pattern=QUANTITY)]
+
+
+def _amount(text: str) -> Decimal:
+    """Return what a quantity of Kubernetes says.
+
+    >>> _amount("250m"), _amount("1.5Gi")
+    (Decimal('0.250'), Decimal('1610612736.0'))
+    """
+    found = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", text)
+    assert found is not None
+    return Decimal(found[1]) * _SUFFIX[found[2]]
+
+
+def _within(kind: str) -> Rule:
+    asked, most = f"self.requests.{kind}", f"self.limits.{kind}"
+
+    def holds(resources: Any) -> bool:
+        request, limit = getattr(resources.requests, kind), getattr(resources.limits, kind)
+        return request is None or limit is None or _amount(request) <= _amount(limit)
+
+    return Rule(
+        f"!has({asked}) || !has({most}) || quantity({asked}).compareTo(quantity({most})) <= 0",
+        f"requests.{kind} must not exceed limits.{kind}; lower the one or raise the other",
+        holds,
+        f".requests.{kind}",
+    )
+
+
+MOST_NOT_LESS = Rule(
+    "!has(self.maxReplicas) || self.maxReplicas >= self.replicas",
+    "maxReplicas must not be less than replicas",
+    lambda serving: serving.max_replicas is None or serving.max_replicas >= serving.replicas,
+    ".maxReplicas",
+)
+CPU_NEEDS_A_REQUEST = Rule(
+    "!has(self.maxReplicas) || has(self.resources.requests.cpu)",
+    "to scale by CPU, resources.requests.cpu must say what 100% is",
+    lambda serving: serving.max_replicas is None or serving.resources.requests.cpu is not None,
+    ".resources.requests",
+)
 
 
 class Amounts(Resource):
     """Amounts of CPU and memory."""
 
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
+    cpu: Annotated[Quantity | None, Field(description="CPU, as 500m or 2.")] = None
+    memory: Annotated[Quantity | None, Field(description="Memory, as 512Mi.")] = None
 
 
 class Resources(Resource):
-    """What a predictor asks for and may use."""
+    """Compute resources of a predictor."""
 
-    requests: Amounts = Amounts(cpu="250m", memory="256Mi")
-    limits: Amounts = Amounts(memory="1Gi")
+    RULES: ClassVar = (_within("cpu"), _within("memory"))
+
+    requests: Annotated[Amounts, Field(description="Resources that the scheduler reserves.")] = Amounts(
+        cpu="250m", memory="256Mi"
+    )
+    limits: Annotated[Amounts, Field(description="Resources that a pod may use at most.")] = Amounts(
+        memory="1Gi"
+    )
 
 
 class Scaling(Resource):
     """When there are more pods than `replicas`."""
 
     cpu: Annotated[
-        int, Field(ge=10, le=1000, description="Percent of the requested CPU that pods use on average.")
+        Whole,
+        Field(ge=10, le=1000, description="Target CPU utilization of the pods, in percent of the request."),
     ] = 70
     in_flight: Annotated[
-        int | None,
+        Whole | None,
         Field(
             ge=1,
             le=100_000,
-            description="Requests that a pod answers at a time, on average; needs an adapter that serves "
+            description="Target number of concurrent requests per pod; needs an adapter that serves "
             "assay_requests_in_flight as a metric of pods.",
         ),
     ] = None
     down_after: Annotated[
-        Duration, Field(description="Fewer pods only after so much time without need of more.")
+        Damping, Field(description="Stabilization window before pods are removed; at most 1h.")
     ] = "5m"
 
 
 class Capture(Resource):
     """What is counted of rows and predictions, for drift. Counts leave a pod, values never do."""
 
-    sample: Annotated[float, Field(gt=0, le=1, description="Share of the rows that are counted.")] = 1.0
-    exclude: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=253)], ...],
-        Field(max_length=500, description="Columns of which nothing is counted."),
-    ] = ()
-    interval: Annotated[Duration, Field(description="How often a pod sends its counts.")] = "1m"
+    sample: Annotated[Number, Field(gt=0, le=1, description="Fraction of the rows that are counted.")] = 1.0
+    exclude: Annotated[Columns, Field(description="Columns of which nothing is counted.")] = ()
+    interval: Annotated[Interval, Field(description="Interval at which a pod sends its counts.")] = "1m"
 
 
 class Serving(Resource):
     """How versions are served."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            {
-                "!has(self.maxReplicas) || self.maxReplicas >= self.replicas": MOST_NOT_LESS,
-                "!has(self.maxReplicas) || has(self.resources.requests.cpu)": CPU_NEEDS_A_REQUEST,
-            }
-        )
-    )
+    RULES: ClassVar = (MOST_NOT_LESS, CPU_NEEDS_A_REQUEST)
 
-    replicas: Annotated[int, Field(ge=1, le=100, description="Pods of a version, or the fewest of them.")] = 1
+    replicas: Annotated[
+        Whole, Field(ge=1, le=100, description="Pods of a version, or the fewest of them.")
+    ] = 1
     max_replicas: Annotated[
-        int | None,
-        Field(ge=1, le=1000, description="The most pods; when absent there are always `replicas`."),
+        Whole | None,
+        Field(ge=1, le=1000, description="Most pods; absent: always as many as replicas."),
     ] = None
-    scaling: Scaling = Scaling()
-    resources: Resources = Resources()
-    capture: Annotated[Capture | None, Field(description="Count rows for drift; when absent nothing is.")] = (
-        None
+    scaling: Annotated[Scaling, Field(description="Autoscaling between replicas and maxReplicas.")] = (
+        Scaling()
     )
+    resources: Annotated[Resources, Field(description="Compute resources of each pod.")] = Resources()
+    capture: Annotated[
+        Capture | None, Field(description="Counting of rows and predictions for drift; absent: off.")
+    ] = None
     service_account_name: Annotated[
-        str | None,
+        DnsName | None,
         Field(
-            max_length=253,
-            description="Whose cloud identity reads the artifact; the administrator must have listed it. "
-            "Its token is not mounted.",
+            description="ServiceAccount whose cloud identity reads the artifact; the administrator must have "
+            "listed it. Its token is not mounted.",
         ),
     ] = None
     secret_ref: Annotated[
@@ -96,12 +142,12 @@ class Serving(Resource):
             "environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the like."
         ),
     ] = None
-    timeout: Annotated[Duration, Field(description="The gateway gives up on an answer after this.")] = "30s"
+    timeout: Annotated[Timeout, Field(description="Request timeout at the gateway, from 1ms to 1h.")] = "30s"
     retry_executed: Annotated[
-        bool,
+        Flag,
         Field(
-            description="May the champion answer again what a candidate has failed? "
-            "Say false if a prediction has side effects."
+            description="Whether the champion may answer again what a candidate has failed. "
+            "false if a prediction has side effects."
         ),
     ] = True
 
@@ -109,11 +155,3 @@ class Serving(Resource):
     def scales(self) -> bool:
         """Whether the number of pods depends on their load."""
         return self.max_replicas is not None and self.max_replicas > self.replicas
-
-    @model_validator(mode="after")
-    def _same_rules_as_the_api_server(self) -> Self:
-        if self.max_replicas is not None and self.max_replicas < self.replicas:
-            raise ValueError(MOST_NOT_LESS)
-        if self.max_replicas is not None and self.resources.requests.cpu is None:
-            raise ValueError(CPU_NEEDS_A_REQUEST)
-        return self

@@ -1,24 +1,38 @@
 """The `training.tuning` block of a Model: the search for hyperparameters."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from assay_api.data import Scalar, SecretKeyRef
-from assay_api.resource import Duration, Resource, rules
+from assay_api.duration import Period
+from assay_api.resource import Flag, Number, Resource, Whole
+from assay_api.rule import Rule
 
-A_RANGE = "a range has either choices, or both low and high"
+MOST_RANGES = 25
+A_RANGE = Rule(
+    "has(self.low) == has(self.high)",
+    "a range has either choices, or both low and high",
+    lambda among: (among.low is None) == (among.high is None),
+)
+FEW_RANGES = Rule(
+    f"self.map(a, size(self[a])).sum() <= {MOST_RANGES}",
+    f"tuning.space must have at most {MOST_RANGES} ranges in all; leave out what matters least",
+    lambda space: sum(map(len, space.values())) <= MOST_RANGES,
+)
 
 
 class SearchRange(Resource):
     """Values to search: choices, or numbers from low to high, whole if both are."""
 
-    model_config = ConfigDict(json_schema_extra=rules({"has(self.low) == has(self.high)": A_RANGE}))
+    RULES: ClassVar = (A_RANGE,)
 
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: Annotated[tuple[Scalar, ...] | None, Field(max_length=100)] = None
+    low: Annotated[Number | None, Field(description="Smallest value.")] = None
+    high: Annotated[Number | None, Field(description="Largest value.")] = None
+    log: Annotated[Flag, Field(description="Whether to sample on a logarithmic scale.")] = False
+    choices: Annotated[
+        tuple[Scalar, ...] | None, Field(max_length=10, description="Categorical values to choose from.")
+    ] = None
 
     @property
     def whole(self) -> bool:
@@ -29,7 +43,11 @@ class SearchRange(Resource):
 class StudyStorage(Resource):
     """A PostgreSQL database that keeps the study, where workers share no file system."""
 
-    url_secret_ref: SecretKeyRef
+    url_secret_ref: Annotated[SecretKeyRef, Field(description="Key of a Secret that has the SQLAlchemy URL.")]
+
+
+Parameter = Annotated[str, Field(max_length=64)]
+Space = Annotated[dict[Parameter, SearchRange], Field(max_length=20)]
 
 
 class Tuning(Resource):
@@ -37,24 +55,28 @@ class Tuning(Resource):
 
     sampler: Annotated[
         Literal["TPE", "Random", "Grid", "CMAES"],
-        Field(description="CMAES: one algorithm, and numbers only."),
+        Field(description="Sampling algorithm of the study. CMAES: one algorithm, and numbers only."),
     ] = "TPE"
-    trials: Annotated[int, Field(ge=1, le=10_000)] = 10
-    timeout: Annotated[Duration | None, Field(description="No trial starts after this.")] = None
+    trials: Annotated[Whole, Field(ge=1, le=10_000, description="Number of trials.")] = 10
+    timeout: Annotated[Period | None, Field(description="No trial starts after this time.")] = None
     parallelism: Annotated[
-        int, Field(ge=1, le=64, description="Workers, each a pod where they can share the study.")
+        Whole, Field(ge=1, le=64, description="Workers, each a pod where they can share the study.")
     ] = 1
     storage: Annotated[
-        StudyStorage | None, Field(description="Default: a journal beside the Model's artifacts.")
+        StudyStorage | None,
+        Field(description="Storage of the study. Default: a journal beside the Model's artifacts."),
     ] = None
     pruner: Annotated[
-        Literal["Median", "None"], Field(description="Gives up on trials that fall behind.")
+        Literal["Median", "None"], Field(description="Early stopping of trials that fall behind.")
     ] = "Median"
     patience: Annotated[
-        int | None, Field(ge=1, description="Trials without a better one before it stops.")
+        Whole | None,
+        Field(ge=1, le=10_000, description="Trials without improvement after which the study stops."),
     ] = None
     space: Annotated[
-        dict[str, dict[str, SearchRange]], Field(max_length=10, description="Ranges to search, by algorithm.")
+        dict[Parameter, Space], Field(max_length=7, description="Search space, by algorithm."), FEW_RANGES
     ] = {}
-    max_failed_trials: Annotated[int, Field(ge=0, le=10_000)] = 0
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    max_failed_trials: Annotated[
+        Whole, Field(ge=0, le=10_000, description="Failed trials that the study tolerates.")
+    ] = 0
+    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1, description="Seed of the random generators.")] = 0

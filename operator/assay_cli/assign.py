@@ -46,15 +46,17 @@ def _split(options: argparse.Namespace) -> tuple[str, str]:
 
 
 def of(experiment: Experiment) -> tuple[str, str]:
-    """Return the salt and the table of a running Experiment.
+    """Return the salt and the table of an Experiment: those that are in force, or were at its end.
 
     Raises:
         ValueError: It splits nobody.
     """
     status = experiment.status
-    if not status.table:
+    ended = status.decision.evidence if status.decision else None
+    salt, table = (ended.salt, ended.table) if ended else (status.state.salt, status.state.table)
+    if not table:
         raise ValueError(NOT_RUNNING.format(experiment.metadata.name, status.phase or "not begun"))
-    return status.salt, encode(Interval(slots.arm, slots.start, slots.end) for slots in status.table)
+    return salt, encode(Interval(slots.arm, slots.start, slots.end) for slots in table)
 
 
 def _units(given: Iterable[str]) -> Iterator[str]:

@@ -152,7 +152,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     )
     if manifest is None:
         raise ValueError(f"{path}: holds no object of kind Experiment")
-    spec = ExperimentSpec.model_validate(manifest["spec"])
+    spec = ExperimentSpec.written(manifest["spec"])
     primary = spec.metrics.primary
     if primary is None:
         raise ValueError(f"{path}: has no primary metric; a safe rollout is not planned for an effect")

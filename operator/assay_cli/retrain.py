@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     async def ask() -> int:
         async with Cluster(options.kubeconfig, options.context) as cluster:
             ref = Ref(options.namespace, options.model)
-            if latest := (await cluster.model(ref)).status.latest:
+            if latest := (await cluster.model(ref)).status.state.latest:
                 await cluster.annotate(ref, RETRAIN, version_name(ref.name, latest), "models")
             return latest
 

@@ -64,4 +64,6 @@ def leading(analysis: Iterable[Analysis]) -> Analysis | None:
 def candidates_percent(experiment: Experiment) -> float:
     """Return the share of all units that is on candidates now, in percent."""
     control = experiment.spec.control.name
-    return sum(slots.end - slots.start for slots in experiment.status.table if slots.arm != control) / 100
+    return (
+        sum(slots.end - slots.start for slots in experiment.status.state.table if slots.arm != control) / 100
+    )

@@ -6,9 +6,8 @@ from typing import Literal
 import kopf
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assay_api import GROUP
-from assay_api.names import FINALIZER, OPERATOR
-from assay_operator.kube import EVERY
+from assay_api.names import OPERATOR
+from assay_operator.kinds import WATCHED
 from assay_operator.manifests.platform import Platform, Store
 
 
@@ -19,10 +18,15 @@ class Settings(BaseSettings):
 
     namespaces: tuple[str, ...] = ()  # none: the whole cluster
     own_namespace: str = "default"
+    pod_name: str = "operator"  # these three by the downward API
+    pod_uid: str = ""
+    pod_ip: str = "127.0.0.1"
+    lease: str = "assay-operator-leader"  # and the Service that leads to its holder, and its EndpointSlice
     collector_url: str = "http://assay-collector:8080"
     tokens_dir: Path = Path("/etc/assay/tokens")
     prometheus_url: str = ""  # where metrics with source Prometheus are asked
     sql_drivers: tuple[str, ...] = ("postgresql",)  # databases that metrics with source SQL may name
+    gateway_host: str = "assay-gateway.assay-system.svc.cluster.local"
     gateway_port: int = 8080
     gateway_tls_port: int = 0  # none
     predictor_image: str = "assay-predictor:latest"
@@ -37,7 +41,7 @@ class Settings(BaseSettings):
     predictor_service_accounts: tuple[str, ...] = ()
     xds_port: int = 18000
     http_port: int = 8081
-    sweep_seconds: float = 30
+    sweep_seconds: float = 10
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
@@ -67,7 +71,7 @@ class Settings(BaseSettings):
             trainer_image=self.trainer_image,
             pull_policy=self.image_pull_policy,
             store=store,
-            gateway_port=self.gateway_port,
+            gateway_host=self.gateway_host,
             trainer_memory=self.trainer_memory,
             trainer_service_accounts=self.trainer_service_accounts,
             predictor_service_accounts=self.predictor_service_accounts,
@@ -78,16 +82,12 @@ class Settings(BaseSettings):
 def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     """Return what differs from kopf's defaults, each for a reason."""
     ours = kopf.OperatorSettings()
-    ours.persistence.finalizer = FINALIZER
-    ours.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
-    ours.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
     ours.scanning.disabled = bool(settings.namespaces)  # no RBAC on namespaces and CRDs then
     ours.watching.server_timeout = 300  # a dead watch ends, whatever killed it
     ours.watching.client_timeout = 310
-    for kind in EVERY:
+    for kind in WATCHED:
         if kind.label:  # filtered by the server, not by us
-            group, _, version = kind.api_version.rpartition("/")
-            ours.watching.label_selectors[group, version, kind.plural] = kind.label
+            ours.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.label
     ours.networking.enforce_retry_after = True
     ours.posting.enabled = False
     ours.posting.reporting_component = OPERATOR

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from assay_collector.problem import Problem
-from assay_drift.badge import holder
+from assay_drift.token import holder
 
 Stamp = tuple[int, int, int]
 

@@ -11,6 +11,7 @@ import grpc
 from assay_relay.memory import Memory
 from assay_relay.messages import Response, encoded, request, response
 from assay_relay.operator import Operator
+from assay_relay.peers import Peers
 from assay_relay.standin import StandIn
 from assay_relay.telemetry import Telemetry
 
@@ -22,9 +23,10 @@ Write = Callable[[bytes], Awaitable[Any]]
 class Conversation:
     """Ends when Envoy goes, when the operator goes, or when the operator is back and Envoy should meet it."""
 
-    def __init__(self, operator: Operator, memory: Memory, telemetry: Telemetry) -> None:
+    def __init__(self, operator: Operator, peers: Peers, memory: Memory, telemetry: Telemetry) -> None:
         """Prepare; `run` runs."""
         self._operator = operator
+        self._peers = peers
         self._memory = memory
         self._telemetry = telemetry
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -57,7 +59,9 @@ class Conversation:
         return not deputy.answered
 
     async def _deputise(self, deputy: StandIn, write: Write) -> bool:
-        """Answer until Envoy goes, which is no reason to go on."""
+        """Answer until Envoy goes, which is no reason to go on; with nothing to say, ask first."""
+        await self._peers.teach(self._memory)
+        self._telemetry.remembered.set(len(self._memory))
         while (raw := await self._inbox.get()) is not None:
             self._held.append(raw)
             if answer := deputy.answer(request(raw)):

@@ -59,19 +59,32 @@ class Memory:
         self.changed = False
         return tuple(self._kept.values())
 
+    def packed(self) -> bytes:
+        """Return all of it as it is in the file."""
+        return _packed(self._kept.values())
+
+    def adopt(self, packed: bytes) -> None:
+        """Remember what another process has packed, and nothing else; damaged it is nothing."""
+        self._kept = {each.kind: each for each in _unpacked(packed, "what another gateway told")}
+        self.changed = True
+
     def save(self, content: tuple[Response, ...]) -> None:
         """Replace the file by a copy, at once or not at all; safe in another thread.
 
         Raises:
             OSError: The disk says no.
         """
-        body = b"".join(_framed(encoded(each)) for each in content)
         temporary = self._file.with_name(self._file.name + ".tmp")
         with temporary.open("wb") as file:
-            file.write(DIGEST(body).digest() + body)
+            file.write(_packed(content))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._file)
+
+
+def _packed(content: Iterable[Response]) -> bytes:
+    body = b"".join(_framed(encoded(each)) for each in content)
+    return DIGEST(body).digest() + body
 
 
 def _framed(content: bytes) -> bytes:
@@ -80,14 +93,18 @@ def _framed(content: bytes) -> bytes:
 
 def _load(file: Path) -> list[Response]:
     with contextlib.suppress(FileNotFoundError):
-        content = file.read_bytes()
-        digest, body = content[: DIGEST().digest_size], content[DIGEST().digest_size :]
-        try:
-            if DIGEST(body).digest() == digest:
-                return [response(each) for each in _frames(body)]
-        except DecodeError:  # written by another version of this program
-            pass
-        log.error("%s is damaged: nothing is remembered", str(file)[:MAX_NAME])
+        return _unpacked(file.read_bytes(), str(file)[:MAX_NAME])
+    return []
+
+
+def _unpacked(content: bytes, origin: str) -> list[Response]:
+    digest, body = content[: DIGEST().digest_size], content[DIGEST().digest_size :]
+    try:
+        if DIGEST(body).digest() == digest:
+            return [response(each) for each in _frames(body)]
+    except DecodeError:  # written by another version of this program
+        pass
+    log.error("%s is damaged: nothing is remembered", origin)
     return []
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from envoy.service.discovery.v3 import discovery_pb2
 from google.protobuf import any_pb2, wrappers_pb2
 
+LARGEST = 256 * 2**20  # a response has the clusters of all Models in it
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 METHOD = "StreamAggregatedResources"
 PREFIX = "type.googleapis.com/envoy.config."

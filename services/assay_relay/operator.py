@@ -6,14 +6,15 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from assay_relay.messages import METHOD, SERVICE
+from assay_relay.messages import LARGEST, METHOD, SERVICE
 
-LARGEST = 256 * 2**20  # a response has the clusters of all Models in it
 OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST),
-    # A node that died must not look like an operator that has nothing to say.
-    ("grpc.keepalive_time_ms", 5_000),
-    ("grpc.keepalive_timeout_ms", 2_000),
+    # A leader that died with its node, or hangs, must not look like one that has nothing to say: 3 s at most.
+    # The first timeout is the kernel's, for packets; the second is for a process that no longer answers.
+    ("grpc.keepalive_time_ms", 1_500),
+    ("grpc.keepalive_timeout_ms", 1_500),
+    ("grpc.http2.ping_timeout_ms", 1_500),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     # Each attempt is a fifth earlier or later than its time, so that gateways do not come all at once.

@@ -10,8 +10,9 @@ import grpc.aio
 
 from assay_relay.conversation import Conversation
 from assay_relay.memory import Memory
-from assay_relay.messages import METHOD, SERVICE
-from assay_relay.operator import LARGEST, Operator
+from assay_relay.messages import LARGEST, METHOD, SERVICE
+from assay_relay.operator import Operator
+from assay_relay.peers import Peers
 from assay_relay.settings import Settings
 from assay_relay.telemetry import Telemetry
 
@@ -35,6 +36,7 @@ class Relay:
         self._settings = settings
         self._telemetry = telemetry
         self._memory = Memory(settings.memory)
+        self._peers = Peers(settings.peers_address, settings.token_file)
         telemetry.remembered.set(len(self._memory))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -49,9 +51,14 @@ class Relay:
         method = grpc.stream_stream_rpc_method_handler(self._serve)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: method}),))
         server.add_insecure_port(f"127.0.0.1:{self._settings.relay_port}")
-        await server.start()
+        servers = [server]
+        if self._settings.peers_address:
+            servers.append(self._peers.serve(self._memory, self._settings.peers_port))
+        for each in servers:
+            await each.start()
         await stop.wait()
-        await server.stop(None)
+        for each in servers:
+            await each.stop(None)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -59,7 +66,7 @@ class Relay:
         await self._save()
 
     async def _serve(self, requests: AsyncIterable[bytes], context: Any) -> None:
-        conversation = Conversation(self._operator, self._memory, self._telemetry)
+        conversation = Conversation(self._operator, self._peers, self._memory, self._telemetry)
         await conversation.run(requests, context.write, self._settings.patience_seconds)
 
     async def _save_often(self) -> None:

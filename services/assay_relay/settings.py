@@ -22,6 +22,9 @@ class Settings(BaseModel):
         2.0, gt=0, description="an operator that is silent for so long when Envoy starts counts as away"
     )
     save_seconds: float = Field(1.0, gt=0, description="the file is written at most this often")
+    peers_address: str = Field("", description="host:port that leads to a gateway that is ready; empty: none")
+    peers_port: int = Field(9905, description="where this process answers other gateways, if there are any")
+    token_file: Path | None = Field(None, description="the token by which gateways know each other")
     listen_port: int = Field(9904, description="where /metrics is")
     log_level: str = "INFO"
 

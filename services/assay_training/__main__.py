@@ -35,7 +35,7 @@ def parse(text: str) -> Job:
 
 def _parsed(text: str, kind: type[Kind]) -> Kind:
     try:
-        return kind.model_validate_json(text)
+        return kind.model_validate_json(text, extra="forbid")
     except ValidationError as error:
         raise JobError("InvalidSpec", problems(error.errors(include_url=False))) from None
 

@@ -3,47 +3,81 @@
 from typing import Any
 
 import pytest
+from model_cases import FINE, IMAGE, REFUSED, TEMPLATE, UNBOUNDED
 from pydantic import ValidationError
 
-from assay_api.model import GATES_NEED_ROWS, NO_FILES, SENT_TO_IMAGES, ModelSpec
+from assay_api import data, model, resource, serving, training, tuning
+from assay_api.data import Contract, Data, WrittenContract
+from assay_api.duration import seconds
+from assay_api.model import Model, ModelSpec, Rollout
+from assay_api.rule import Rule
+from assay_api.training import Features, Gate
+from assay_api.version import ModelVersion
 
-DATA = {"uri": "file:///x.csv", "target": "y", "key": "id"}
-IMAGE = {"image": {"image": "shop/churn:7"}}
-ARTIFACT = {"artifact": {"uri": "s3://m/churn.onnx", "digest": "sha256:" + "0" * 64}}
-TRAINING = {"training": {"data": DATA}}
-ROWS = {"evaluation": {"data": DATA}}
-RECALL, BYTES = ({"gates": [{"metric": name, "max": 1}]} for name in ("recall", "artifactBytes"))
+
+@pytest.mark.parametrize(("spec", "rule"), REFUSED)
+def test_a_model_that_makes_no_sense_is_refused(spec: dict[str, Any], rule: Rule) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ModelSpec.model_validate(spec)
+    assert rule.message in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("spec", "words"),
-    [
-        pytest.param(IMAGE | RECALL, GATES_NEED_ROWS, id="an image's gates without rows"),
-        pytest.param(ARTIFACT | RECALL, GATES_NEED_ROWS, id="an artifact's gates without rows"),
-        pytest.param(TRAINING | ROWS, GATES_NEED_ROWS, id="rows beside a training's own"),
-        pytest.param(IMAGE | ROWS | BYTES, NO_FILES, id="the size of an image's files"),
-        pytest.param(
-            ARTIFACT | {"evaluation": {"data": DATA, "columns": ["age"]}}, SENT_TO_IMAGES, id="columns"
-        ),
-    ],
-)
-def test_a_model_that_cannot_be_judged_is_refused(spec: dict[str, Any], words: str) -> None:
+def test_every_rule_of_a_model_refuses_something() -> None:
+    refusing = {param.values[1].message for param in REFUSED}
+    types = (ModelSpec, Rollout, serving.Serving, serving.Resources, Data, data.ColumnRules, WrittenContract)
+    types = (*types, training.Training, Features, training.Neutral, Gate, tuning.SearchRange, model.Artifact)
+    assert {rule.message for kind in types for rule in kind.RULES} - refusing == set()
+
+
+@pytest.mark.parametrize(("spec", "words"), UNBOUNDED)
+def test_texts_numbers_and_times_have_bounds(spec: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         ModelSpec.model_validate(spec)
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        pytest.param(IMAGE, id="an image as it is"),
-        pytest.param(IMAGE | ROWS | RECALL, id="an image with gates"),
-        pytest.param(
-            IMAGE | RECALL | {"evaluation": {"data": DATA, "columns": ["age"]}}, id="and its columns"
-        ),
-        pytest.param(ARTIFACT | ROWS | BYTES, id="an artifact with gates"),
-        pytest.param(ARTIFACT | ROWS, id="an artifact that is measured without a bar"),
-        pytest.param(TRAINING | BYTES, id="a training with gates"),
-    ],
-)
+@pytest.mark.parametrize("spec", FINE)
 def test_a_model_that_can_be_judged_is_taken(spec: dict[str, Any]) -> None:
     assert ModelSpec.model_validate(spec)
+
+
+@pytest.mark.parametrize(
+    ("rollout", "strategy"),
+    [
+        pytest.param({}, "Replace", id="nothing to compare by"),
+        pytest.param({"experiment": TEMPLATE}, "Experiment", id="an experiment is meant"),
+        pytest.param({"experiment": TEMPLATE, "strategy": "Replace"}, "Replace", id="until further notice"),
+    ],
+)
+def test_a_rollout_with_an_experiment_is_one(rollout: dict[str, Any], strategy: str) -> None:
+    assert Rollout.model_validate(rollout).strategy == strategy
+
+
+def test_the_contract_that_training_infers_may_be_of_any_size() -> None:
+    columns = {f"c{i}": {"allowed": ["x" * 100] * 50} for i in range(300)}
+    assert len(Contract.model_validate({"columns": columns}).columns) == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        pytest.param("a" * 41, model.NAME_FITS, id="too long"),
+        pytest.param("1a", model.NAME_FITS, id="a digit first"),
+        pytest.param("a.b", model.NAME_FITS, id="a dot"),
+        pytest.param("prod--predictor", resource.NO_DOUBLE_DASH, id="a name of a child"),
+    ],
+)
+def test_the_name_of_a_model_leaves_room_for_its_children(name: str, rule: Rule) -> None:
+    metadata = {"name": name, "namespace": "n", "uid": "u"}
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate({"metadata": metadata, "spec": IMAGE})
+    assert rule.message in str(caught.value)
+
+
+def test_the_longest_name_of_a_version_is_that_of_the_longest_model() -> None:
+    spec = {"modelRef": {"name": "a"}, "number": 10**9, "source": IMAGE, "sourceDigest": "x"}
+    metadata = {"name": "a" * 40 + f"-{10**9}", "namespace": "n", "uid": "u"}
+    assert ModelVersion.model_validate({"metadata": metadata, "spec": spec})
+
+
+def test_the_words_of_a_duration_are_counted_once() -> None:
+    assert seconds("1d1h1m1s1ms") == 90061.001

@@ -35,12 +35,14 @@ SPEC: dict[str, Any] = {
 def experiment(**status: Any) -> dict[str, Any]:
     running = {
         "phase": "Running",
-        "salt": "exp-1",
-        "table": [{"arm": i.arm, "from": i.start, "to": i.end} for i in decode(TABLE)],
         "startedAt": "2026-01-01T00:00:00Z",
-        "stepStartedAt": "2026-01-01T00:00:00Z",
         "arms": [{"name": "control", "version": "churn-1", "share": 20, "units": 5000}],
-        "plan": plan(ExperimentSpec.model_validate(SPEC)).model_dump(mode="json", by_alias=True),
+        "state": {
+            "salt": "exp-1",
+            "table": [{"arm": i.arm, "from": i.start, "to": i.end} for i in decode(TABLE)],
+            "stepStartedAt": "2026-01-01T00:00:00Z",
+            "plan": plan(ExperimentSpec.model_validate(SPEC)).model_dump(mode="json", by_alias=True),
+        },
         "conditions": [],
     }
     metadata = {"name": "rollout", "namespace": "demo", "uid": "exp-1"}
@@ -222,15 +224,7 @@ def evidence(right: tuple[int, int]) -> dict[str, Any]:
         }
         for i, (name, n) in enumerate(zip(("control", "boosted"), right, strict=True), 1)
     }
-    findings = (
-        "audit_mismatches",
-        "crossover_units",
-        "bot_units",
-        "duplicate_exposures",
-        "orphan_outcomes",
-        "late_outcomes",
-    )
-    trust = dict.fromkeys(findings, 0) | {"srmLogEvidence": 0.0, "dataAgeSeconds": 1, "fault": "", "gaps": []}
+    quality = {"srmLogEvidence": 0.0, "dataAgeSeconds": 1}
     table = [{"arm": i.arm, "from": i.start, "to": i.end} for i in decode(TABLE)]
     told = {
         "down": {},
@@ -242,7 +236,8 @@ def evidence(right: tuple[int, int]) -> dict[str, Any]:
         "programmed": True,
     }
     when = {"now": "2026-01-01T02:00:00+00:00", "startedAt": "2026-01-01T00:00:00+00:00", "step": 0}
-    return when | {"arms": arms, "trust": trust, "table": table} | told
+    when |= {"stepStartedAt": when["startedAt"]}
+    return when | {"arms": arms, "quality": quality, "table": table, "salt": "exp-1"} | told
 
 
 @pytest.mark.parametrize(
@@ -301,7 +296,7 @@ def model(**status: Any) -> dict[str, Any]:
 
 
 def test_a_version_is_asked_for_once_more(api: Api, capsys: Any) -> None:
-    api.path, api.body = PATH.replace("experiments/rollout", "models/churn"), model(latest=3)
+    api.path, api.body = PATH.replace("experiments/rollout", "models/churn"), model(state={"latest": 3})
     assert api.run("retrain", "churn") == 0
     assert api.patches == [{"metadata": {"annotations": {RETRAIN: "churn-3"}}}]
     assert "churn-4 is made" in capsys.readouterr().out
@@ -329,7 +324,7 @@ LIES = {"artifact": {"uri": "file:///artifacts/demo/churn/churn-2", "digest": "s
             LIES | {"phase": "Rejected"},
             "churn-1",
             1,
-            "kubectl exec -n demo deploy/churn-1-predictor -- cat /artifacts/demo/churn/churn-2/card.md",
+            "kubectl exec -n demo deploy/churn-1--predictor -- cat /artifacts/demo/churn/churn-2/card.md",
             id="a rejected version has no pod, but the champion sees its volume",
         ),
         pytest.param(TRAINED, LIES, "", 1, "mounts the claim churn-artifacts", id="nobody serves yet"),

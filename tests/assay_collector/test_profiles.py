@@ -11,7 +11,7 @@ import pytest
 from assay_collector.batch import Answer, Counted, Tick
 from assay_collector.store import profiles
 from assay_collector.store.profiles import WINDOW
-from assay_drift.badge import badge
+from assay_drift.token import predictor_token
 
 OWNER = ("team-a", "churn", "churn-1", "sha256:" + "1" * 64)
 DAY = 86_400_000_000
@@ -130,7 +130,7 @@ def ask(collector: Any, token: str, told: Any) -> httpx.Response:
         return answer
 
 
-OURS = badge(b"predictor-token", "team-a")
+OURS = predictor_token(b"predictor-token", "team-a")
 
 
 def test_a_predictor_posts_and_the_operator_reads(collector: Any) -> None:
@@ -152,8 +152,8 @@ def test_a_predictor_posts_and_the_operator_reads(collector: Any) -> None:
         pytest.param("", 401, id="nobody"),
         pytest.param("predictor-token", 401, id="the key itself"),
         pytest.param("operator-token", 401, id="another role"),
-        pytest.param(badge(b"another installation", "team-a"), 401, id="another installation's"),
-        pytest.param(badge(b"predictor-token", "team-b"), 403, id="another namespace's"),
+        pytest.param(predictor_token(b"another installation", "team-a"), 401, id="another installation's"),
+        pytest.param(predictor_token(b"predictor-token", "team-b"), 403, id="another namespace's"),
     ],
 )
 def test_a_token_is_good_for_its_own_namespace_only(collector: Any, token: str, status: int) -> None:
@@ -163,7 +163,7 @@ def test_a_token_is_good_for_its_own_namespace_only(collector: Any, token: str, 
 def test_while_the_key_changes_tokens_of_the_old_and_the_new_one_are_good(collector: Any) -> None:
     (collector.tokens / "predictor").write_text("another key\npredictor-token\n")
     for key in (b"another key", b"predictor-token"):
-        assert ask(collector, badge(key, "team-a"), body()).status_code == 200
+        assert ask(collector, predictor_token(key, "team-a"), body()).status_code == 200
     (collector.tokens / "predictor").write_text("another key")
     assert ask(collector, OURS, body()).status_code == 401
 

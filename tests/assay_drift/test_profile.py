@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay_drift.badge import badge, holder
 from assay_drift.profile import KNOWN, NULL, OTHER, UNSEEN, Profile, read
 from assay_drift.reference import Answers, Rows, categories, numeric, presence, profile
 from assay_drift.tally import Tally
+from assay_drift.token import holder, predictor_token
 
 FLOATS = st.floats(width=64) | st.just(math.nan)
 WORDS = st.lists(st.none() | st.sampled_from(["a", "b", "ünï", ""]) | st.text(max_size=3))
@@ -184,7 +184,7 @@ def test_texts_are_counted_by_their_nulls_only() -> None:
 
 
 def test_a_badge_is_good_for_one_namespace_and_one_installation() -> None:
-    token = badge(b"key", "team-a")
+    token = predictor_token(b"key", "team-a")
     assert holder(b"key", token) == "team-a"
     for key, other in (
         (b"other", token),
@@ -192,6 +192,6 @@ def test_a_badge_is_good_for_one_namespace_and_one_installation() -> None:
         (b"key", "team-a"),
         (b"key", ""),
         (b"key", "ü.ü"),
-        (b"", badge(b"", "team-a")),
+        (b"", predictor_token(b"", "team-a")),
     ):
         assert holder(key, other) is None

@@ -11,7 +11,7 @@ from aiohttp import web
 from kubernetes.aio import config
 
 from assay_api import Ref
-from assay_operator.kube import Refused
+from assay_operator.kube import ApiError
 from assay_operator.kube.client import connected
 
 WAREHOUSE = Ref("team", "warehouse")
@@ -83,6 +83,6 @@ async def test_one_value_of_one_secret_is_read(asked: list[str]) -> None:
 @pytest.mark.usefixtures("asked")
 async def test_a_secret_that_cannot_be_read_says_why(ref: Ref, key: str, status: int, words: str) -> None:
     async with connected(()) as cluster:
-        with pytest.raises(Refused, match=words) as caught:
+        with pytest.raises(ApiError, match=words) as caught:
             await cluster.secret(ref, key)
     assert caught.value.status == status

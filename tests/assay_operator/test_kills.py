@@ -110,13 +110,13 @@ def picture(world: World) -> Any:
             if k == "ModelVersion"
         },
         "champion": model["champion"],
-        "history": [(reign["version"], reign["reason"]) for reign in model["history"]],
+        "history": [(record["version"], record["reason"]) for record in model["history"]],
         "decided": {
             name: (
                 status["phase"],
                 (status.get("decision") or {}).get("reason"),
                 status["step"],
-                status["table"],
+                status["state"].get("table", []),
             )
             for name, status in experiments.items()
         },

@@ -28,7 +28,7 @@ async def started(world: World, **shares: int) -> None:
 
 
 def slots(world: World, model: str) -> tuple[int, int] | None:
-    found = world.status("Experiment", f"{model}-2-g2").get("slots")
+    found = world.status("Experiment", f"{model}-2-g2").get("state", {}).get("slots")
     return (found["from"], found["to"]) if found else None
 
 
@@ -51,7 +51,7 @@ async def test_two_experiments_of_a_layer_share_its_salt_and_no_slot(world: Worl
 
 async def test_what_does_not_fit_is_queued_and_says_what_it_waits_for(world: World) -> None:
     await started(world, churn=40, upsell=70)
-    assert world.condition("Experiment", "upsell-2-g2", "Ready") == ("False", "LayerFull")
+    assert world.condition("Experiment", "upsell-2-g2", "Ready") == ("Unknown", "LayerFull")
     assert world.status("Experiment", "upsell-2-g2")["phase"] == "Queued"
     said = world.status("Experiment", "upsell-2-g2")["conditions"][0]["message"]
     assert said == "layer page: 70% asked for, 60% free in one piece; taken by churn-2-g2 40%"
@@ -64,7 +64,7 @@ async def test_layers_of_other_names_do_not_mind_each_other(world: World) -> Non
     world.answers("churn-2", "upsell-2")
     await world.settle(CHURN, UPSELL)
     assert (slots(world, "churn"), slots(world, "upsell")) == ((0, 8000), (0, 8000))
-    salts = {world.status("Experiment", f"{model}-2-g2")["salt"] for model in ("churn", "upsell")}
+    salts = {world.status("Experiment", f"{model}-2-g2")["state"]["salt"] for model in ("churn", "upsell")}
     assert len(salts) == 2
 
 
@@ -84,11 +84,11 @@ async def test_slots_are_free_when_every_gateway_has_let_go_and_not_before(world
 
 async def test_who_finds_the_layer_empty_mixes_the_units_anew(world: World) -> None:
     await started(world, churn=60)
-    first = world.status("Experiment", "churn-2-g2")["salt"]
+    first = world.status("Experiment", "churn-2-g2")["state"]["salt"]
     abort(world, "churn")
     await world.settle(CHURN)
     await started(world, upsell=60)
-    assert world.status("Experiment", "upsell-2-g2")["salt"] != first
+    assert world.status("Experiment", "upsell-2-g2")["state"]["salt"] != first
 
 
 async def test_widening_stays_within_the_slots_and_takes_no_unit_from_an_arm(world: World) -> None:
@@ -97,7 +97,7 @@ async def test_widening_stays_within_the_slots_and_takes_no_unit_from_an_arm(wor
     for model in ("churn", "upsell"):
         world.counted(f"{model}-2-g2", (5000, 4000), (5000, 4010))
     await world.settle(CHURN, UPSELL)
-    tables = {m: world.status("Experiment", f"{m}-2-g2")["table"] for m in ("churn", "upsell")}
+    tables = {m: world.status("Experiment", f"{m}-2-g2")["state"]["table"] for m in ("churn", "upsell")}
     spans = {m: [(part["arm"], part["from"], part["to"]) for part in table] for m, table in tables.items()}
     assert spans == {
         "churn": [("control", 0, 2000), ("candidate", 2000, 4000)],

@@ -1,6 +1,8 @@
 """One Model's life against an API server in memory: every pass may be repeated, a restart changes nothing."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,19 +11,21 @@ import httpx
 import pytest
 from operated import CHURN, DATA, GUARD, REPORT, World, two_versions
 
-from assay_api import Ref
-from assay_operator.handlers.alerts import AlertDesk
+from assay_operator.composition import Acting, Switch
+from assay_operator.handlers.alerts import AlertmanagerWebhook
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.settings import Settings
+from assay_operator.telemetry.cached_sources import CachedSources
+from assay_operator.telemetry.counts import CountsReader
 
 
 async def test_a_version_is_trained_judged_served_and_crowned(world: World) -> None:
     world.apply_model(1, training={"data": DATA})
     await world.settle()
     assert ("Job", "churn-1-train") in world.cluster.bodies
-    assert ("Deployment", "churn-1-predictor") not in world.cluster.bodies, "nothing serves before it passed"
+    assert ("Deployment", "churn-1--predictor") not in world.cluster.bodies, "nothing serves before it passed"
     world.trained("churn-1", REPORT)
     await world.settle()
     assert world.condition("ModelVersion", "churn-1", "Ready") == ("True", "GatesPassed")
@@ -78,12 +82,12 @@ async def test_a_winner_is_promoted_and_its_route_replaces_the_split(world: Worl
     assert world.status("Model", "churn")["champion"] == "churn-2"
     route = world.gateways.routes[CHURN]
     assert (route.champion.version, route.split) == ("churn-2", None)
-    assert world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["replicas"] == 1, (
+    assert world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["replicas"] == 1, (
         "warm for its window"
     )
     world.moment += timedelta(minutes=2)
     await world.settle()
-    assert world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["replicas"] == 0
+    assert world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["replicas"] == 0
 
 
 async def test_a_newer_version_ends_the_running_experiment_and_starts_over(world: World) -> None:
@@ -124,7 +128,7 @@ async def test_a_quota_that_forbids_training_is_said_and_nothing_else_breaks(wor
     world.cluster.refuses = "Job"
     world.apply_model(3, training={"data": DATA})
     await world.settle()
-    assert world.condition("ModelVersion", "churn-3", "Ready") == ("Unknown", "NotAllowed")
+    assert world.condition("ModelVersion", "churn-3", "Ready") == ("Unknown", "ChildRefused")
     assert world.status("Model", "churn")["champion"] == "churn-1"
 
 
@@ -135,16 +139,22 @@ async def test_an_experiment_without_its_model_says_so(world: World) -> None:
     assert world.condition("Experiment", "lonely", "Progressing") == ("True", "ModelNotFound")
 
 
-def desk(
-    world: World, queue: WorkQueue[Ref], tokens: Callable[[], Sequence[bytes]] = lambda: [b"secret"]
-) -> httpx.AsyncClient:
-    """Return a client of the operator's own port."""
-    triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    alerts = AlertDesk(world.cluster, world.store, queue, tokens)
+@asynccontextmanager
+async def webhook(
+    world: World, tokens: Callable[[], Sequence[bytes]] = lambda: [b"secret"]
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the operator's own port, while its queue is served."""
+    queue, switch = WorkQueue(world.reconcile), Switch()
+    serving = asyncio.create_task(queue.run())
+    counts, sources = CountsReader(world.outcomes, queue.add), CachedSources({}, queue.add)
+    switch.acting = Acting(queue, world.reconcile, counts, sources)
+    triggers = Triggers(world.cluster, world.store, switch)
+    alerts = AlertmanagerWebhook(switch, world.store, tokens)
     transport = httpx.ASGITransport(app=application(triggers, alerts))
-    return httpx.AsyncClient(
-        transport=transport, base_url="http://operator", headers={"authorization": "Bearer secret"}
-    )
+    head = {"authorization": "Bearer secret"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://operator", headers=head) as client:
+        yield client
+    serving.cancel()
 
 
 def alert(status: str = "firing", **labels: str) -> dict[str, Any]:
@@ -172,23 +182,23 @@ async def test_the_webhook_answers(
     world: World, body: Any, head: dict[str, str], code: int, words: str
 ) -> None:
     await two_versions(world)
-    async with desk(world, WorkQueue(world.reconcile)) as client:
+    async with webhook(world) as client:
         answer = await client.post("/v1/alerts", json=body, headers=head)
     assert (answer.status_code, words in answer.text) == (code, True), answer.text
 
 
 async def test_an_alert_is_written_once_and_its_end_takes_it_away(world: World) -> None:
     await two_versions(world)
-    async with desk(world, WorkQueue(world.reconcile)) as client:
+    async with webhook(world) as client:
         for _ in range(3):
             await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         writes = world.cluster.writes["Model"]
-        (known,) = world.store.family(CHURN)["Model", "churn"]["status"]["alerts"]
+        (known,) = world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"]
         assert (known["name"], known["arms"]) == ("Drift", ["candidate", "control"])
         await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         assert world.cluster.writes["Model"] == writes
         await client.post("/v1/alerts", json={"alerts": [alert("resolved", arm="candidate|control")]})
-    assert world.store.family(CHURN)["Model", "churn"]["status"]["alerts"] == []
+    assert world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"] == []
 
 
 @pytest.mark.parametrize(
@@ -205,7 +215,7 @@ async def test_alerts_may_show_any_token_of_the_file(
 ) -> None:
     (tmp_path / "webhook").write_text(content)
     settings = Settings(tokens_dir=tmp_path)
-    async with desk(world, WorkQueue(world.reconcile), lambda: settings.tokens("webhook")) as client:
+    async with webhook(world, lambda: settings.tokens("webhook")) as client:
         for token, status in zip(("secret", "fresh"), statuses, strict=True):
             headers = {"authorization": f"Bearer {token}"}
             assert (
@@ -216,10 +226,10 @@ async def test_alerts_may_show_any_token_of_the_file(
 
 
 async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
-    queue = WorkQueue(world.reconcile)
-    triggers = Triggers(world.cluster, world.store, queue, world.gateways)
-    desk = AlertDesk(world.cluster, world.store, queue, lambda: [b"secret"])
-    transport = httpx.ASGITransport(app=application(triggers, desk))
+    switch = Switch()
+    triggers = Triggers(world.cluster, world.store, switch)
+    alerts = AlertmanagerWebhook(switch, world.store, lambda: [b"secret"])
+    transport = httpx.ASGITransport(app=application(triggers, alerts))
     async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
         assert (await client.get("/healthz")).status_code == 200
         assert "assay_api_requests_total" in (await client.get("/metrics")).text

@@ -22,7 +22,7 @@ async def running(world: World, **experiment: Any) -> None:
 
 def holds(world: World) -> str:
     assert world.status("Experiment", MINE)["phase"] == "Running"
-    assert [slots["to"] for slots in world.status("Experiment", MINE)["table"]] == [5000, 10_000]
+    assert [slots["to"] for slots in world.status("Experiment", MINE)["state"]["table"]] == [5000, 10_000]
     return world.condition("Experiment", MINE, "Progressing")[1]
 
 
@@ -80,7 +80,7 @@ async def test_scenario_11_a_new_version_in_the_middle_starts_over(world: World)
     world.answers("churn-3")
     await world.settle()
     new = world.status("Experiment", "churn-3-g3")
-    assert new["salt"] != old["salt"]
+    assert new["state"]["salt"] != old["state"]["salt"]
     assert [arm["units"] for arm in new["arms"]] == [0, 0]
     assert new["analysis"] == [] or {line["units"] for line in new["analysis"]} == {0}
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_api import Ref
-from assay_operator.kube import EXPERIMENT, MODEL, POD
+from assay_operator.kinds import EXPERIMENT, MODEL, POD
 from assay_operator.kube.store import Layer, Store
 
 CHURN = Ref("team", "churn")
@@ -25,20 +25,20 @@ def test_the_newest_body_wins_whatever_comes_last(order: list[int]) -> None:
     store = Store()
     for version in order:
         store.put(body("Model", "churn", version))
-    assert store.family(CHURN)["Model", "churn"]["metadata"]["resourceVersion"] == "3"
+    assert store.objects(CHURN)["Model", "churn"]["metadata"]["resourceVersion"] == "3"
 
 
 def test_an_experiment_belongs_to_the_model_it_names_even_if_there_is_none() -> None:
     store = Store()
     ref = store.put(body("Experiment", "e", 1, spec={"modelRef": {"name": "ghost"}}))
-    assert (ref, store.families()) == (Ref("team", "ghost"), (Ref("team", "ghost"),))
+    assert (ref, store.refs()) == (Ref("team", "ghost"), (Ref("team", "ghost"),))
 
 
 def test_a_deletion_of_the_old_one_leaves_the_new_one_of_the_same_name() -> None:
     store = Store()
     store.put(body("Model", "churn", 5, uid="new"))
     store.drop(body("Model", "churn", 4, uid="old"))
-    assert ("Model", "churn") in store.family(CHURN)
+    assert ("Model", "churn") in store.objects(CHURN)
 
 
 def test_a_listing_forgets_what_vanished_in_a_watch_gap_but_not_what_is_newer() -> None:
@@ -47,7 +47,7 @@ def test_a_listing_forgets_what_vanished_in_a_watch_gap_but_not_what_is_newer() 
     store.put(child("Pod", "ghost", 2))
     store.put(child("Pod", "just-made", 9))
     touched = store.replace(POD, [], version=5)
-    assert {name for _, name in store.family(CHURN)} == {"churn", "just-made"}
+    assert {name for _, name in store.objects(CHURN)} == {"churn", "just-made"}
     assert touched == {CHURN}
     assert store.replace(MODEL, [body("Model", "churn", 1)], version=9) == set(), (
         "nothing changed, nobody is asked"
@@ -59,13 +59,13 @@ def test_a_family_that_is_gone_takes_no_memory() -> None:
     store.put(body("Model", "churn", 1))
     assert store.whose("churn") == CHURN
     store.drop(body("Model", "churn", 2))
-    assert (store.families(), store.whose("churn")) == ((), None)
+    assert (store.refs(), store.whose("churn")) == ((), None)
 
 
 def test_gateways_belong_to_every_model() -> None:
     store = Store()
     assert store.put(body("Pod", "gateway", 1, metadata={"labels": {"assay.dev/role": "gateway"}})) is None
-    assert [b["metadata"]["name"] for b in store.strays()] == ["gateway"]
+    assert [b["metadata"]["name"] for b in store.gateways()] == ["gateway"]
 
 
 LAYERS = [None, "page", "mail"]

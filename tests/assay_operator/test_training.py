@@ -157,8 +157,11 @@ def test_the_counts_of_a_study_are_kept_while_it_goes_on() -> None:
 
 def test_the_fit_of_a_version_is_two_conditions() -> None:
     found = fits((Finding(reason="Overfitting", message="0.99 and 0.6"), Finding(reason="Other", message="")))
-    assert found["Overfitting"] == ("True", "Found", "0.99 and 0.6")
-    assert found["Underfitting"][0] == "False"
+    assert [(c.type, c.status, c.reason) for c in found] == [
+        ("Overfitting", "True", "Overfitting"),
+        ("Underfitting", "False", "FitAsExpected"),
+    ]
+    assert found[0].message == "0.99 and 0.6"
 
 
 def test_what_was_brought_is_judged_and_not_trained() -> None:

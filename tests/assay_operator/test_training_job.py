@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from assay_api import Model, ModelVersion
-from assay_operator.decide.lineage import predecessor
+from assay_operator.decide.rollout import predecessor
 from assay_operator.decide.training import untrained
-from assay_operator.kube.seen import pod as seen
+from assay_operator.kube.workload import pod as seen
 from assay_operator.manifests.job import job
 from assay_operator.manifests.platform import Platform, Store
 
@@ -201,7 +201,7 @@ def test_a_champion_that_is_an_image_is_asked_where_it_serves() -> None:
     ):
         told = order(body["spec"]["template"]["spec"])["champion"]
         assert told == {
-            "service": "http://churn-1-predictor.team.svc",
+            "service": "http://churn-1--predictor.team.svc",
             "path": "/predict",
             "columns": ["age"],
         }
@@ -230,4 +230,4 @@ def test_an_image_that_cannot_be_pulled_is_named_while_the_job_waits() -> None:
     status = {"initContainerStatuses": [{"state": {"waiting": waiting}}]}
     assert seen({"metadata": {"name": "p"}, "status": status}).trouble == "ErrImagePull: no such image"
     running = {"initContainerStatuses": [{"imageID": "shop/churn@sha256:1", "state": {"running": {}}}]}
-    assert seen({"metadata": {"name": "p"}, "status": running}).beside == "shop/churn@sha256:1"
+    assert seen({"metadata": {"name": "p"}, "status": running}).sidecar_image_id == "shop/churn@sha256:1"

@@ -1,11 +1,13 @@
 """While a version is trained its status tells how far it is; as whom it may train is not its own choice."""
 
-from dataclasses import replace
 from typing import Any
 
 from operated import DATA, REPORT, World
 
+from assay_api import Ref
+from assay_operator.decide.workload import PodState
 from assay_operator.telemetry import metrics
+from assay_operator.telemetry.studies import leading
 
 TUNING = {"trials": 40, "parallelism": 2}
 ARTIFACT = {"uri": "s3://models/churn-7.onnx", "digest": "sha256:" + "0" * 64}
@@ -18,9 +20,11 @@ class Study:
         self.asked: set[str] = set()
         self.finished = 12
 
-    async def progress(self, address: str, port: int) -> dict[str, Any]:
-        assert port == 9904
-        self.asked.add(address)
+    def read(self, version: str, ref: Ref, pods: tuple[PodState, ...]) -> dict[str, Any]:
+        leader = leading(version, pods)
+        if leader is None:
+            return {}
+        self.asked.add(leader.address)
         counts = {"wanted": 40, "finished": self.finished, "pruned": 3, "failed": 0}
         return {"stage": "Tuning", "best": 0.83, "metric": "rocAuc", **counts}
 
@@ -38,7 +42,8 @@ def counted(state: str) -> float:
 
 async def test_a_study_is_told_by_status_event_and_metric(world: World) -> None:
     study = Study()
-    object.__setattr__(world.reconcile.versions, "trainings", study)
+    world.studies = study
+    world.restart()
     world.apply_model(1, training={"data": DATA, "tuning": TUNING})
     await world.settle()
     before = counted("finished")
@@ -47,19 +52,20 @@ async def test_a_study_is_told_by_status_event_and_metric(world: World) -> None:
     assert study.asked == {"10.0.0.0"}, "only the first of the pods leads"
     assert world.condition("ModelVersion", "churn-1", "Progressing") == ("True", "Tuning")
     assert world.status("ModelVersion", "churn-1")["trials"] == {"finished": 12, "pruned": 3, "failed": 0}
-    told = [e for e in world.cluster.events.values() if e["reason"] == "Tuning"]
-    assert "12 of 40 trials, best rocAuc 0.83" in {event["message"] for event in told}
+    assert find(world, "Progressing")["message"] == "12 of 40 trials, best rocAuc 0.83"
+    assert not [e for e in world.cluster.events.values() if e["reason"] == "Tuning"], "progress is no Event"
     study.finished = 30
     await world.settle()
     assert counted("finished") == before + 30
     world.trained("churn-1", REPORT | {"trials": {"finished": 40, "pruned": 9, "failed": 0}})
     await world.settle()
     assert counted("finished") == before + 40
-    assert world.condition("ModelVersion", "churn-1", "Overfitting") == ("False", "NotFound")
+    assert world.condition("ModelVersion", "churn-1", "Overfitting") == ("False", "FitAsExpected")
 
 
 async def test_a_worker_that_was_killed_and_replaced_is_no_trouble_any_more(world: World) -> None:
-    object.__setattr__(world.reconcile.versions, "trainings", Study())
+    world.studies = Study()
+    world.restart()
     world.apply_model(1, training={"data": DATA, "tuning": TUNING})
     await world.settle()
     labels = {"assay.dev/model": "churn", "assay.dev/version": "churn-1", "assay.dev/role": "trainer"}
@@ -84,9 +90,7 @@ async def test_an_account_that_is_not_listed_trains_nothing(world: World) -> Non
     await world.settle()
     assert ("Job", "churn-1-train") not in world.cluster.bodies
     assert world.condition("ModelVersion", "churn-1", "Ready") == ("Unknown", "NotAllowed")
-    versions = world.reconcile.versions
-    allowed = replace(versions.platform, trainer_service_accounts=("lake-reader",))
-    object.__setattr__(versions, "platform", allowed)
+    world.restart(trainer_service_accounts=("lake-reader",))
     await world.settle()
     pod = world.cluster.bodies["Job", "churn-1-train"]["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "lake-reader"
@@ -95,20 +99,18 @@ async def test_an_account_that_is_not_listed_trains_nothing(world: World) -> Non
 async def test_an_account_that_is_not_listed_serves_nothing(world: World) -> None:
     world.apply_model(1, artifact=ARTIFACT, serving={"serviceAccountName": "model-reader"})
     await world.settle()
-    assert ("Deployment", "churn-1-predictor") not in world.cluster.bodies
+    assert ("Deployment", "churn-1--predictor") not in world.cluster.bodies
     assert world.condition("ModelVersion", "churn-1", "Available") == ("False", "NotAllowed")
-    versions = world.reconcile.versions
-    allowed = replace(versions.platform, predictor_service_accounts=("model-reader",))
-    object.__setattr__(versions, "platform", allowed)
+    world.restart(predictor_service_accounts=("model-reader",))
     await world.settle()
-    pod = world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["template"]["spec"]
+    pod = world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["template"]["spec"]
     assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("model-reader", False)
 
 
 async def test_predictors_get_the_keys_of_a_secret_by_its_name(world: World) -> None:
     world.apply_model(1, artifact=ARTIFACT, serving={"secretRef": {"name": "model-store"}})
     await world.settle()
-    (container,) = world.cluster.bodies["Deployment", "churn-1-predictor"]["spec"]["template"]["spec"][
+    (container,) = world.cluster.bodies["Deployment", "churn-1--predictor"]["spec"]["template"]["spec"][
         "containers"
     ]
     assert container["envFrom"] == [{"secretRef": {"name": "model-store"}}]

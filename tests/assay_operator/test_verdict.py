@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from assay_api import Experiment, ExperimentSpec, ExperimentStatus
 from assay_api.names import SETTLED
-from assay_operator.decide.analysis import plan, readings, reported
-from assay_operator.decide.observed import ArmSeen, Findings, Gap, Observed, Trust
+from assay_operator.decide.analysis import plan, reached, readings, reported
+from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
 from assay_operator.decide.replay import replay
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
@@ -39,13 +39,13 @@ def spec(**change: Any) -> ExperimentSpec:
     return ExperimentSpec.model_validate(usual | change)
 
 
-def arm(name: str, version: str, units: int, right: float, errors: float) -> ArmSeen:
+def arm(name: str, version: str, units: int, right: float, errors: float) -> ArmCounts:
     moments = {
         SETTLED: Moments.proportion(units, 0),
         "right": Moments.proportion(units, round(units * right)),
         "errors": Moments.proportion(units, round(units * errors)),
     }
-    return ArmSeen(name, version, units, moments)
+    return ArmCounts(name, version, units, moments)
 
 
 def seen(
@@ -66,7 +66,7 @@ def seen(
         step_started_at=START + timedelta(minutes=15),
         arms=arms,
         readings=readings(asked, plan(asked), arms, ()),
-        trust=Trust(
+        quality=DataQuality(
             srm=srm({a.name: a.units for a in arms}, {a.name: a.weight for a in asked.arms}, 0.001),
             data_age=1.0,
         ),
@@ -74,9 +74,9 @@ def seen(
     return replace(usual, **more)
 
 
-def trusted(**more: Any) -> Trust:
+def trusted(**more: Any) -> DataQuality:
     """Numbers that are fine but for what is said."""
-    return replace(seen().trust, **more)
+    return replace(seen().quality, **more)
 
 
 MANUAL = spec(decision={"minDuration": "1h", "maxDuration": "1d", "approval": "Manual"})
@@ -138,7 +138,7 @@ TENTH = START + timedelta(minutes=5)
             id="an arm without its version",
         ),
         pytest.param(
-            seen(trust=Trust(findings=Findings(audit_mismatches=1), data_age=1.0)),
+            seen(quality=DataQuality(counts=QualityCounts(audit_mismatches=1), data_age=1.0)),
             "Invalidate",
             "AuditFailed",
             id="one exposure out of place",
@@ -172,26 +172,26 @@ TENTH = START + timedelta(minutes=5)
             id="suspended never holds safety",
         ),
         pytest.param(
-            seen(trust=Trust(fault="no answer"), readings=()),
+            seen(quality=DataQuality(fault="no answer"), readings=()),
             "Hold",
             "CollectorUnreachable",
             id="no answer is no failure",
         ),
         pytest.param(
-            seen(trust=Trust(data_age=900.0), right=(0.8, 0.9)),
+            seen(quality=DataQuality(data_age=900.0), right=(0.8, 0.9)),
             "Hold",
             "StaleData",
             id="old data holds a win",
         ),
-        pytest.param(seen(units=0, trust=Trust()), "Hold", "NoData", id="nobody came yet"),
+        pytest.param(seen(units=0, quality=DataQuality()), "Hold", "NoData", id="nobody came yet"),
         pytest.param(
-            seen(units=0, trust=Trust(), now=START + timedelta(days=2)),
+            seen(units=0, quality=DataQuality(), now=START + timedelta(days=2)),
             "Conclude",
             "NoDataInTime",
             id="nobody ever came",
         ),
         pytest.param(
-            seen(right=(0.8, 0.86), trust=Trust(data_age=1.0)),
+            seen(right=(0.8, 0.86), quality=DataQuality(data_age=1.0)),
             "Hold",
             "RatioUnknown",
             id="a win waits until the split was checked",
@@ -203,25 +203,25 @@ TENTH = START + timedelta(minutes=5)
             id="gateways that are behind hold a win",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), trust=trusted(findings=Findings(crossover_units=51))),
+            seen(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(crossover_units=51))),
             "Invalidate",
             "UnitsCross",
             id="units that are seen in both arms",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), trust=trusted(findings=Findings(crossover_units=50))),
+            seen(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(crossover_units=50))),
             "Promote",
             "CandidateWins",
             id="a few of them are left out",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), trust=trusted(findings=Findings(bot_units=1001))),
+            seen(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(bot_units=1001))),
             "Hold",
             "BotUnits",
             id="one unit in ten is no person",
         ),
         pytest.param(
-            seen(errors=(0.0, 0.2), trust=trusted(findings=Findings(bot_units=1001))),
+            seen(errors=(0.0, 0.2), quality=trusted(counts=QualityCounts(bot_units=1001))),
             "RollBack",
             "GuardrailBreached",
             id="harm does not wait for doubts about bots",
@@ -229,8 +229,8 @@ TENTH = START + timedelta(minutes=5)
         pytest.param(
             seen(
                 right=(0.8, 0.9),
-                trust=trusted(
-                    findings=Findings(duplicate_exposures=9999, orphan_outcomes=9999, late_outcomes=9)
+                quality=trusted(
+                    counts=QualityCounts(duplicate_exposures=9999, orphan_outcomes=9999, late_outcomes=9)
                 ),
             ),
             "Promote",
@@ -238,13 +238,13 @@ TENTH = START + timedelta(minutes=5)
             id="what is counted once or nowhere speaks against nobody",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), trust=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),))),
+            seen(right=(0.8, 0.9), quality=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),))),
             "Hold",
             "MetricUnavailable",
             id="a source that fails is no failure of the candidate, and no win",
         ),
         pytest.param(
-            seen(right=(0.9, 0.8), trust=trusted(gaps=(Gap("errors", "NoData", "nothing came"),))),
+            seen(right=(0.9, 0.8), quality=trusted(gaps=(Gap("errors", "NoData", "nothing came"),))),
             "Hold",
             "NoData",
             id="a source without data holds",
@@ -252,14 +252,14 @@ TENTH = START + timedelta(minutes=5)
         pytest.param(
             seen(
                 now=START + timedelta(days=2),
-                trust=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),)),
+                quality=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),)),
             ),
             "Conclude",
             "NoDataInTime",
             id="a source that fails until the end",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), trust=trusted(gaps=(Gap("else", "MetricUnavailable", "502"),))),
+            seen(right=(0.8, 0.9), quality=trusted(gaps=(Gap("else", "MetricUnavailable", "502"),))),
             "Promote",
             "CandidateWins",
             id="a metric that is only reported holds nothing",
@@ -299,7 +299,7 @@ def test_what_is_seen_decides(observed: Observed, kind: str, reason: str) -> Non
 def test_a_broken_split_blocks_every_verdict() -> None:
     """5.6/94.4 where 10/90 was declared, as a hash without its logarithm gives."""
     broken = srm({"control": 1888, "boosted": 112}, {"control": 90, "boosted": 10}, 0.001)
-    outcome = decide(seen(right=(0.8, 0.9), errors=(0.0, 0.2), trust=Trust(srm=broken, data_age=1.0)))
+    outcome = decide(seen(right=(0.8, 0.9), errors=(0.0, 0.2), quality=DataQuality(srm=broken, data_age=1.0)))
     assert (outcome.kind, outcome.reason) == ("Invalidate", "SampleRatioMismatch")
 
 
@@ -307,7 +307,7 @@ def test_inconclusive_promotes_only_if_the_user_said_so_and_data_came() -> None:
     late = START + timedelta(days=2)
     asked = spec(decision={"minDuration": "1h", "maxDuration": "1d", "onInconclusive": "Promote"})
     assert decide(seen(spec=asked, now=late)).winner == "churn-2"
-    assert decide(seen(spec=asked, now=late, units=0, trust=Trust())).winner is None
+    assert decide(seen(spec=asked, now=late, units=0, quality=DataQuality())).winner is None
     assert decide(seen(now=late)).winner is None
 
 
@@ -329,7 +329,9 @@ SHADOW = {
 @pytest.mark.parametrize(
     ("change", "kind", "reason"),
     [
-        pytest.param({"units": 0, "trust": Trust()}, "Hold", "Running", id="it needs no unit and no data"),
+        pytest.param(
+            {"units": 0, "quality": DataQuality()}, "Hold", "Running", id="it needs no unit and no data"
+        ),
         pytest.param(
             {"step": 0, "step_started_at": START}, "Advance", "StepDone", id="more requests step by step"
         ),
@@ -375,7 +377,7 @@ def test_the_best_of_several_winners_is_promoted() -> None:
         spec=asked,
         arms=arms,
         readings=readings(asked, plan(asked), arms, ()),
-        trust=Trust(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
+        quality=DataQuality(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
     )
     assert decide(observed).winner == "churn-3"
 
@@ -398,23 +400,24 @@ def test_the_same_is_decided_whenever_it_is_asked(
     assert first == again
     assert (first.winner is None) or first.final
     lines = [reported(reading) for reading in observed.readings]
-    later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, lines)]
+    peaks = [reached(reading) for reading in observed.readings]
+    later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, peaks)]
     assert all((b.log_evidence or 0) >= (a.log_evidence or 0) for a, b in zip(lines, later, strict=True))
-    assert observed.record()["arms"]["control"]["units"] == units
+    assert observed.record().arms["control"].units == units
     assert replay(recorded(observed)) == replace(first, message=replay(recorded(observed)).message)
 
 
 def recorded(observed: Observed) -> Experiment:
     """The Experiment as Kubernetes would have it: JSON with sorted keys, rounded as the status is."""
     outcome, fixed = decide(observed), plan(observed.spec)
+    evidence = observed.record().model_dump(mode="json", by_alias=True, exclude_none=True)
     table = [{"arm": a.name, "from": 0, "to": a.weight} for a in observed.spec.arms]
     verdict = {"verdict": "Conclude", "reason": outcome.reason, "message": "", "at": observed.now.isoformat()}
     status = {
         "startedAt": observed.started_at.isoformat(),
-        "stepStartedAt": observed.step_started_at.isoformat(),
-        "plan": fixed.model_dump(mode="json", by_alias=True),
+        "state": {"plan": fixed.model_dump(mode="json", by_alias=True)},
         "analysis": [reported(r).model_dump(mode="json", by_alias=True) for r in observed.readings],
-        "decision": verdict | {"evidence": observed.record() | {"table": table}},
+        "decision": verdict | {"evidence": evidence | {"table": table}},
     }
     spec = observed.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     whole = {"metadata": {"name": "e", "namespace": "n", "uid": "u"}, "spec": spec, "status": status}
@@ -422,11 +425,16 @@ def recorded(observed: Observed) -> Experiment:
 
 
 @pytest.mark.parametrize(
-    "trust", [Trust(data_age=1.0), Trust(fault="gone"), Trust(findings=Findings(3), data_age=1.0)]
+    "trust",
+    [
+        DataQuality(data_age=1.0),
+        DataQuality(fault="gone"),
+        DataQuality(counts=QualityCounts(3), data_age=1.0),
+    ],
 )
-def test_doubts_are_in_the_record_too(trust: Trust) -> None:
+def test_doubts_are_in_the_record_too(trust: DataQuality) -> None:
     observed = seen(
-        right=(0.8, 0.9), trust=trust, programmed=False, approved="ada", now=START + timedelta(days=2)
+        right=(0.8, 0.9), quality=trust, programmed=False, approved="ada", now=START + timedelta(days=2)
     )
     assert replay(recorded(observed)) == decide(observed)
 

@@ -141,3 +141,14 @@ def test_a_refusal_of_what_is_remembered_is_counted_and_not_repeated(memory: Mem
     message.error_detail.message = "no"
     assert StandIn(memory, telemetry).answer(request(message.SerializeToString())) is None
     assert telemetry.registry.get_sample_value("assay_relay_refused_total") == 1
+
+
+def test_what_is_adopted_is_what_was_packed(memory: Memory, tmp_path: Path) -> None:
+    memory.keep(said(CDS, "a"))
+    memory.keep(said(EDS, "a"))
+    other = Memory(tmp_path / "other")
+    other.adopt(memory.packed())
+    assert other.changed, "it is written down soon"
+    assert (names(other, CDS), names(other, EDS)) == ({"a"}, {"a"})
+    other.adopt(memory.packed()[:-1])
+    assert len(other) == 0

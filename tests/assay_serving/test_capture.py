@@ -17,10 +17,10 @@ import pytest
 
 from assay_artifact import Table, fetch, from_columns, load
 from assay_artifact.prediction import spelled, watched
-from assay_drift.badge import badge
 from assay_drift.profile import FILE, NULL, UNSEEN, Profile, read
 from assay_drift.reference import Answers, Rows, profile
 from assay_drift.tally import Delta
+from assay_drift.token import predictor_token
 from assay_serving.capture import Capture
 from assay_serving.courier import MOST_PARCELS, Address, Courier
 from assay_serving.metrics import Metrics
@@ -247,7 +247,7 @@ def test_what_was_served_reaches_the_collector_even_when_the_process_ends(
     churn: Any, predictor: Any, start: Any, collector: str, tmp_path: Path
 ) -> None:
     """From HTTP to the collector's sums: the rows of every request, once, without the columns left out."""
-    (tmp_path / "badge").write_text(badge(b"predictor-token", "demo"))
+    (tmp_path / "badge").write_text(predictor_token(b"predictor-token", "demo"))
     server = start(
         "logistic",
         {

@@ -66,7 +66,8 @@ MATRIX = [
         ({"tokens": {"existingSecret": "ours"}, "crds": {"install": False}}, ()), id="given tokens, no CRDs"
     ),
     pytest.param(
-        ({"fullnameOverride": "trial", "gateway": {"replicas": 1}}, ()), id="one gateway, another name"
+        ({"fullnameOverride": "trial", "gateway": {"replicas": 1}, "operator": {"replicas": 1}}, ()),
+        id="one of each, another name",
     ),
     pytest.param((EVERYTHING, PROMETHEUS_OPERATOR), id="everything at once"),
 ]

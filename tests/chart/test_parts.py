@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from assay_collector.settings import Settings as CollectorSettings
 from assay_operator.gateway import Tls, certificate
+from assay_operator.manifests.leader import Replica, leader_slice
 from assay_operator.settings import Settings as OperatorSettings
 from assay_relay.settings import Settings as RelaySettings
 from assay_shipper.settings import Settings as ShipperSettings
@@ -37,7 +39,7 @@ def test_envoy_asks_the_relay_and_the_relay_the_operator_of_its_own_release(rend
     address = next(v["value"] for v in relay["env"] if v["name"] == "ASSAY_OPERATOR_ADDRESS")
     host, port = address.rsplit(":", 1)
     service = objects.named("Service", host.split(".")[0])
-    assert host == "trial-operator.assay-system.svc"
+    assert host == "trial-operator-leader.assay-system.svc"
     assert int(port) in [port["port"] for port in service["spec"]["ports"]]
     bootstrap = yaml.safe_load(objects.named("ConfigMap", "trial-gateway")["data"]["envoy.yaml"])
     clusters = {
@@ -54,6 +56,39 @@ def test_what_the_relay_remembers_outlives_its_container(render) -> None:
     folder = str(RelaySettings.model_fields["memory"].default.parent)
     volumes = {v["name"]: v for v in deployment["spec"]["template"]["spec"]["volumes"]}
     assert "emptyDir" in volumes[mounts[folder]]
+
+
+def test_gateways_ask_each_other_at_a_service_of_their_own_with_their_token(render) -> None:
+    objects = render({"fullnameOverride": "trial", "networkPolicy": {"enabled": True}})
+    relay = sidecar(objects.named("Deployment", "trial-gateway"), "relay")
+    given = {v["name"]: v.get("value") for v in relay["env"]}
+    host, port = given["ASSAY_PEERS_ADDRESS"].rsplit(":", 1)
+    service = objects.named("Service", host.split(".")[0])["spec"]
+    assert host == "trial-gateway-relay.assay-system.svc"
+    assert not service.get("publishNotReadyAddresses"), "one that is not ready has nothing to tell"
+    assert [p["port"] for p in service["ports"]] == [int(port)]
+    assert int(port) == RelaySettings.model_fields["peers_port"].default
+    mounts = {m["mountPath"] for m in relay["volumeMounts"]}
+    assert str(Path(given["ASSAY_TOKEN_FILE"]).parent) in mounts
+    gateway = objects.named("Deployment", "trial-gateway")["spec"]["template"]["metadata"]["labels"]
+    (rule,) = [
+        r
+        for r in objects.named("NetworkPolicy", "trial-gateway")["spec"]["ingress"]
+        if {"port": int(port)} in r["ports"]
+    ]
+    assert [peer["podSelector"]["matchLabels"].items() <= gateway.items() for peer in rule["from"]] == [True]
+
+
+@pytest.mark.parametrize("port", [80, 8080])
+def test_the_names_of_models_lead_to_port_80_of_the_gateway(render, port: int) -> None:
+    objects = render(
+        {"fullnameOverride": "trial", "clusterDomain": "example.org", "gateway": {"service": {"port": port}}}
+    )
+    (operator,) = objects.named("Deployment", "trial-operator")["spec"]["template"]["spec"]["containers"]
+    given = {v["name"]: v.get("value") for v in operator["env"]}
+    assert given["ASSAY_GATEWAY_HOST"] == "trial-gateway.assay-system.svc.example.org"
+    ports = {p["port"]: p["targetPort"] for p in objects.named("Service", "trial-gateway")["spec"]["ports"]}
+    assert ports == dict.fromkeys((80, port), "http")
 
 
 def test_https_takes_a_secret_and_everybody_knows(render) -> None:
@@ -89,8 +124,10 @@ def sidecar(deployment, name: str):
 
 
 def test_a_budget_never_blocks_the_drain_of_a_node(render) -> None:
-    assert [o["metadata"]["name"] for o in render().of_kind("PodDisruptionBudget")] == ["assay-gateway"]
-    assert render({"gateway": {"replicas": 1}}).of_kind("PodDisruptionBudget") == []
+    budgets = render().of_kind("PodDisruptionBudget")
+    assert [o["metadata"]["name"] for o in budgets] == ["assay-operator", "assay-gateway"]
+    alone = {"operator": {"replicas": 1}, "gateway": {"replicas": 1}}
+    assert render(alone).of_kind("PodDisruptionBudget") == []
 
 
 def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render) -> None:
@@ -102,6 +139,33 @@ def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render
     deployment = shared.named("Deployment", "assay-collector")
     environment = {v["name"]: v for v in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert environment["ASSAY_DATABASE_URL"]["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "url"}}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_replicas_of_the_operator_come_before_others_go_and_know_who_they_are(render, count: int) -> None:
+    deployment = render({"operator": {"replicas": count}}).named("Deployment", "assay-operator")["spec"]
+    assert deployment["replicas"] == count
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    pod = deployment["template"]["spec"]
+    assert pod["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
+    given = {v["name"]: v for v in pod["containers"][0]["env"]}
+    fields = {
+        name: given[f"ASSAY_POD_{name}"]["valueFrom"]["fieldRef"]["fieldPath"]
+        for name in ("NAME", "UID", "IP")
+    }
+    assert fields == {"NAME": "metadata.name", "UID": "metadata.uid", "IP": "status.podIP"}
+
+
+def test_lease_service_and_slice_of_the_leader_have_one_name(render) -> None:
+    objects = render({"fullnameOverride": "trial"})
+    (container,) = objects.named("Deployment", "trial-operator")["spec"]["template"]["spec"]["containers"]
+    name = next(v["value"] for v in container["env"] if v["name"] == "ASSAY_LEASE")
+    assert objects.named("Lease", name)["spec"] == {}  # an upgrade must not touch who holds it
+    ports = {p["name"]: p["port"] for p in objects.named("Service", name)["spec"]["ports"]}
+    pod = Replica("assay-system", "p", "u", "10.0.0.1")
+    assert {p["name"]: p["port"] for p in leader_slice(name, pod, ports)["ports"]} == ports
+    rules = objects.named("Role", name)["rules"]
+    assert [rule["resourceNames"] for rule in rules if rule["verbs"] != ["create"]] == [[name], [name]]
 
 
 def test_the_operator_knows_the_gateway_by_its_role(render) -> None:
@@ -131,7 +195,12 @@ def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(re
     for name, container in objects.containers():
         for port in container.get("ports", []):
             ports[name] |= {port["name"], port["containerPort"]}
+    leader = objects.named("Service", OperatorSettings.model_fields["lease"].default)
+    assert "selector" not in leader["spec"]  # else every replica would get gateways
+    assert {port["targetPort"] for port in leader["spec"]["ports"]} <= ports["assay-operator"]
     for service in objects.of_kind("Service"):
+        if service is leader:
+            continue
         wanted = service["spec"]["selector"].items()
         found = [
             n for n, w in workloads.items() if wanted <= w["spec"]["template"]["metadata"]["labels"].items()

@@ -7,7 +7,7 @@ import re
 
 import yaml
 
-from assay_operator.kube import EVERY
+from assay_operator.kinds import KINDS
 
 
 def test_only_the_operator_may_talk_to_the_api_server(objects) -> None:
@@ -26,7 +26,7 @@ def test_no_rule_has_a_wildcard_or_touches_secrets_or_roles(objects) -> None:
         assert "*" not in itertools.chain(rule["apiGroups"], rule["resources"], rule["verbs"])
         assert not set(rule["verbs"]) & {"escalate", "bind", "impersonate"}
         if rule["resources"] == ["secrets"] and rule.get("resourceNames") == ["assay-predictor"]:
-            assert set(rule["verbs"]) == {"create", "patch"}  # by name, and to write only
+            assert set(rule["verbs"]) == {"get", "create", "patch"}  # by name: the one that it writes
             continue
         assert not set(rule["resources"]) & {
             "secrets",
@@ -53,8 +53,9 @@ def test_with_namespaces_there_are_only_roles(major, render) -> None:
         "team-a",
         "team-b",
         "assay-system",
+        "assay-system",
     ]
-    own = objects.of_kind("Role")[-1]
+    own = objects.of_kind("Role")[-2]
     assert {verb for rule in own["rules"] for verb in rule["verbs"]} == {"list", "watch"}
     assert "pods" in [resource for rule in own["rules"] for resource in rule["resources"]]
     environment = {
@@ -111,11 +112,9 @@ def test_the_operator_may_watch_what_it_watches_and_report_on_what_is_ours(rende
         for rule in role["rules"]
         for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
     }
-    for kind in EVERY:
-        group = kind.api_version.rpartition("/")[0]
-        assert {(group, kind.plural, "list"), (group, kind.plural, "watch")} <= allowed
-        if group == "assay.dev":
-            assert (group, f"{kind.plural}/status", "patch") in allowed
+    for kind in KINDS:
+        assert {(kind.group, kind.plural, verb) for verb in kind.verbs} <= allowed
+        assert {(kind.group, f"{kind.plural}/status", verb) for verb in kind.status_verbs} <= allowed
 
 
 def test_secrets_of_databases_are_read_by_name_and_only_those(render) -> None:
@@ -126,6 +125,19 @@ def test_secrets_of_databases_are_read_by_name_and_only_those(render) -> None:
             (rule["resourceNames"], rule["verbs"])
             for role in roles
             for rule in role["rules"]
-            if "secrets" in rule["resources"] and "get" in rule["verbs"]
+            if "secrets" in rule["resources"] and rule["resourceNames"] != ["assay-predictor"]
         ]
         assert reads == [(["warehouse"], ["get"])]
+
+
+def test_leases_are_held_in_the_own_namespace_only(objects) -> None:
+    roles = [(role, rule) for role in objects.of_kind("Role", "ClusterRole") for rule in role["rules"]]
+    leases = [
+        (role["kind"], role["metadata"].get("namespace"), rule["verbs"], len(rule.get("resourceNames", ())))
+        for role, rule in roles
+        if "leases" in rule["resources"]
+    ]
+    assert leases == [
+        ("Role", "assay-system", ["get", "update"], 1),
+        ("Role", "assay-system", ["create"], 0),
+    ]

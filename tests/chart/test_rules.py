@@ -36,7 +36,7 @@ def test_alerts_name_metrics_that_are_exported(render) -> None:
     )
     texts = [rule["expr"] for rule in rules(render, KNOWN)["groups"][0]["rules"]]
     named = {name.removesuffix("_total") for text in texts for name in re.findall(r"assay_\w+", text)}
-    assert len(named) == 7
+    assert len(named) == 8
     assert {name for name in named if f'"{name}"' not in code} == set()
 
 
@@ -64,6 +64,35 @@ def test_alerts_fire_when_exposures_wait_or_are_lost_and_at_nobody_elses_numbers
         command = [debian.prometheus() / "promtool", "test", "rules", "test.yaml"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_alert_fires_when_nobody_leads(render, tmp_path: Path) -> None:
+    """Of two replicas one must: which one makes no difference, and a change of leader is none."""
+    spec = rules(render, KNOWN)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
+    replicas = [f'assay_leader{{namespace="assay-system",pod="assay-operator-{n}"}}' for n in (1, 2)]
+    expected = {
+        "exp_labels": rule(spec, "AssayNobodyLeads")["labels"],
+        "exp_annotations": annotations(spec, "AssayNobodyLeads"),
+    }
+    cases = [
+        {
+            "interval": "1m",
+            "input_series": [
+                {"series": series, "values": v} for series, v in zip(replicas, values, strict=True)
+            ],
+            "alert_rule_test": [{"eval_time": "9m", "alertname": "AssayNobodyLeads", "exp_alerts": alerts}],
+        }
+        for values, alerts in (
+            (("1x4 0x6", "0x4 1x6"), []),
+            (("1x4 0x6", "0x10"), [expected]),
+        )
+    ]
+    told = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(told))
+    command = [debian.prometheus() / "promtool", "test", "rules", "test.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def rule(spec: dict, name: str) -> dict:

@@ -22,7 +22,7 @@ def no_operator(town: Town) -> Iterator[None]:
         wait(lambda: not town.all("pods", SYSTEM, "app.kubernetes.io/component=operator"), 60)
         yield
     finally:
-        town.kubectl("scale", "-n", SYSTEM, OPERATOR, "--replicas=1")
+        town.kubectl("scale", "-n", SYSTEM, OPERATOR, "--replicas=2")
         town.kubectl("rollout", "status", "-n", SYSTEM, OPERATOR, "--timeout=90s")
 
 

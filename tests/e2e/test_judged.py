@@ -41,7 +41,7 @@ def test_a_bento_that_fails_for_some_rows_gets_no_traffic(place: Place) -> None:
     assert "answered 500" in said["message"]
     assert "for the row whose customer_id is c-" in said["message"]
     town.told("churn-2", namespace, "InfraCheckFailed")
-    assert town.get("deployment", "churn-2-predictor", namespace) is None
+    assert town.get("deployment", "churn-2--predictor", namespace) is None
     assert town.status("amodel", "churn", namespace)["champion"] == "churn-1"
 
 

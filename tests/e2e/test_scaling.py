@@ -6,7 +6,7 @@ from typing import Any
 from people import Place
 from town import Json, wait
 
-PREDICTOR = "churn-1-predictor"
+PREDICTOR = "churn-1--predictor"
 QUICK = {"timeout": "3s"}
 SMALL = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
 

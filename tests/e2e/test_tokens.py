@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from outside import WAREHOUSE_SECRET
 from people import Place
-from town import SYSTEM, Town, wait
+from town import LEADER, SYSTEM, Town, wait
 
 ROLES = ("application", "operator", "gateway", "webhook")
 COLLECTOR = ("statefulset/assay-collector", "collector")
@@ -114,7 +114,7 @@ async def test_tokens_change_as_documented_without_a_restart_or_a_refused_call(p
         "application": ("assay-collector", 8080, "/v1/outcomes", outcome),
         "operator": ("assay-collector", 8080, f"/v1/experiments/{uid}/summary"),
         "gateway": ("assay-collector", 8080, "/v1/exposures", []),
-        "webhook": ("assay-operator", 8081, "/v1/alerts", {"alerts": []}),
+        "webhook": (LEADER, 8081, "/v1/alerts", {"alerts": []}),
     }
     old, before = {role: town.token(role) for role in ROLES}, pods(town)
     assert {role: status(place, old[role], *door) for role, door in doors.items()} == dict.fromkeys(

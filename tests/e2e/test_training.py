@@ -119,7 +119,7 @@ def test_forty_trials_are_forty_trials_whoever_is_killed(place: Place, tmp_path:
 
 def fetched(place: Place, into: Path) -> Path:
     """Copy the study from the Model's volume, which its predictor can read."""
-    deployment = ("exec", "-n", place.namespace, "deploy/churn-1-predictor", "--", "sh", "-c")
+    deployment = ("exec", "-n", place.namespace, "deploy/churn-1--predictor", "--", "sh", "-c")
     study = f"cd /artifacts/{place.namespace}/churn/.study"
     name = place.town.kubectl(*deployment, f"{study} && ls").stdout.strip()
     (into / name).mkdir(parents=True)

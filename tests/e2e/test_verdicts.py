@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from people import CORRECT, ERRORS, Place
-from town import SYSTEM, wait
+from town import LEADER, SYSTEM, wait
 
 
 def pods(place: Place, version: str) -> set[str]:
@@ -15,6 +15,7 @@ def pods(place: Place, version: str) -> set[str]:
     return {p["metadata"]["uid"] for p in found if not p["metadata"].get("deletionTimestamp")}
 
 
+OPERATORS = "app.kubernetes.io/component=operator"
 LONG = {
     "arms": [{"name": "control", "weight": 50}, {"name": "candidate", "weight": 50}],
     "ramp": [{"percent": 50}],
@@ -125,7 +126,7 @@ def test_a_drift_alert_on_the_model_holds_and_on_the_candidate_rolls_back(place:
     webhook = place.town.token("webhook")
 
     def send(*alerts: dict[str, Any], token: str = webhook) -> Any:
-        return place.post("assay-operator", 8081, "/v1/alerts", token, {"alerts": list(alerts)})
+        return place.post(LEADER, 8081, "/v1/alerts", token, {"alerts": list(alerts)})
 
     def refused(*alerts: dict[str, Any], token: str = webhook) -> int:
         with pytest.raises(urllib.error.HTTPError) as error:
@@ -201,5 +202,5 @@ def test_a_deleted_model_takes_everything_with_it(place: Place) -> None:
 
     wait(lambda: not left(), 90, told=left)
     assert place.experiment_phase("exp", "Aborted", "Pending")
-    log = place.town.kubectl("logs", "-n", SYSTEM, "deployment/assay-operator", "--since=60s").stdout
+    log = place.town.kubectl("logs", "-n", SYSTEM, "-l", OPERATORS, "--since=60s", "--tail=-1").stdout
     assert "Traceback" not in log, log[log.index("Traceback") - 300 :]

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -120,10 +121,11 @@ def envoy(folder: Path, xds_port: int, node: str = "edge-1") -> Iterator[Envoy]:
 
 
 class Relay:
-    """The process between Envoy and the operator."""
+    """The process between Envoy and the operator; `peer` is the port of another one's answers to it."""
 
-    def __init__(self, folder: Path, operator_port: int) -> None:
-        self.port, self.metrics = free_port(), free_port()
+    def __init__(self, folder: Path, operator_port: int, peer: int = 0, token: str = "a token") -> None:
+        self.port, self.metrics, self.peers = free_port(), free_port(), free_port()
+        (folder / "token").write_text(f"{token}\n")
         self.memory, self.output = folder / "memory" / "last", folder / "relay.log"
         self.memory.parent.mkdir(exist_ok=True)
         self.environment = os.environ | {
@@ -132,6 +134,9 @@ class Relay:
             "ASSAY_MEMORY": str(self.memory),
             "ASSAY_LISTEN_PORT": str(self.metrics),
             "ASSAY_SAVE_SECONDS": "0.05",
+            "ASSAY_PEERS_ADDRESS": f"127.0.0.1:{peer or free_port()}",
+            "ASSAY_PEERS_PORT": str(self.peers),
+            "ASSAY_TOKEN_FILE": str(folder / "token"),
         }
         self.start()
 
@@ -280,6 +285,147 @@ class Model:
         writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
         return True
+
+
+class Pod:
+    """A model server in a process of its own, to be killed; it is behind its version's Service too."""
+
+    def __init__(self, version: str, service: int, seconds: float = 0.0) -> None:
+        self.version, self.port = version, free_port()
+        program = str(Path(__file__).with_name("predictor.py"))
+        self._command = [sys.executable, program, version, str(seconds), str(self.port), str(service)]
+
+    async def start(self) -> "Pod":
+        """Start it, again after `kill`; return when it answers."""
+        self.process = await asyncio.create_subprocess_exec(*self._command)
+        await until(lambda: answers(self.port))
+        return self
+
+    async def kill(self) -> None:
+        """SIGKILL, as by the kernel when memory ends."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def leave(self) -> None:
+        """SIGTERM, and SIGKILL after Envoy has given up idle connections."""
+        self.process.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await self.process.wait()
+        await self.kill()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint("127.0.0.1", self.port)
+
+
+class Fleet:
+    """The pods of a version and their Service."""
+
+    def __init__(self, version: str, seconds: float = 0.0) -> None:
+        self.version, self._seconds = version, seconds
+        self.service = Endpoint("127.0.0.1", free_port())
+        self.pods: list[Pod] = []
+
+    async def grow(self, count: int = 1) -> None:
+        """Start pods."""
+        new = [Pod(self.version, self.service.port, self._seconds) for _ in range(count)]
+        self.pods += await asyncio.gather(*(pod.start() for pod in new))
+
+    async def replace(self) -> None:
+        """Send the oldest pod away when there is a new one, at another address."""
+        await self.grow()
+        await self.pods.pop(0).leave()
+
+    @property
+    def backend(self) -> Backend:
+        """What the operator says of it now."""
+        return Backend(self.version, tuple(pod.endpoint for pod in self.pods), self.service)
+
+    async def stop(self) -> None:
+        """Kill all."""
+        for pod in self.pods:
+            await pod.kill()
+
+
+@contextlib.asynccontextmanager
+async def fleets(*versions: str, seconds: float = 0.0) -> AsyncIterator[list[Fleet]]:
+    """Run two pods of each version."""
+    made = [Fleet(version, seconds) for version in versions]
+    try:
+        for fleet in made:
+            await fleet.grow(2)
+        yield made
+    finally:
+        for fleet in made:
+            await fleet.stop()
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[Endpoint]:
+    """Yield an address that neither takes nor refuses a connection, as that of a pod which is gone."""
+    with socket.create_server(("127.0.0.1", free_port()), backlog=0) as full:
+        address = full.getsockname()
+        filling = [socket.socket() for _ in range(4)]
+        for each in filling:
+            each.settimeout(0)
+            each.connect_ex(address)
+        try:
+            yield Endpoint(*address)
+        finally:
+            for each in filling:
+                each.close()
+
+
+def answers(port: int) -> bool:
+    """Return whether somebody accepts connections."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Load:
+    """Callers who ask at a steady rate, whatever the answers are."""
+
+    def __init__(self, gateway: "Gateway", rate: float = 50.0, callers: int = 8) -> None:
+        self.answers: list[tuple[str, Answer]] = []
+        self._gateway, self._every, self._count = gateway, 1 / rate, callers
+
+    async def __aenter__(self) -> "Load":
+        self._free: asyncio.Queue[Caller] = asyncio.Queue()
+        for _ in range(self._count):
+            self._free.put_nowait(self._gateway.caller())
+        self._asking: set[asyncio.Task[None]] = set()
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def _run(self) -> None:
+        for number in itertools.count():
+            self._asking.add(task := asyncio.create_task(self._ask(f"u{number}")))
+            task.add_done_callback(self._asking.discard)
+            await asyncio.sleep(self._every)
+
+    async def _ask(self, unit: str) -> None:
+        caller = await self._free.get()
+        try:
+            self.answers.append((unit, await caller.ask("churn.demo", unit)))
+        finally:
+            self._free.put_nowait(caller)
+
+    async def more(self, count: int) -> None:
+        """Wait for so many more answers."""
+        wanted = len(self.answers) + count
+        await until(lambda: len(self.answers) >= wanted, 60)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(*self._asking)
+
+    @property
+    def failed(self) -> list[tuple[str, int, bytes]]:
+        """Answers that are no prediction."""
+        return [(unit, each.status, each.body) for unit, each in self.answers if each.status != 200]
 
 
 @contextlib.asynccontextmanager

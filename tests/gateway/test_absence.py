@@ -1,6 +1,7 @@
 """Gateways that start while the operator is away serve what they had; real Envoys, relays and ADS servers."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -175,13 +176,59 @@ async def test_a_model_that_left_is_not_remembered(lab: Any, relayed: Any, serve
     assert (await gateway.caller().ask("other.demo")).status == 404
 
 
-async def test_a_new_pod_knows_nothing_and_says_so_by_not_being_ready(lab: Any, tmp_path: Path) -> None:
-    relay = lab.Relay(tmp_path, lab.free_port())
-    alone = lab.Gateway(tmp_path)
-    with lab.envoy(tmp_path, relay.port):
-        await lab.until(lambda: relay.metric("assay_relay_waiting") == 1)
-        await asyncio.sleep(0.3)
-        assert not await alone.ready()
-    await alone.close()
-    relay.process.terminate()
-    assert relay.process.wait(15) == 0
+@pytest.fixture
+async def newcomer(lab: Any, tmp_path: Path) -> AsyncIterator[Any]:
+    """What starts another gateway pod, that has nothing, beside one; it returns how to reach its Envoy."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(edge: Any, peer: int, token: str = "a token") -> tuple[Any, Any]:
+            folder = tmp_path / "newcomer"
+            folder.mkdir()
+            relay = lab.Relay(folder, lab.free_port(), peer, token)
+            stack.callback(relay.process.wait, 15)
+            stack.callback(relay.process.terminate)
+            stack.enter_context(lab.envoy(folder, relay.port, "edge-2"))
+            pod = lab.Gateway(folder)
+            pod.edge = edge
+            stack.push_async_callback(pod.close)
+            return pod, relay
+
+        yield start
+
+
+async def test_a_new_pod_knows_nothing_and_says_so_by_not_being_ready(lab: Any, newcomer: Any) -> None:
+    """There is no other gateway that could tell."""
+    pod, relay = await newcomer(lab.edge(Path("/nowhere")), lab.free_port())
+    await lab.until(lambda: relay.metric("assay_relay_waiting") == 1)
+    await asyncio.sleep(0.3)
+    assert not await pod.ready()
+
+
+async def test_a_new_pod_serves_what_another_gateway_remembers(
+    lab: Any, relayed: Any, newcomer: Any, servers: Any
+) -> None:
+    gateway, relay = relayed
+    wanted = route(lab, servers, 20)
+    await gateway.publish(wanted)
+    await operator_gone(lab, gateway, relay)
+    gateway.envoy.kill()  # both are on one machine, and listen on the same port
+    pod, other = await newcomer(gateway.edge, relay.peers)
+    await lab.until(pod.ready)
+    assert await arms(pod) == expected(wanted)
+    assert other.metric("assay_relay_remembered_resources") == relay.metric(
+        "assay_relay_remembered_resources"
+    )
+
+
+async def test_a_pod_without_the_token_of_gateways_is_told_nothing(
+    lab: Any, relayed: Any, newcomer: Any, servers: Any
+) -> None:
+    gateway, relay = relayed
+    await gateway.publish(route(lab, servers, 20))
+    await operator_gone(lab, gateway, relay)
+    gateway.envoy.kill()
+    pod, other = await newcomer(gateway.edge, relay.peers, token="a guess")
+    await lab.until(lambda: other.metric("assay_relay_waiting") == 1)
+    await asyncio.sleep(1.5)  # it asks once a second
+    assert other.metric("assay_relay_remembered_resources") == 0
+    assert not await pod.ready()

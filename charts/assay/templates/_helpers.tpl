@@ -17,6 +17,11 @@
 {{- default (printf "%s-tokens" (include "assay.fullname" .)) .Values.tokens.existingSecret -}}
 {{- end -}}
 
+{{/* The Lease of the operator's replicas, the Service that leads to its holder, and that Service's EndpointSlice. */}}
+{{- define "assay.leader" -}}
+{{- printf "%s-operator-leader" (include "assay.fullname" .) -}}
+{{- end -}}
+
 {{/* A component's service account; takes {root, component}. */}}
 {{- define "assay.serviceAccountName" -}}
 {{- $account := (index .root.Values .component).serviceAccount -}}
@@ -50,6 +55,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- else -}}
 {{- printf "%s:%s" $image.repository (default .root.Chart.AppVersion $image.tag) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What the names of all Models stand for; in full, as it is read in other namespaces and by no resolver's rules. */}}
+{{- define "assay.gatewayHost" -}}
+{{- printf "%s-gateway.%s.svc.%s" (include "assay.fullname" .) .Release.Namespace .Values.clusterDomain -}}
 {{- end -}}
 
 {{/* Where the collector is found by everybody else in the cluster. */}}

@@ -49,7 +49,7 @@ class House:
     async def endpoint(self, model: str) -> AsyncIterator[Target]:
         """Yield where users reach a Model: its endpoint Service, or else the gateway that stands behind it.
 
-        A port can't be forwarded to a Service without a selector: there the gateway is asked, by host.
+        A port can't be forwarded to an alias: there the gateway is asked, by host.
         """
         host = f"{model}.{NAMESPACE}"
         if self.has_own_network:

@@ -47,8 +47,11 @@ class Kubectl:
         return base64.b64decode(data[key]).decode().partition("\n")[0]
 
     async def cluster_ip(self, service: str, namespace: str) -> str:
-        """Return the address of a Service inside the cluster."""
-        return str((await self.get("service", service, namespace))["spec"]["clusterIP"])
+        """Return the address of a Service inside the cluster, or of the one that it is an alias of."""
+        spec = (await self.get("service", service, namespace))["spec"]
+        if alias := spec.get("externalName"):
+            return await self.cluster_ip(*alias.split(".")[:2])
+        return str(spec["clusterIP"])
 
 
 async def run(*words: str, given: str | None = None, environment: dict[str, str] | None = None) -> str:

@@ -1,13 +1,14 @@
 """From counts to readings: the frozen rule of each metric, applied to each candidate."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import asdict, fields, replace
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from assay_api import ExperimentSpec, Guardrail, Metric, Primary
-from assay_api.experiment_status import Analysis, Plan
-from assay_operator.decide.observed import ArmSeen, Reading, Role
+from assay_api.evidence import Peak as ReachedPeak
+from assay_api.experiment_status import Analysis, FrozenRule, Plan
+from assay_operator.decide.observed import ArmCounts, Reading, Role
 from assay_stats import (
     Design,
     GuardrailRule,
@@ -36,13 +37,25 @@ def plan(spec: ExperimentSpec, timeout: float = 30.0) -> Plan:
     primary, alpha = spec.metrics.primary, spec.decision.alpha
     wanted = _units(spec, primary) if primary else None
     tests = max(len(spec.metrics.guardrails) * len(spec.candidates), 1)
-    rules: dict[str, Any] = {}
+    rules: dict[str, FrozenRule] = {}
     for metric in (*((primary,) if primary else ()), *spec.metrics.secondary):
         units = 2 * wanted if wanted and metric is primary else None
-        rules[metric.name] = _rule(metric, alpha, units).to_dict()
+        rules[metric.name] = _frozen(_rule(metric, alpha, units))
     for guardrail in spec.metrics.guardrails:
-        rules[guardrail.name] = _guard(guardrail, alpha, tests, wanted).to_dict()
+        rules[guardrail.name] = _frozen(_guard(guardrail, alpha, tests, wanted))
     return Plan(units_per_arm=wanted, settle_seconds=timeout + LOG_LAG, rules=rules)
+
+
+def _frozen(rule: Rule | GuardrailRule) -> FrozenRule:
+    return FrozenRule(**asdict(rule))
+
+
+R = TypeVar("R", Rule, GuardrailRule)
+
+
+def _thawed(kind: type[R], rule: FrozenRule) -> R:
+    values = {field.name: getattr(rule, field.name) for field in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if value is not None})
 
 
 def _rule(metric: Metric, alpha: float, units: float | None) -> Rule:
@@ -79,6 +92,7 @@ def _units(spec: ExperimentSpec, primary: Primary) -> int | None:
     if effect is None or base is None or (primary.type == "Mean" and primary.deviation is None):
         return None
     absolute = effect.absolute or (effect.relative or 0) * abs(base)
+    absolute *= 1 if primary.direction == "Increase" else -1
     share = share_of(spec, spec.candidates[0].name)
     design = Design(
         alpha=spec.decision.alpha, power=spec.decision.power, share=share, inflation=INFLATION["Sequential"]
@@ -95,10 +109,10 @@ def share_of(spec: ExperimentSpec, arm: str) -> float:
 
 
 def readings(
-    spec: ExperimentSpec, fixed: Plan, arms: tuple[ArmSeen, ...], before: Iterable[Analysis]
+    spec: ExperimentSpec, fixed: Plan, arms: tuple[ArmCounts, ...], before: Iterable[ReachedPeak]
 ) -> tuple[Reading, ...]:
     """Return a reading of every metric of every candidate; the evidence so far goes on growing."""
-    peaks = {(a.metric, a.arm): a.peaks for a in before}
+    peaks = {(peak.metric, peak.arm): peak.values for peak in before}
     control, *candidates = arms
     return tuple(
         _reading(
@@ -114,6 +128,15 @@ def readings(
     )
 
 
+def reached(reading: Reading) -> ReachedPeak:
+    """Return the log evidence that a reading has reached, to be remembered."""
+    if reading.evidence:
+        return ReachedPeak(metric=reading.metric, arm=reading.arm, values=tuple(reading.evidence.peak))
+    harm, within = reading.harm, reading.non_inferiority
+    values = (_number(harm.log_e), _number(within.log_e)) if harm and within else ()
+    return ReachedPeak(metric=reading.metric, arm=reading.arm, values=values)
+
+
 def roles(spec: ExperimentSpec) -> tuple[tuple[Role, Metric], ...]:
     """Return every metric with its role."""
     metrics = spec.metrics
@@ -124,15 +147,15 @@ def roles(spec: ExperimentSpec) -> tuple[tuple[Role, Metric], ...]:
     return (*first, *guards, *(("Secondary", metric) for metric in metrics.secondary))
 
 
-def _moments(arm: ArmSeen, metric: Metric) -> Moments:
+def _moments(arm: ArmCounts, metric: Metric) -> Moments:
     return arm.moments.get(metric.name, NOTHING)
 
 
-def _reading(seen: Reading, rule: Mapping[str, Any], share: float, peak: tuple[float, ...]) -> Reading:
+def _reading(seen: Reading, rule: FrozenRule, share: float, peak: tuple[float, ...]) -> Reading:
     if seen.role != "Guardrail":
-        evidence = evaluate(Rule.from_dict(rule), seen.control, seen.candidate, share, peak=Peak(*peak))
+        evidence = evaluate(_thawed(Rule, rule), seen.control, seen.candidate, share, peak=Peak(*peak))
         return replace(seen, evidence=evidence)
-    guard = GuardrailRule.from_dict(rule)
+    guard = _thawed(GuardrailRule, rule)
     worse = harm(guard, seen.control, seen.candidate, share, previous=peak[0])
     bearable = non_inferiority(guard, seen.control, seen.candidate, share, previous=peak[1])
     return replace(seen, harm=worse, non_inferiority=bearable)
@@ -164,7 +187,6 @@ def _evidence(reading: Reading) -> dict[str, Any]:
         "high": _shown(seen.high),
         "p_value": _shown(seen.p_value),
         "log_evidence": _shown(max(seen.peak)),
-        "peaks": tuple(seen.peak),
         "says": words[:256],
     }
 
@@ -181,7 +203,6 @@ def _guardrail(reading: Reading) -> dict[str, Any]:
         "high": _shown(bearable.bound),
         "p_value": _shown(worse.p_value),
         "log_evidence": _shown(worse.log_e),
-        "peaks": (_number(worse.log_e), _number(bearable.log_e)),
         "says": words[:256],
     }
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from assay_api import Experiment
+from assay_api.reason import Reason
 from assay_assign import Span, gaps, room
 from assay_assign.layer import SLOTS_PER_PERCENT, WHOLE
-from assay_operator.decide.start import Objection
+from assay_operator.decide.start import StartBlocker
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Holding:
     span: Span
 
 
-def place(experiment: Experiment, others: tuple[Holding, ...]) -> Holding | Objection:
+def place(experiment: Experiment, others: tuple[Holding, ...]) -> Holding | StartBlocker:
     """Return the slots that an Experiment gets beside the `others` of its layer, or why it has to wait.
 
     Who finds its layer empty brings a new salt: whoever was together in an arm before is mixed again.
@@ -32,4 +33,4 @@ def place(experiment: Experiment, others: tuple[Holding, ...]) -> Holding | Obje
     free = max((gap.width for gap in gaps(taken)), default=0) // SLOTS_PER_PERCENT
     who = ", ".join(f"{other.name} {other.span.width // SLOTS_PER_PERCENT}%" for other in others)
     words = f"layer {layer.name}: {layer.share}% asked for, {free}% free in one piece; taken by {who}"
-    return Objection("Queued", "LayerFull", words)
+    return StartBlocker("Queued", Reason.LAYER_FULL, words)

@@ -3,18 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from assay_api import ExperimentSpec
+from assay_api import Arm, ExperimentSpec
 from assay_api.duration import seconds
-from assay_stats import Evidence, Harm, Moments, NonInferiority, Srm
+from assay_api.evidence import ArmEvidence, Evidence, GapEvidence, Peak, QualityEvidence
+from assay_api.reason import Reason
+from assay_stats import Evidence as Estimate
+from assay_stats import Harm, Moments, NonInferiority, Srm
 
 Role = Literal["Primary", "Guardrail", "Secondary"]
 
 
 @dataclass(frozen=True)
-class ArmSeen:
-    """What an arm has seen: units, and their values by metric."""
+class ArmCounts:
+    """What was counted for an arm: units, and the moments of their values by metric."""
 
     name: str
     version: str
@@ -31,14 +34,14 @@ class Reading:
     arm: str
     control: Moments
     candidate: Moments
-    evidence: Evidence | None = None
+    evidence: Estimate | None = None
     harm: Harm | None = None
     non_inferiority: NonInferiority | None = None
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What the collector found strange.
+class QualityCounts:
+    """What the collector counted that speaks against its numbers.
 
     Attributes:
         audit_mismatches: Exposures under another arm than the hash says.
@@ -57,7 +60,7 @@ class Findings:
     late_outcomes: int = 0
 
 
-NOTHING_STRANGE = Findings()
+CLEAN = QualityCounts()
 
 
 class Gap(NamedTuple):
@@ -69,11 +72,11 @@ class Gap(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trust:
+class DataQuality:
     """What speaks for or against the numbers."""
 
     srm: Srm | None = None
-    findings: Findings = NOTHING_STRANGE
+    counts: QualityCounts = CLEAN
     data_age: float | None = None  # seconds; None: nothing has ever come
     fault: str = ""  # why the collector could not be asked
     gaps: tuple[Gap, ...] = ()  # metrics of other sources that nobody answers for
@@ -88,11 +91,14 @@ class Observed:
     started_at: datetime
     step: int
     step_started_at: datetime
-    arms: tuple[ArmSeen, ...]
+    arms: tuple[ArmCounts, ...]
     readings: tuple[Reading, ...] = ()
-    trust: Trust = Trust()
+    peaks: tuple[Peak, ...] = ()  # log evidence that was reached before
+    quality: DataQuality = DataQuality()
+    dropped: frozenset[str] = frozenset()  # arms that were taken out before
     approved: str = ""  # by whom
     aborted: str = ""  # who or what asks for the end
+    abort_reason: Reason = Reason.ABORTED
     lost: str = ""  # what an arm has lost that it cannot do without
     down: Mapping[str, float] = field(default_factory=dict)  # seconds without a ready pod, by candidate
     drifting: frozenset[str] = frozenset()  # arms that an alert names
@@ -115,6 +121,16 @@ class Observed:
         return self.step >= len(self.spec.ramp) - 1
 
     @property
+    def candidates(self) -> tuple[Arm, ...]:
+        """The candidates that are still in the Experiment."""
+        return tuple(arm for arm in self.spec.candidates if arm.name not in self.dropped)
+
+    @property
+    def present(self) -> tuple[ArmCounts, ...]:
+        """The counts of the control and of the candidates that are still in."""
+        return tuple(arm for arm in self.arms if arm.name not in self.dropped)
+
+    @property
     def total_units(self) -> int:
         """Units of all arms."""
         return sum(arm.units for arm in self.arms)
@@ -125,35 +141,43 @@ class Observed:
         return self.elapsed >= seconds(self.spec.decision.max_duration)
 
     def of(self, role: Role) -> tuple[Reading, ...]:
-        """Return the readings of one role."""
-        return tuple(reading for reading in self.readings if reading.role == role)
+        """Return the readings of one role, of the candidates that are still in."""
+        return tuple(r for r in self.readings if r.role == role and r.arm not in self.dropped)
 
-    def record(self) -> dict[str, Any]:
-        """Return the numbers from which the verdict follows, as JSON takes them."""
-        return {
-            "now": self.now.isoformat(),
-            "startedAt": self.started_at.isoformat(),
-            "step": self.step,
-            "arms": {
-                arm.name: {
-                    "version": arm.version,
-                    "units": arm.units,
-                    "metrics": {name: list(m) for name, m in arm.moments.items()},
-                }
-                for arm in self.arms
-            },
-            "trust": {
-                "srmLogEvidence": self.trust.srm.log_e if self.trust.srm else None,
-                **asdict(self.trust.findings),
-                "dataAgeSeconds": self.trust.data_age,
-                "fault": self.trust.fault,
-                "gaps": [gap._asdict() for gap in self.trust.gaps],
-            },
-            "down": dict(self.down),
-            "drifting": sorted(self.drifting),
-            "aborted": self.aborted,
-            "lost": self.lost,
-            "alerted": self.alerted,
-            "approved": self.approved,
-            "programmed": self.programmed,
-        }
+    def record(self) -> Evidence:
+        """Return the numbers from which the verdict follows; the caller adds the table and the salt."""
+        return Evidence(
+            now=self.now,
+            started_at=self.started_at,
+            step=self.step,
+            step_started_at=self.step_started_at,
+            arms={arm.name: _arm(arm) for arm in self.arms},
+            peaks=self.peaks,
+            quality=_quality(self.quality),
+            dropped=tuple(sorted(self.dropped)),
+            down=dict(self.down),
+            drifting=tuple(sorted(self.drifting)),
+            alerted=self.alerted[:4096],
+            aborted=self.aborted[:2048],
+            lost=self.lost[:1024],
+            approved=self.approved[:1024],
+            programmed=self.programmed,
+        )
+
+
+def _arm(arm: ArmCounts) -> ArmEvidence:
+    metrics = {name: tuple(float(value) for value in moments) for name, moments in arm.moments.items()}
+    return ArmEvidence(version=arm.version, units=arm.units, metrics=metrics)
+
+
+def _quality(quality: DataQuality) -> QualityEvidence:
+    return QualityEvidence(
+        srm_log_evidence=quality.srm.log_e if quality.srm else None,
+        data_age_seconds=quality.data_age,
+        fault=quality.fault[:1024],
+        gaps=tuple(
+            GapEvidence(metric=gap.metric, reason=gap.reason, message=gap.message[:1024])
+            for gap in quality.gaps
+        ),
+        **asdict(quality.counts),
+    )

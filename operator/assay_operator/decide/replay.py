@@ -1,14 +1,12 @@
 """The same verdict again, from its evidence: what `assay replay` computes."""
 
-from collections.abc import Mapping
 from dataclasses import fields
-from datetime import datetime
-from typing import Any
 
 from assay_api import Experiment
+from assay_api.evidence import ArmEvidence, Evidence, QualityEvidence
 from assay_api.names import SETTLED
 from assay_operator.decide.analysis import SRM_ALPHA, readings
-from assay_operator.decide.observed import ArmSeen, Findings, Gap, Observed, Trust
+from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
 from assay_operator.decide.outcome import Outcome
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, Srm, srm
@@ -20,58 +18,68 @@ def replay(experiment: Experiment) -> Outcome:
     Raises:
         ValueError: There is no verdict, or one that was made without looking at numbers.
     """
-    decision, plan = experiment.status.decision, experiment.status.plan
+    decision, plan = experiment.status.decision, experiment.status.state.plan
     if decision is None:
         raise ValueError(f"{experiment.metadata.name} is not decided yet")
-    if not decision.evidence or plan is None or experiment.status.step_started_at is None:
+    if decision.evidence is None or plan is None:
         raise ValueError(f"{decision.verdict} was made without numbers: {decision.message}")
-    said = decision.evidence
+    evidence = decision.evidence
     names = [arm.name for arm in experiment.spec.arms]  # the API server sorts the keys of a record
-    arms = tuple(_arm(name, said["arms"][name]) for name in names)
+    arms = tuple(_arm(name, evidence.arms[name]) for name in names)
+    fault = evidence.quality.fault
     return decide(
         Observed(
             spec=experiment.spec,
-            now=datetime.fromisoformat(said["now"]),
-            started_at=datetime.fromisoformat(said["startedAt"]),
-            step=said["step"],
-            step_started_at=experiment.status.step_started_at,
+            now=evidence.now,
+            started_at=evidence.started_at,
+            step=evidence.step,
+            step_started_at=evidence.step_started_at,
             arms=arms,
-            readings=()
-            if said["trust"]["fault"]
-            else readings(experiment.spec, plan, arms, experiment.status.analysis),
-            trust=_trust(said, arms),
-            approved=said["approved"],
-            aborted=said["aborted"],
-            lost=said["lost"],
-            down=said["down"],
-            drifting=frozenset(said["drifting"]),
-            alerted=said["alerted"],
-            programmed=said["programmed"],
+            readings=() if fault else readings(experiment.spec, plan, arms, evidence.peaks),
+            peaks=evidence.peaks,
+            quality=_quality(evidence, arms),
+            dropped=frozenset(evidence.dropped),
+            approved=evidence.approved,
+            aborted=evidence.aborted,
+            lost=evidence.lost,
+            down=evidence.down,
+            drifting=frozenset(evidence.drifting),
+            alerted=evidence.alerted,
+            programmed=evidence.programmed,
         )
     )
 
 
-def _arm(name: str, said: Mapping[str, Any]) -> ArmSeen:
-    moments = {metric: Moments(*sums) for metric, sums in said["metrics"].items()}
-    return ArmSeen(name, said["version"], said["units"], moments)
+def _arm(name: str, arm: ArmEvidence) -> ArmCounts:
+    moments = {metric: _moments(sums) for metric, sums in arm.metrics.items()}
+    return ArmCounts(name, arm.version, arm.units, moments)
 
 
-def _trust(said: Mapping[str, Any], arms: tuple[ArmSeen, ...]) -> Trust:
-    trust = said["trust"]
-    return Trust(
-        srm=_srm(said, arms),
-        findings=Findings(**{field.name: trust[field.name] for field in fields(Findings)}),
-        data_age=trust["dataAgeSeconds"],
-        fault=trust["fault"],
-        gaps=tuple(Gap(**gap) for gap in trust["gaps"]),
+def _moments(sums: tuple[float, ...]) -> Moments:
+    n, *rest = sums
+    return Moments(int(n), *rest)
+
+
+def _quality(evidence: Evidence, arms: tuple[ArmCounts, ...]) -> DataQuality:
+    quality = evidence.quality
+    return DataQuality(
+        srm=_srm(evidence, arms),
+        counts=_counts(quality),
+        data_age=quality.data_age_seconds,
+        fault=quality.fault,
+        gaps=tuple(Gap(gap.metric, gap.reason, gap.message) for gap in quality.gaps),
     )
 
 
-def _srm(said: Mapping[str, Any], arms: tuple[ArmSeen, ...]) -> Srm | None:
+def _counts(quality: QualityEvidence) -> QualityCounts:
+    return QualityCounts(**{field.name: getattr(quality, field.name) for field in fields(QualityCounts)})
+
+
+def _srm(evidence: Evidence, arms: tuple[ArmCounts, ...]) -> Srm | None:
     """The evidence against the split never shrinks, so what was reached is where it is computed anew from."""
-    reached = said["trust"]["srmLogEvidence"]
+    reached = evidence.quality.srm_log_evidence
     if reached is None:
         return None
-    widths = {part["arm"]: float(part["to"] - part["from"]) for part in said["table"]}
+    widths = {part.arm: float(part.end - part.start) for part in evidence.table}
     counts = {arm.name: arm.moments[SETTLED].n for arm in arms if SETTLED in arm.moments}
     return srm({name: counts[name] for name in widths}, widths, SRM_ALPHA, previous=reached)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import find, is_true
+from assay_api.reason import Reason
 
 
 @dataclass(frozen=True)
-class Waiting:
+class StartFacts:
     """What a new Experiment has around it."""
 
     experiment: Experiment
@@ -24,96 +25,98 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Objection:
+class StartBlocker:
     """Why it has to wait."""
 
     phase: str
-    reason: str
+    reason: Reason
     message: str
 
 
-Check = Callable[[Waiting], Objection | None]
+Check = Callable[[StartFacts], StartBlocker | None]
 
 
-def model_exists(seen: Waiting) -> Objection | None:
+def model_exists(facts: StartFacts) -> StartBlocker | None:
     """There is nothing to test without a Model."""
-    name = seen.experiment.spec.model_ref.name
+    name = facts.experiment.spec.model_ref.name
     return (
         None
-        if seen.model
-        else Objection("Pending", "ModelNotFound", f"modelRef.name: no Model {name} in this namespace")
+        if facts.model
+        else StartBlocker(
+            "Pending", Reason.MODEL_NOT_FOUND, f"modelRef.name: no Model {name} in this namespace"
+        )
     )
 
 
-def versions_exist(seen: Waiting) -> Objection | None:
+def versions_exist(facts: StartFacts) -> StartBlocker | None:
     """Every arm names a version of this Model."""
-    for arm in seen.experiment.spec.arms:
-        if seen.version(arm.version) is None:
-            known = ", ".join(v.metadata.name for v in seen.versions) or "none"
+    for arm in facts.experiment.spec.arms:
+        if facts.version(arm.version) is None:
+            known = ", ".join(v.metadata.name for v in facts.versions) or "none"
             words = (
                 f"arms[{arm.name}].version: no ModelVersion {arm.version} of this Model; there are: {known}"
             )
-            return Objection("Pending", "VersionNotFound", words)
+            return StartBlocker("Pending", Reason.VERSION_NOT_FOUND, words)
     return None
 
 
-def it_is_its_turn(seen: Waiting) -> Objection | None:
+def no_experiment_ahead(facts: StartFacts) -> StartBlocker | None:
     """One Experiment of a Model at a time: two would confuse each other's units."""
     return (
-        Objection("Queued", "Queued", f"waits for Experiment {seen.ahead} of the same Model")
-        if seen.ahead
+        StartBlocker("Queued", Reason.QUEUED, f"waits for Experiment {facts.ahead} of the same Model")
+        if facts.ahead
         else None
     )
 
 
-def versions_are_ready(seen: Waiting) -> Objection | None:
+def versions_are_ready(facts: StartFacts) -> StartBlocker | None:
     """A version that failed its gates gets no traffic."""
-    for arm in seen.experiment.spec.arms:
-        version = seen.version(arm.version)
+    for arm in facts.experiment.spec.arms:
+        version = facts.version(arm.version)
         if version and not is_true(version.status.conditions, "Ready"):
             ready = find(version.status.conditions, "Ready")
             why = ready.message if ready else "not judged yet"
-            return Objection("Pending", "VersionNotReady", f"{arm.version}: {why}")
+            return StartBlocker("Pending", Reason.VERSION_NOT_READY, f"{arm.version}: {why}")
     return None
 
 
-def control_is_champion(seen: Waiting) -> Objection | None:
+def control_is_champion(facts: StartFacts) -> StartBlocker | None:
     """Whoever is not enrolled sees the champion; the control must be the same, or it compares with nobody."""
-    control = seen.experiment.spec.control
-    if control.version == seen.champion:
+    control = facts.experiment.spec.control
+    if control.version == facts.champion:
         return None
-    champion = seen.champion or "not known yet"
+    champion = facts.champion or "not known yet"
     words = f"arms[{control.name}].version is {control.version}, but the champion is {champion}"
-    return Objection("Pending", "ControlIsNotChampion", words)
+    return StartBlocker("Pending", Reason.CONTROL_IS_NOT_CHAMPION, words)
 
 
-def arms_answer(seen: Waiting) -> Objection | None:
+def arms_answer(facts: StartFacts) -> StartBlocker | None:
     """No unit is sent to pods that are not there yet."""
-    for arm in seen.experiment.spec.arms:
-        version = seen.version(arm.version)
-        if version and arm.version not in seen.available:
+    for arm in facts.experiment.spec.arms:
+        version = facts.version(arm.version)
+        if version and arm.version not in facts.available:
             available = find(version.status.conditions, "Available")
             why = available.message if available else "pods are starting"
-            return Objection("Pending", "ArmNotReady", f"{arm.version}: {why}")
+            return StartBlocker("Pending", Reason.ARM_NOT_READY, f"{arm.version}: {why}")
     return None
 
 
 CHECKS: tuple[Check, ...] = (
     model_exists,
     versions_exist,
-    it_is_its_turn,
+    no_experiment_ahead,
     versions_are_ready,
     control_is_champion,
     arms_answer,  # last, as pods are only started for who may run
 )
 
 
-def objection(seen: Waiting) -> Objection | None:
-    """Return the first objection, or None if it may start."""
-    return next((no for check in CHECKS if (no := check(seen))), None)
+def start_blocker(facts: StartFacts) -> StartBlocker | None:
+    """Return the first start_blocker, or None if it may start."""
+    return next((no for check in CHECKS if (no := check(facts))), None)
 
 
-def whose_turn(experiments: tuple[Experiment, ...]) -> Experiment | None:
+def active_experiment(experiments: tuple[Experiment, ...]) -> Experiment | None:
     """Return the Experiment that runs or is next: who has started, else the oldest undecided one."""
     undecided = [e for e in experiments if e.status.decision is None and not e.metadata.deletion_timestamp]
     started = [e for e in undecided if e.status.started_at]

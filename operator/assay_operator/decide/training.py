@@ -1,5 +1,6 @@
 """What became of a version: from the last words of its training to its status."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from json import JSONDecodeError, loads
 from typing import Literal
@@ -8,8 +9,10 @@ from pydantic import ValidationError
 
 from assay_api import Source, VersionStatus
 from assay_api.model import Artifact
+from assay_api.reason import DATA_FAULTS, Reason, known
 from assay_api.resource import Observed
 from assay_api.version import Finding, GateResult, StoredArtifact
+from assay_operator.decide.claim import Claim
 
 
 class Report(Observed):
@@ -28,29 +31,7 @@ class Report(Observed):
     trials: dict[str, int] = {}
     findings: tuple[Finding, ...] = ()
     worker: bool = False  # it only ran trials for another pod, which has the word
-
-
-DATA_FAULTS = frozenset(
-    {
-        "ColumnAllNull",
-        "ColumnMissing",
-        "ColumnMistyped",
-        "ContractViolated",
-        "DataAccessDenied",
-        "DataEmpty",
-        "DataNotFound",
-        "DataUnreadable",
-        "FeatureUnfit",
-        "KeyNotUnique",
-        "KeyNull",
-        "TargetConstant",
-        "TargetLeaks",
-        "TargetNull",
-        "TargetUnfit",
-        "TooFewRows",
-        "TooManyCategories",
-    }
-)
+    passing: bool = False  # the failure may be over when it is tried again
 
 
 @dataclass(frozen=True)
@@ -59,9 +40,9 @@ class Progress:
 
     phase: str
     ready: Literal["True", "False", "Unknown"]
-    reason: str
+    reason: Reason
     message: str
-    failed: bool = False
+    passing: bool = False
     facts: VersionStatus | None = None  # what the training reported
 
     @property
@@ -75,10 +56,16 @@ class Progress:
 def untrained(source: Source) -> Progress | None:
     """Return the progress of a version that needs no training, or None."""
     if source.image and not source.evaluation:
-        return Progress("Ready", "True", "ImageGiven", f"serves {source.image.image}", facts=VersionStatus())
+        return Progress(
+            "Ready", "True", Reason.IMAGE_GIVEN, f"serves {source.image.image}", facts=VersionStatus()
+        )
     if source.artifact and not source.evaluation:
         return Progress(
-            "Ready", "True", "ArtifactGiven", f"serves {source.artifact.uri}", facts=_given(source.artifact)
+            "Ready",
+            "True",
+            Reason.ARTIFACT_GIVEN,
+            f"serves {source.artifact.uri}",
+            facts=_given(source.artifact),
         )
     return None
 
@@ -98,13 +85,10 @@ def made_by(progress: Progress, **images: str) -> Progress:
 
 def judging(progress: Progress) -> Progress:
     """Return the same of a Job that trains nothing, but judges what was brought."""
-    if progress.reason != "Training":
+    if progress.reason != Reason.TRAINING:
         return progress
     words = progress.message.replace("training", "judging", 1)
-    return replace(progress, phase="Judging", reason="Judging", message=words)
-
-
-SUPERSEDED = "Superseded"
+    return replace(progress, phase="Judging", reason=Reason.JUDGING, message=words)
 
 
 def superseded(progress: Progress) -> Progress:
@@ -112,10 +96,10 @@ def superseded(progress: Progress) -> Progress:
     if progress.ready != "Unknown":
         return progress
     words = "the Model's spec asked for another version before this one was made; its training was ended"
-    return Progress(SUPERSEDED, "False", SUPERSEDED, words)
+    return Progress("Superseded", "False", Reason.SUPERSEDED, words)
 
 
-class Told(Observed):
+class StudyProgress(Observed):
     """What a leading worker says of its study while it runs."""
 
     stage: Literal["Reading", "Tuning", "Fitting"] = "Reading"
@@ -128,7 +112,7 @@ class Told(Observed):
 
 
 def trained(
-    *, finished: bool, job_message: str, last_words: tuple[str, ...], trouble: str, told: dict[str, object]
+    *, finished: bool, job_message: str, last_words: tuple[str, ...], trouble: str, told: Mapping[str, object]
 ) -> Progress:
     """Return the progress of a training Job.
 
@@ -141,27 +125,25 @@ def trained(
     """
     report = _report(last_words)
     if report and (finished or report.ok):
-        return _told(report)
+        return _reported(report)
     if finished:
         why = trouble or job_message or "the training pod ended and said nothing"
-        return Progress(
-            "Failed", "False", "TrainingFailed", f"training ended without a report: {why}", failed=True
-        )
+        return Progress("Failed", "False", Reason.TRAINING_FAILED, f"training ended without a report: {why}")
     return _under_way(told, f", but a pod has a problem: {trouble}" if trouble else "")
 
 
-def _under_way(told: dict[str, object], trouble: str) -> Progress:
+def _under_way(told: Mapping[str, object], trouble: str) -> Progress:
     try:
-        study = Told.model_validate(told)
+        study = StudyProgress.model_validate(told)
     except ValidationError:
-        study = Told()
+        study = StudyProgress()
     if not told or study.stage == "Reading":
-        return Progress("Training", "Unknown", "Training", f"training{trouble}")
+        return Progress("Training", "Unknown", Reason.TRAINING, f"training{trouble}")
     best = f", best {study.metric} {study.best:.6g}" if study.best is not None else ""
     failed = f", {study.failed} failed" if study.failed else ""
     message = f"{study.finished} of {study.wanted} trials{best}{failed}{trouble}"
     counts = {"finished": study.finished, "pruned": study.pruned, "failed": study.failed}
-    reason = "Tuning" if study.stage == "Tuning" else "Fitting"
+    reason = Reason.TUNING if study.stage == "Tuning" else Reason.FITTING
     return Progress("Training", "Unknown", reason, message, facts=VersionStatus(trials=counts))
 
 
@@ -178,23 +160,25 @@ def _parsed(words: str) -> Report | None:
         return None
 
 
-FITS = ("Overfitting", "Underfitting")
+_FITS = (Reason.OVERFITTING, Reason.UNDERFITTING)
 
 
-def fits(findings: tuple[Finding, ...]) -> dict[str, tuple[Literal["True", "False"], str, str]]:
-    """Return the conditions about the fit of a trained version: status, reason and message by type."""
+def fits(findings: tuple[Finding, ...]) -> tuple[Claim, ...]:
+    """Return the conditions about the fit of a trained version."""
     found = {finding.reason: finding.message for finding in findings}
-    return {
-        kind: ("True", "Found", found[kind])
+    usual = "train-validation gap within the expected range"
+    return tuple(
+        Claim(kind, "True", kind, found[kind])
         if kind in found
-        else ("False", "NotFound", "the gap of training and validation rows is as usual")
-        for kind in FITS
-    }
+        else Claim(kind, "False", Reason.FIT_AS_EXPECTED, usual)
+        for kind in _FITS
+    )
 
 
-def _told(report: Report) -> Progress:
+def _reported(report: Report) -> Progress:
     if not report.ok:
-        return Progress("Failed", "False", report.reason or "TrainingFailed", report.message, failed=True)
+        reason = known(report.reason, Reason.TRAINING_FAILED)
+        return Progress("Failed", "False", reason, report.message, passing=report.passing)
     facts = VersionStatus(
         artifact=report.artifact,
         data=report.data,
@@ -209,9 +193,9 @@ def _told(report: Report) -> Progress:
         return Progress(
             "Ready",
             "True",
-            "GatesPassed",
+            Reason.GATES_PASSED,
             f"{len(report.gates)} of {len(report.gates)} gates passed",
             facts=facts,
         )
     broken = "; ".join(gate.message or gate.rule for gate in report.gates if not gate.passed)
-    return Progress("Rejected", "False", "GateFailed", broken, facts=facts)
+    return Progress("Rejected", "False", Reason.GATE_FAILED, broken, facts=facts)

@@ -3,11 +3,14 @@
 The first check that has something to say decides. Safety comes before evidence, doubt before verdicts.
 """
 
+from math import exp
+
 from assay_api.duration import seconds, spelled
 from assay_api.names import APPROVE
+from assay_api.reason import Reason
 from assay_operator.decide.observed import Observed, Reading
 from assay_operator.decide.outcome import Check, Outcome
-from assay_operator.decide.trust import (
+from assay_operator.decide.quality import (
     assignment_is_broken,
     bots_are_many,
     data_is_missing,
@@ -17,6 +20,7 @@ from assay_operator.decide.trust import (
     units_cross,
     version_is_lost,
 )
+from assay_operator.decide.sentence import confidence, p_value
 from assay_operator.decide.waiting import waits_for
 from assay_stats import holm
 
@@ -25,7 +29,7 @@ DOWN_FOR = 30.0  # seconds without a ready pod that a candidate is allowed: a re
 
 def asked_to_stop(seen: Observed) -> Outcome | None:
     """A person, a deletion or a newer version ends it, whatever the numbers say."""
-    return Outcome("Abort", "Aborted", seen.aborted) if seen.aborted else None
+    return Outcome("Abort", seen.abort_reason, seen.aborted) if seen.aborted else None
 
 
 def guardrail_is_breached(seen: Observed) -> Outcome | None:
@@ -34,42 +38,55 @@ def guardrail_is_breached(seen: Observed) -> Outcome | None:
         harm = reading.harm
         if harm and harm.breached:
             words = (
-                f"{reading.metric} of {reading.arm} is {harm.estimate:+.4g} against control: "
-                f"log evidence of harm {harm.log_e:.2f} reached {harm.threshold:.2f} with {harm.units} units"
+                f"guardrail {reading.metric} breached: {reading.arm} - {seen.spec.control.name} = "
+                f"{harm.estimate:+.3g} (margin {_margin(seen, reading.metric)}), e-value "
+                f"{exp(min(harm.log_e, 700)):.3g} >= {exp(harm.threshold):.3g}, n = {harm.units}"
             )
-            return Outcome("RollBack", "GuardrailBreached", words)
+            return _against(seen, reading.arm, Reason.GUARDRAIL_BREACHED, words)
     return None
+
+
+def _margin(seen: Observed, metric: str) -> str:
+    margin = next(g.margin for g in seen.spec.metrics.guardrails if g.name == metric)
+    return f"{margin.absolute:g}" if margin.absolute else f"{margin.relative or 0:.3g} of the control's"
 
 
 def candidate_is_down(seen: Observed) -> Outcome | None:
     """Its requests are answered by the champion, but nobody wants it to stay so."""
     for arm, down in seen.down.items():
-        if down >= DOWN_FOR:
-            return Outcome(
-                "RollBack",
-                "CandidateDown",
-                f"{arm} had no ready pod for {spelled(down)}, {spelled(DOWN_FOR)} are allowed",
-            )
+        if down >= DOWN_FOR and arm not in seen.dropped:
+            words = f"{arm} had no ready pod for {spelled(down)}, {spelled(DOWN_FOR)} are allowed"
+            return _against(seen, arm, Reason.CANDIDATE_DOWN, words)
     return None
+
+
+def _against(seen: Observed, arm: str, reason: Reason, message: str) -> Outcome:
+    """Take the arm out; if it was the last candidate, the Experiment is over."""
+    if len(seen.candidates) > 1:
+        return Outcome("Drop", reason, f"arm {arm} is dropped: {message}", arm=arm)
+    return Outcome("RollBack", reason, message)
 
 
 def candidate_drifts_alone(seen: Observed) -> Outcome | None:
     """An alert names a candidate and not the control: it is the version, not the world."""
-    if (arms := seen.drifting - {seen.spec.control.name}) and seen.spec.control.name not in seen.drifting:
-        return Outcome(
-            "RollBack", "CandidateDrifts", f"alert {seen.alerted} fires for {', '.join(sorted(arms))} only"
-        )
-    return None
+    if seen.spec.control.name in seen.drifting:
+        return None
+    arm = next((arm.name for arm in seen.candidates if arm.name in seen.drifting), None)
+    if arm is None:
+        return None
+    return _against(seen, arm, Reason.CANDIDATE_DRIFTS, f"alert {seen.alerted} fires for {arm} only")
 
 
 def world_drifts(seen: Observed) -> Outcome | None:
     """Control is named too, or only the Model: the world changed, and a verdict would be of the old one."""
-    return Outcome("Hold", "Drifting", f"held while alert {seen.alerted} fires") if seen.alerted else None
+    return (
+        Outcome("Hold", Reason.DRIFTING, f"held while alert {seen.alerted} fires") if seen.alerted else None
+    )
 
 
 def suspended(seen: Observed) -> Outcome | None:
     """The user asked for a pause; safety still holds."""
-    return Outcome("Hold", "Suspended", "spec.suspend is true") if seen.spec.suspend else None
+    return Outcome("Hold", Reason.SUSPENDED, "spec.suspend is true") if seen.spec.suspend else None
 
 
 def aa_found_a_difference(seen: Observed) -> Outcome | None:
@@ -79,10 +96,12 @@ def aa_found_a_difference(seen: Observed) -> Outcome | None:
     for reading, verdict in _decided(seen):
         if verdict:
             return Outcome(
-                "Conclude", "AADiffers", f"{reading.metric} differs between equal arms: {_numbers(reading)}"
+                "Conclude",
+                Reason.AA_DIFFERS,
+                f"{reading.metric} differs between equal arms by {_numbers(seen, reading)}",
             )
     return (
-        Outcome("Conclude", "AAEqual", "no difference between equal arms was found")
+        Outcome("Conclude", Reason.AA_EQUAL, "no difference between equal arms was found")
         if seen.out_of_time
         else None
     )
@@ -90,18 +109,19 @@ def aa_found_a_difference(seen: Observed) -> Outcome | None:
 
 def ratio_is_unknown(seen: Observed) -> Outcome | None:
     """At the last step nothing is promoted before the split could be checked."""
-    if seen.trust.srm is None and seen.last_step and not seen.out_of_time and _wins(seen):
-        return Outcome("Hold", "RatioUnknown", "waits until the first units have settled, to check the split")
+    if seen.quality.srm is None and seen.last_step and not seen.out_of_time and _wins(seen):
+        return Outcome(
+            "Hold", Reason.RATIO_UNKNOWN, "waits until the first units have settled, to check the split"
+        )
     return None
 
 
 def candidate_is_worse(seen: Observed) -> Outcome | None:
     """The primary metric shows harm."""
-    worse = [reading for reading, verdict in _decided(seen) if verdict == "worse"]
-    if worse and len(worse) == len(seen.of("Primary")):
-        return Outcome(
-            "RollBack", "PrimaryWorse", f"{worse[0].metric} of {worse[0].arm} is worse: {_numbers(worse[0])}"
-        )
+    for reading, verdict in _decided(seen):
+        if verdict == "worse":
+            words = f"primary metric {reading.metric}: {reading.arm} worse by {_numbers(seen, reading)}"
+            return _against(seen, reading.arm, Reason.PRIMARY_WORSE, words)
     return None
 
 
@@ -111,8 +131,10 @@ def nobody_has_approved(seen: Observed) -> Outcome | None:
         return None
     if seen.out_of_time:
         words = f"nobody approved it in time: {win.message}"
-        return Outcome("Conclude", "NotApproved", words)
-    return Outcome("Hold", "WaitingForApproval", f"{win.message}; annotate it with {APPROVE} to promote")
+        return Outcome("Conclude", Reason.NOT_APPROVED, words)
+    return Outcome(
+        "Hold", Reason.WAITING_FOR_APPROVAL, f"{win.message}; annotate it with {APPROVE} to promote"
+    )
 
 
 def candidate_wins(seen: Observed) -> Outcome | None:
@@ -137,8 +159,8 @@ def _wins(seen: Observed) -> Outcome | None:
     best = max(better, key=lambda reading: abs(reading.evidence.estimate) if reading.evidence else 0)
     return Outcome(
         "Promote",
-        "CandidateWins",
-        f"{best.metric} of {best.arm} is better: {_numbers(best)}",
+        Reason.CANDIDATE_WINS,
+        f"primary metric {best.metric}: {best.arm} better by {_numbers(seen, best)}",
         _version(seen, best.arm),
     )
 
@@ -148,7 +170,7 @@ def units_are_used_up(seen: Observed) -> Outcome | None:
     most = seen.spec.decision.max_units
     if most and seen.total_units >= most:
         return _inconclusive(
-            seen, "OutOfUnits", f"undecided after {seen.total_units} units, {most} are allowed"
+            seen, Reason.OUT_OF_UNITS, f"undecided after {seen.total_units} units, {most} are allowed"
         )
     return None
 
@@ -156,7 +178,9 @@ def units_are_used_up(seen: Observed) -> Outcome | None:
 def time_is_over(seen: Observed) -> Outcome | None:
     """As much time as was allowed, and no verdict."""
     if seen.out_of_time:
-        return _inconclusive(seen, "OutOfTime", f"undecided after {spelled(seen.elapsed)}: {waits_for(seen)}")
+        return _inconclusive(
+            seen, Reason.OUT_OF_TIME, f"undecided after {spelled(seen.elapsed)}: {waits_for(seen)}"
+        )
     return None
 
 
@@ -164,9 +188,9 @@ def shadow_is_over(seen: Observed) -> Outcome | None:
     """It was shown requests for as long as was wanted; what was measured of it is reported."""
     if not seen.out_of_time:
         return None
-    measured = [_numbers(r, f"{r.metric} of {r.arm} ") for r in seen.of("Secondary") if r.evidence]
+    measured = [f"{r.metric} of {r.arm} {_numbers(seen, r)}" for r in seen.of("Secondary") if r.evidence]
     words = "; ".join([f"shown requests for {spelled(seen.elapsed)}, and no caller saw an answer", *measured])
-    return Outcome("Conclude", "ShadowOver", words)
+    return Outcome("Conclude", Reason.SHADOW_OVER, words)
 
 
 def step_is_done(seen: Observed) -> Outcome | None:
@@ -174,12 +198,12 @@ def step_is_done(seen: Observed) -> Outcome | None:
     if seen.last_step or not _step_is_served(seen):
         return None
     after = seen.spec.ramp[seen.step + 1].percent
-    return Outcome("Advance", "StepDone", f"candidates get {after}% of all units")
+    return Outcome("Advance", Reason.STEP_DONE, f"candidates get {after}% of all units")
 
 
 def still_running(seen: Observed) -> Outcome:
     """Say what it waits for."""
-    return Outcome("Hold", "Running", waits_for(seen))
+    return Outcome("Hold", Reason.RUNNING, waits_for(seen))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -227,17 +251,18 @@ def decide(seen: Observed) -> Outcome:
 
 def _step_is_served(seen: Observed) -> bool:
     step = seen.spec.ramp[seen.step]
-    enough = all(arm.units >= step.min_units_per_arm for arm in seen.arms)
+    enough = all(arm.units >= step.min_units_per_arm for arm in seen.present)
     return enough and seen.in_step >= seconds(step.min_duration)
 
 
 def _decided(seen: Observed) -> list[tuple[Reading, str | None]]:
-    """The primary of each candidate with its decision; Holm over the candidates."""
-    primaries = [reading for reading in seen.of("Primary") if reading.evidence]
+    """The primary of each candidate with its decision; Holm over all candidates, dropped ones included."""
+    primaries = [r for r in seen.readings if r.role == "Primary" and r.evidence]
     adjusted = holm([reading.evidence.p_value for reading in primaries if reading.evidence])
     return [
         (reading, _decision(reading, p, seen.spec.decision.alpha))
         for reading, p in zip(primaries, adjusted, strict=True)
+        if reading.arm not in seen.dropped
     ]
 
 
@@ -255,31 +280,32 @@ def _bearable(seen: Observed, arm: str) -> bool:
 
 
 def _safe_rollout(seen: Observed) -> Outcome | None:
-    safe = [arm for arm in seen.spec.candidates if _bearable(seen, arm.name)]
+    safe = [arm for arm in seen.candidates if _bearable(seen, arm.name)]
     if not safe:
         return None
     return Outcome(
         "Promote",
-        "GuardrailsHold",
+        Reason.GUARDRAILS_HOLD,
         f"every guardrail of {safe[0].name} is within its margin",
         safe[0].version,
     )
 
 
-def _inconclusive(seen: Observed, reason: str, message: str) -> Outcome:
+def _inconclusive(seen: Observed, reason: Reason, message: str) -> Outcome:
     may = seen.spec.decision.approval == "Automatic" or bool(seen.approved)
     promote = may and seen.spec.decision.on_inconclusive == "Promote" and seen.spec.mode == "AB"
-    return Outcome("Conclude", reason, message, seen.spec.candidates[0].version if promote else None)
+    return Outcome("Conclude", reason, message, seen.candidates[0].version if promote else None)
 
 
 def _version(seen: Observed, arm: str) -> str:
     return next(a.version for a in seen.arms if a.name == arm)
 
 
-def _numbers(reading: Reading, of: str = "") -> str:
+def _numbers(seen: Observed, reading: Reading) -> str:
     evidence = reading.evidence
     assert evidence is not None
+    sure = confidence(seen.spec.decision.alpha)
     return (
-        f"{of}{evidence.estimate:+.4g}, confidence sequence {evidence.low:.4g} to {evidence.high:.4g}, "
-        f"p {evidence.p_value:.2g}, {evidence.units} units"
+        f"{evidence.estimate:+.3g} ({sure} CS {evidence.low:.3g} to {evidence.high:.3g}, "
+        f"{p_value(evidence.p_value)}, n = {evidence.units})"
     )

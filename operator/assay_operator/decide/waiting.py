@@ -7,7 +7,7 @@ from assay_operator.decide.observed import Observed
 def waits_for(seen: Observed) -> str:
     """Say, with number and bar, what is missing for the next step or the verdict."""
     step = seen.spec.ramp[seen.step]
-    fewest = min(arm.units for arm in seen.arms)
+    fewest = min(arm.units for arm in seen.present)
     if seen.in_step < (least := seconds(step.min_duration)):
         return f"step {step.percent}%: {spelled(seen.in_step)} of {spelled(least)}"
     if fewest < step.min_units_per_arm:

@@ -3,6 +3,7 @@
 from assay_operator.gateway.bootstrap import bootstrap
 from assay_operator.gateway.clusters import survivors
 from assay_operator.gateway.listener import READY_PATH, Edge, listeners
+from assay_operator.gateway.programmed import Programmed
 from assay_operator.gateway.resources import Resources, resources
 from assay_operator.gateway.route import ArmRoute, Backend, Endpoint, ModelRoute, Shadow, Split
 from assay_operator.gateway.tls import Tls, certificate
@@ -16,6 +17,7 @@ __all__ = [
     "Endpoint",
     "Json",
     "ModelRoute",
+    "Programmed",
     "Resources",
     "Shadow",
     "Split",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from assay_operator.gateway.route import ArmRoute, Backend, ModelRoute, Shadow
+from assay_operator.gateway.route import ArmRoute, Backend, Endpoint, ModelRoute, Shadow
 from assay_operator.gateway.values import TYPES, V3_OVER_ADS, Json, address, options
 
 CHAMPION = "champion"
@@ -10,6 +10,8 @@ SHADOW = "_shadow"  # no name for an arm
 WITH_CHAMPION = f"~{CHAMPION}"
 HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
 AT_ONCE = 10_000  # connections, requests and retries; Envoy's defaults (1024, and 3 retries) fail callers
+NO_SPILL = 10_000  # percent: one healthy pod of a hundred takes all requests before the Service gets any
+CONNECT = "1s"  # three addresses at least: each has 0.3 s before Envoy tries the next one beside it
 IDLE = "3s"  # below the 5 s after which a model server closes: whoever closes first must not be racing
 
 
@@ -63,7 +65,7 @@ def survivors(names: Iterable[str]) -> Iterator[Json]:
 
 def _arm(name: str, champion: str) -> Iterator[Json]:
     yield _cluster(name)
-    yield _composite(name + WITH_CHAMPION, (name, champion))
+    yield _composite(name + WITH_CHAMPION, (name, champion, champion))
 
 
 def _is(name: str, role: str) -> bool:
@@ -88,12 +90,39 @@ def _name(route: ModelRoute, role: str, backend: Backend) -> str:
 
 
 def _assignment(name: str, role: str, backend: Backend) -> Json:
+    """Return the pods, and behind them all the Service: it answers when none of them does."""
     metadata = {"filter_metadata": {"assay": {"arm": role, "version": backend.version}}}
-    hosts = [
-        {"endpoint": {"address": address(*endpoint)}, "metadata": metadata}
-        for endpoint in sorted(backend.endpoints)
-    ]
-    return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else []}
+    pods = [_pod(at, backend) for at in range(len(backend.endpoints))]
+    service = [_host(backend.service)] if backend.service else []
+    tiers = [tier for tier in (pods, service) if tier]
+    return {
+        "cluster_name": name,
+        "endpoints": [
+            {"priority": at, "lb_endpoints": [{"endpoint": host, "metadata": metadata} for host in tier]}
+            for at, tier in enumerate(tiers)
+        ],
+        "policy": {"overprovisioning_factor": NO_SPILL},
+    }
+
+
+def _pod(at: int, backend: Backend) -> Json:
+    """Return a pod; a connection that it does not take goes to the Service, then to the next pod.
+
+    So a pod that is dead, or that was replaced while nobody could tell the gateway, costs no attempt: no
+    request has been sent yet. The Service comes first, as it knows better than an old list of pods; and
+    once more at the end, as it may have picked the same dead pod and picks anew for every connection.
+    """
+    pods = sorted(backend.endpoints)
+    service = [backend.service] if backend.service else []
+    sibling = [pods[(at + 1) % len(pods)]] if len(pods) > 1 else []
+    return _host(pods[at], *service, *sibling, *service)
+
+
+def _host(endpoint: Endpoint, *instead: Endpoint) -> Json:
+    host: Json = {"address": address(*endpoint)}
+    if instead:
+        host["additional_addresses"] = [{"address": address(*each)} for each in instead]
+    return host
 
 
 def _cluster(name: str) -> Json:
@@ -102,7 +131,7 @@ def _cluster(name: str) -> Json:
         "name": name,
         "type": "EDS",
         "eds_cluster_config": {"eds_config": {**V3_OVER_ADS, "initial_fetch_timeout": "2s"}},
-        "connect_timeout": "0.25s",
+        "connect_timeout": CONNECT,
         "lb_policy": "LEAST_REQUEST",
         "circuit_breakers": _breakers(),
         "typed_extension_protocol_options": options(
@@ -115,10 +144,10 @@ def _cluster(name: str) -> Json:
 
 
 def _composite(name: str, members: tuple[str, ...]) -> Json:
-    """Attempt 1 goes to the first member that has a healthy host, attempt 2 to the next one."""
+    """Attempt 1 goes to the first member that has a healthy host, attempt 2 to the second one, and so on."""
     return {
         "name": name,
-        "connect_timeout": "0.25s",
+        "connect_timeout": CONNECT,
         "lb_policy": "CLUSTER_PROVIDED",
         "circuit_breakers": _breakers(),
         "cluster_type": {

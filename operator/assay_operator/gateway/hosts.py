@@ -19,6 +19,7 @@ NOBODY = "clusters"  # has no two words, by which a Model is found
 UNENROLLED = "unenrolled"
 SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
 PICKS = 64  # the host that just failed is idle, so the next pick likes it; a pick costs nothing
+RETRIES = 2  # a pod that dies may have connections of two hosts: its own, and one that was dead before
 NOT_EXECUTED = "connect-failure,refused-stream,reset-before-request"
 
 
@@ -153,10 +154,10 @@ def _retry(route: ModelRoute, executed: str, **extra: str) -> Json:
     retry_on = f"{NOT_EXECUTED},{executed}" if route.retry_executed else NOT_EXECUTED
     return {
         "retry_on": retry_on,
-        "num_retries": 1,
+        "num_retries": RETRIES,
         "retry_host_predicate": [_previous_hosts()],
         "host_selection_retry_max_attempts": PICKS,
-        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
+        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.1s"},
         **extra,
     }
 

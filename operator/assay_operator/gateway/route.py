@@ -14,7 +14,7 @@ RESERVED = frozenset({"none", "unenrolled", "champion", "_shadow"})  # words of 
 
 
 class Endpoint(NamedTuple):
-    """A pod that is ready, by its IP address."""
+    """A pod that is ready, or a Service, by its IP address."""
 
     address: str
     port: int
@@ -24,15 +24,22 @@ class Endpoint(NamedTuple):
 class Backend:
     """A ModelVersion and the pods of it that are ready now; none is a legal answer.
 
+    Attributes:
+        version: Its name.
+        endpoints: Its ready pods.
+        service: The cluster address of its Service. Kubernetes keeps it on the pods that are ready, so it is
+            right for as long as the Service lives, however old the endpoints are.
+
     Raises:
-        ValueError: An endpoint is no IP address with a port.
+        ValueError: An endpoint or the Service is no IP address with a port.
     """
 
     version: str
     endpoints: tuple[Endpoint, ...] = ()
+    service: Endpoint | None = None
 
     def __post_init__(self) -> None:
-        for address, port in self.endpoints:
+        for address, port in (*self.endpoints, *([self.service] if self.service else [])):
             ip_address(address)
             if not 0 < port <= LAST_PORT:
                 raise ValueError(f"port {port} of {address} is not within 1 to {LAST_PORT}")

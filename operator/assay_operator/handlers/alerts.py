@@ -5,20 +5,19 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from assay_api import Model, Ref
+from assay_api import Ref
 from assay_api.model import Alert
-from assay_operator.kube import MODEL, Cluster
+from assay_operator.kinds import MODEL
+from assay_operator.kube import Body
 from assay_operator.kube.store import Store
-from assay_operator.manifests.status import alerts as alerts_patch
-from assay_operator.reconcile.queue import WorkQueue
+from assay_operator.reconcile.alerts import AlertInbox
 
-WRITER = "assay-alerts"
 LARGEST = 1 << 20
 MOST_ARMS = 10
 
@@ -38,13 +37,23 @@ class Post(BaseModel):
     alerts: Annotated[tuple[Incoming, ...], Field(max_length=1000)]
 
 
-@dataclass(frozen=True)
-class AlertDesk:
-    """Writes alerts on the Models that they name; the reconciler does the rest."""
+class Queue(Protocol):
+    """Who looks at Models, and where alerts wait for that."""
 
-    cluster: Cluster
+    @property
+    def inbox(self) -> AlertInbox:
+        """Where alerts wait."""
+
+    async def done(self, ref: Ref) -> None:
+        """Ask for a look at a Model, and wait for its end."""
+
+
+@dataclass(frozen=True)
+class AlertmanagerWebhook:
+    """Hands alerts to the Models that they name, and answers when they are written."""
+
+    queue: Queue
     store: Store
-    queue: WorkQueue[Ref]
     tokens: Callable[[], Sequence[bytes]]
 
     async def __call__(self, request: Request) -> JSONResponse:
@@ -62,7 +71,7 @@ class AlertDesk:
         missing = [a for a in post.alerts if (ref := target(a)) is None or found[ref] is None]
         for ref, model in found.items():
             if model is not None:
-                await self._write(model, [a for a in post.alerts if target(a) == ref])
+                await self._take(ref, [a for a in post.alerts if target(a) == ref])
         if missing:
             return _problem(404, f"no such Model: {'; '.join(_named(a) for a in missing)}")
         return JSONResponse({"accepted": len(post.alerts)})
@@ -71,23 +80,15 @@ class AlertDesk:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         return any([hmac.compare_digest(given.encode(), known) for known in self.tokens()])
 
-    def _model(self, ref: Ref) -> Model | None:
-        body = self.store.family(ref).get((MODEL.kind, ref.name))
-        return Model.model_validate(body) if body else None
+    def _model(self, ref: Ref) -> Body | None:
+        return self.store.objects(ref).get((MODEL.kind, ref.name))
 
-    async def _write(self, model: Model, news: Iterable[Incoming]) -> None:
-        """Merge by fingerprint: the same alert again changes nothing."""
-        firing = {alert.fingerprint: alert for alert in model.status.alerts}
-        for alert in news:
-            if alert.status == "firing":
-                firing.setdefault(alert.fingerprint, _alert(alert))
-            else:
-                firing.pop(alert.fingerprint, None)
-        if tuple(firing.values()) != model.status.alerts:
-            self.store.put(
-                await self.cluster.apply_status(alerts_patch(model, firing.values()), manager=WRITER)
-            )
-            self.queue.add(model.metadata.ref)
+    async def _take(self, ref: Ref, alerts: Iterable[Incoming]) -> None:
+        """Merge by fingerprint: the same alert again changes nothing. Wait until a pass has written them."""
+        for alert in alerts:
+            firing = _alert(alert) if alert.status == "firing" else None
+            self.queue.inbox.add(ref, alert.fingerprint, firing)
+        await self.queue.done(ref)
 
 
 def target(alert: Incoming) -> Ref | None:
@@ -102,7 +103,7 @@ def _alert(alert: Incoming) -> Alert:
     return Alert(
         fingerprint=alert.fingerprint,
         name=alert.labels.get("alertname", "drift")[:256],
-        arms=tuple(arms[:MOST_ARMS]),
+        arms=tuple(arm[:63] for arm in arms[:MOST_ARMS]),
         since=alert.starts_at.replace(microsecond=0),
     )
 

@@ -14,7 +14,8 @@ from prometheus_client import Counter
 
 from assay_api import Ref
 from assay_api.names import OPERATOR
-from assay_operator.kube import Body, Kind, Leaving, Refused
+from assay_operator.kinds import Kind
+from assay_operator.kube import ApiError, Body, NamespaceTerminating
 
 MAX_CONNECTIONS = 16
 _NOT_FOUND, _CONFLICT, _SERVER_FAULT, _BUSY = 404, 409, 500, 429
@@ -39,12 +40,25 @@ class ApiCluster:
         found: list[Body] = []
         oldest = None
         for namespace in self.namespaces or (None,):
-            page = await _said("list", self.api.get(resource, namespace=namespace, label_selector=kind.label))
+            page = await _answered(
+                "list", self.api.get(resource, namespace=namespace, label_selector=kind.label)
+            )
             body = page.to_dict()
             found += [head | item for item in body["items"]]
             version = int(body["metadata"]["resourceVersion"])
             oldest = version if oldest is None else min(oldest, version)
         return found, oldest or 0
+
+    async def get(self, kind: Kind, ref: Ref) -> Body | None:
+        """See `Cluster.get`."""
+        resource = await self._resource(kind.api_version, kind.kind)
+        try:
+            found = await _answered("get", self.api.get(resource, name=ref.name, namespace=ref.namespace))
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        return _body(found)
 
     async def apply(self, manifest: Body, *, manager: str = OPERATOR) -> Body:
         """See `Cluster.apply`."""
@@ -60,31 +74,30 @@ class ApiCluster:
         namespace = manifest["metadata"]["namespace"]
         try:
             made = self.api.create(resource, body=manifest, namespace=namespace, field_manager=OPERATOR)
-            return _body(await _said("create", made))
-        except Refused as refused:
-            if refused.status == _CONFLICT:
+            return _body(await _answered("create", made))
+        except ApiError as error:
+            if error.status == _CONFLICT:
                 return None
             raise
 
     async def secret(self, ref: Ref, key: str) -> str:
         """See `Cluster.secret`."""
         resource = await self._resource("v1", "Secret")
-        found = await _said("get", self.api.get(resource, name=ref.name, namespace=ref.namespace))
+        found = await _answered("get", self.api.get(resource, name=ref.name, namespace=ref.namespace))
         value = (found.to_dict().get("data") or {}).get(key)
         if value is None:
-            raise Refused(_NOT_FOUND, f"there is no key {key}")
+            raise ApiError(_NOT_FOUND, f"there is no key {key}")
         return base64.b64decode(value).decode()
 
-    async def delete(self, kind: Kind, ref: Ref) -> None:
+    async def delete(self, kind: Kind, ref: Ref, uid: str) -> None:
         """See `Cluster.delete`."""
         resource = await self._resource(kind.api_version, kind.kind)
-        gone = self.api.delete(
-            resource, name=ref.name, namespace=ref.namespace, body={"propagationPolicy": "Background"}
-        )
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        gone = self.api.delete(resource, name=ref.name, namespace=ref.namespace, body=options)
         try:
-            await _said("delete", gone)
-        except Refused as refused:
-            if refused.status != _NOT_FOUND:
+            await _answered("delete", gone)
+        except ApiError as error:
+            if error.status not in {_NOT_FOUND, _CONFLICT}:
                 raise
 
     async def _apply(self, manifest: Body, manager: str, subresource: str | None = None) -> Body:
@@ -97,7 +110,7 @@ class ApiCluster:
             field_manager=manager,
             force_conflicts=True,
         )
-        return _body(await _said("apply", applied))
+        return _body(await _answered("apply", applied))
 
     async def _resource(self, api_version: str, kind: str) -> Any:
         return await self.api.resources.get(api_version=api_version, kind=kind)
@@ -108,7 +121,7 @@ def _body(instance: Any) -> Body:
     return body
 
 
-async def _said(verb: str, call: Awaitable[T]) -> T:
+async def _answered(verb: str, call: Awaitable[T]) -> T:
     """Count the answer, and turn a refusal into our own words."""
     try:
         answer = await call
@@ -121,8 +134,8 @@ async def _said(verb: str, call: Awaitable[T]) -> T:
     return answer
 
 
-def _refusal(status: int, message: str) -> Refused:
-    return (Leaving if any(mark in message for mark in _GOING) else Refused)(status, message)
+def _refusal(status: int, message: str) -> ApiError:
+    return (NamespaceTerminating if any(mark in message for mark in _GOING) else ApiError)(status, message)
 
 
 def _message(error: ApiException) -> str:

@@ -5,12 +5,14 @@ two, but makes every object wait for every other at the start, and keeps what va
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from assay_api import Ref
 from assay_api.names import MODEL as MODEL_LABEL
-from assay_operator.kube import EXPERIMENT, MODEL, VERSION, Body, Kind
+from assay_operator.kinds import EXPERIMENT, MODEL, VERSION, Kind
+from assay_operator.kube import Body
+from assay_operator.kube.compaction import compact
 
 Key = tuple[str, str]  # kind and name
 
@@ -22,7 +24,7 @@ class Layer(NamedTuple):
     name: str
 
 
-def family_of(body: Body) -> Ref | None:
+def model_of(body: Body) -> Ref | None:
     """Return the Model that `body` belongs to, or None if it belongs to none."""
     metadata = body["metadata"]
     match body.get("kind"):
@@ -42,53 +44,56 @@ def layer_of(body: Body) -> Layer | None:
 
 
 class Store:
-    """Bodies by family, kind and name; an older one never replaces a newer one."""
+    """Bodies by Model, kind and name; an older one never replaces a newer one."""
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._families: defaultdict[Ref, dict[Key, Body]] = defaultdict(dict)
+        self._models: defaultdict[Ref, dict[Key, Body]] = defaultdict(dict)
         self._of_uid: dict[str, Ref] = {}  # so that news of one object needs no walk over all
         self._layers: defaultdict[Layer, dict[str, Body]] = defaultdict(dict)
-        self._strays: dict[tuple[str, str, str], Body] = {}  # gateway pods: they belong to every Model
 
     def put(self, body: Body) -> Ref | None:
-        """Remember `body` unless a newer one is known; return its family."""
-        family, metadata = family_of(body), body["metadata"]
-        trimmed = {**body, "metadata": {k: v for k, v in metadata.items() if k != "managedFields"}}
-        place, key = self._place(body)
+        """Remember `body` unless a newer one is known; return its Model. What belongs to none is not kept."""
+        model, metadata = model_of(body), body["metadata"]
+        if model is None:
+            return None
+        trimmed = compact(body)
+        self._moved(body, model)
+        place, key = self._models[model], _key(body)
         if key not in place or _age(trimmed) >= _age(place[key]):
             self._refile(place.get(key), trimmed)
             place[key] = trimmed
-            if family:
-                self._of_uid[metadata["uid"]] = family
-        return family
+            self._of_uid[metadata["uid"]] = model
+        return model
 
     def drop(self, body: Body) -> Ref | None:
-        """Forget `body`; return its family. One of another uid has replaced it and stays."""
-        place, key = self._place(body)
-        if key in place and place[key]["metadata"]["uid"] == body["metadata"]["uid"]:
+        """Forget `body`; return its Model. One of another uid has replaced it and stays."""
+        metadata = body["metadata"]
+        model = self._of_uid.pop(metadata["uid"], None) or model_of(body)
+        place, key = self._models.get(model, {}) if model else {}, _key(body)
+        if key in place and place[key]["metadata"]["uid"] == metadata["uid"]:
             self._refile(place.pop(key), None)
-        self._of_uid.pop(body["metadata"]["uid"], None)
-        family = family_of(body)
-        if family and not self._families.get(family, True):
-            del self._families[family]
-        return family
+        if model and not place:
+            self._models.pop(model, None)
+        return model
 
     def replace(self, kind: Kind, bodies: Iterable[Body], version: int) -> set[Ref]:
-        """Take a listing: forget what is not in it, unless it is newer; return the families that changed."""
-        listed = list(bodies)
+        """Take a listing: forget what is not in it, unless it is newer; return the Models that changed."""
+        listed = [body for body in bodies if model_of(body)]
         uids = {body["metadata"]["uid"] for body in listed}
         gone = [b for b in self._all(kind) if b["metadata"]["uid"] not in uids and _age(b) <= version]
         touched = {self.drop(body) for body in gone}
-        for body in listed:
-            place, key = self._place(body)
-            if key not in place or _age(place[key]) < _age(body):
-                touched.add(self.put(body))
+        touched |= {self.put(body) for body in listed if self._is_news(body)}
         return {ref for ref in touched if ref}
 
-    def family(self, ref: Ref) -> dict[Key, Body]:
+    def _is_news(self, body: Body) -> bool:
+        model = model_of(body)
+        known = self._models.get(model, {}).get(_key(body)) if model else None
+        return known is None or _age(known) < _age(body)
+
+    def objects(self, ref: Ref) -> dict[Key, Body]:
         """Return what belongs to a Model; the caller does not change it."""
-        return dict(self._families.get(ref, {}))
+        return dict(self._models.get(ref, {}))
 
     def layer(self, layer: Layer) -> tuple[Body, ...]:
         """Return the Experiments of a layer, running or not."""
@@ -98,13 +103,15 @@ class Store:
         """Return the Model that the object of that uid belongs to."""
         return self._of_uid.get(uid)
 
-    def families(self) -> tuple[Ref, ...]:
+    def refs(self) -> tuple[Ref, ...]:
         """Return every Model that has anything, be it only an Experiment that names it."""
-        return tuple(self._families)
+        return tuple(self._models)
 
-    def strays(self) -> Iterator[Body]:
-        """Return the pods that belong to no Model: the gateways."""
-        return iter(list(self._strays.values()))
+    def _moved(self, body: Body, model: Ref | None) -> None:
+        """Forget an object at the Model that it belonged to before."""
+        before = self._of_uid.get(body["metadata"]["uid"])
+        if before and before != model and before in self._models:
+            self._refile(self._models[before].pop(_key(body), None), None)
 
     def _refile(self, old: Body | None, new: Body | None) -> None:
         """Keep the index of layers in step with one Experiment."""
@@ -115,15 +122,12 @@ class Store:
         if new and (layer := layer_of(new)):
             self._layers[layer][new["metadata"]["uid"]] = new
 
-    def _place(self, body: Body) -> tuple[dict[Any, Body], Any]:
-        family, metadata = family_of(body), body["metadata"]
-        if family is None:
-            return self._strays, (body.get("kind"), metadata["namespace"], metadata["name"])
-        return self._families[family], (body.get("kind"), metadata["name"])
-
     def _all(self, kind: Kind) -> list[Body]:
-        owned = [b for family in self._families.values() for (k, _), b in family.items() if k == kind.kind]
-        return owned + [b for (k, *_), b in self._strays.items() if k == kind.kind]
+        return [b for model in self._models.values() for (k, _), b in model.items() if k == kind.kind]
+
+
+def _key(body: Body) -> Key:
+    return body.get("kind", ""), body["metadata"]["name"]
 
 
 def _age(body: Body) -> int:

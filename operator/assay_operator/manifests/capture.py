@@ -9,9 +9,9 @@ from assay_api.serving import Capture
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.platform import Platform
 
-BADGE = "assay-predictor"  # the only Secret that the operator may write, by name; it can read none
+TOKEN_SECRET = "assay-predictor"  # the only Secret that the operator may write, by name; it can read none
 _FOLDER, _KEY = "/etc/assay/tokens", "predictor"
-BADGE_MOUNT: Manifest = {"name": "badge", "mountPath": _FOLDER, "readOnly": True}
+TOKEN_MOUNT: Manifest = {"name": "token", "mountPath": _FOLDER, "readOnly": True}
 
 
 def captured(capture: Capture | None, platform: Platform) -> dict[str, str]:
@@ -27,17 +27,17 @@ def captured(capture: Capture | None, platform: Platform) -> dict[str, str]:
     }
 
 
-def badge_volume() -> Manifest:
+def token_volume() -> Manifest:
     """Return the volume with the token; a pod without it serves, and its counts wait."""
-    return {"name": "badge", "secret": {"secretName": BADGE, "optional": True, "defaultMode": 0o440}}
+    return {"name": "token", "secret": {"secretName": TOKEN_SECRET, "optional": True, "defaultMode": 0o440}}
 
 
-def badge_secret(namespace: str, token: str) -> Manifest:
+def token_secret(namespace: str, token: str) -> Manifest:
     """Return the Secret with the token of a namespace; all its Models share it."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": BADGE, "namespace": namespace, "labels": {MANAGED_BY: OPERATOR}},
+        "metadata": {"name": TOKEN_SECRET, "namespace": namespace, "labels": {MANAGED_BY: OPERATOR}},
         "type": "Opaque",
         "data": {_KEY: b64encode(token.encode()).decode()},
     }

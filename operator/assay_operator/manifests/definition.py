@@ -12,14 +12,14 @@ DEFAULT_SETTLE = 32.0  # seconds: the gateway's time-out, and a little for the l
 
 def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool = False) -> dict[str, Any]:
     """Return the definition; metrics and arms never change, the table and its epoch do."""
-    settle = status.plan.settle_seconds if status.plan else DEFAULT_SETTLE
+    settle = status.state.plan.settle_seconds if status.state.plan else DEFAULT_SETTLE
     return {
         "namespace": experiment.metadata.namespace,
         "name": experiment.metadata.name,
         "model": experiment.spec.model_ref.name,
         "arms": [arm.name for arm in experiment.spec.arms],
-        "table": encode(Interval(slots.arm, slots.start, slots.end) for slots in status.table),
-        "epoch": status.epoch,
+        "table": encode(Interval(slots.arm, slots.start, slots.end) for slots in status.state.table),
+        "epoch": status.state.epoch,
         "startedAt": status.started_at.isoformat() if status.started_at else None,
         "metrics": [*(_metric(metric) for metric in _counted(experiment)), _settled(settle)],
         "closed": closed,

@@ -8,7 +8,6 @@ from assay_api.data import SecretKeyRef
 from assay_api.names import MODEL, ROLE, VERSION_OF, predictor_name, trainer_name
 from assay_api.worker import Worker
 from assay_operator.manifests import Manifest
-from assay_operator.manifests.beside import beside
 from assay_operator.manifests.claim import volumes
 from assay_operator.manifests.meta import (
     THREADS,
@@ -20,6 +19,7 @@ from assay_operator.manifests.meta import (
     restricted_pod,
 )
 from assay_operator.manifests.platform import Platform
+from assay_operator.manifests.sidecar import sidecar
 
 REFUSED = 1  # the exit code of a training that says why; another attempt would say the same
 PROGRESS_PORT = 9904  # where the leading worker tells how far it is
@@ -87,7 +87,7 @@ def _template(
     asks = source.training or source.evaluation
     assert asks is not None
     names, mounts = volumes(model.metadata.name, platform, read_only=False)
-    judged = beside(model, version, platform)
+    judged = sidecar(model, version, platform)
     container = {
         "name": "trainer",
         "image": platform.trainer_image,

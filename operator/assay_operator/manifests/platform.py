@@ -27,13 +27,17 @@ class Store:
 
 @dataclass(frozen=True)
 class Platform:
-    """The administrator's choices."""
+    """The administrator's choices.
+
+    Attributes:
+        gateway_host: The full name of the gateway's Service, down to the domain of the cluster.
+    """
 
     predictor_image: str
     trainer_image: str
     pull_policy: str = "IfNotPresent"
     store: Store = field(default_factory=Store)
-    gateway_port: int = 8080
+    gateway_host: str = "assay-gateway.assay-system.svc.cluster.local"
     trainer_cpu: str = "1"
     trainer_memory: str = "2Gi"
     trainer_service_accounts: tuple[str, ...] = ()

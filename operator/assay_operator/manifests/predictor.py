@@ -4,7 +4,7 @@ from assay_api import Model, ModelVersion
 from assay_api.names import MODEL, ROLE, VERSION_OF, predictor_name
 from assay_api.version import StoredArtifact
 from assay_operator.manifests import Manifest
-from assay_operator.manifests.capture import BADGE_MOUNT, badge_volume, captured
+from assay_operator.manifests.capture import TOKEN_MOUNT, captured, token_volume
 from assay_operator.manifests.claim import volumes
 from assay_operator.manifests.meta import (
     THREADS,
@@ -18,6 +18,7 @@ from assay_operator.manifests.platform import Platform
 from assay_operator.manifests.scaling import of, spread
 
 PORT = 3000
+SERVICE_PORT = 80
 _DRAIN = 5  # seconds in which a leaving pod still answers, until every gateway knows
 _GRACE = 45
 
@@ -44,7 +45,7 @@ def service(model: Model, version: ModelVersion) -> Manifest:
     """Return the Service: its EndpointSlices tell the gateway which pods are ready."""
     spec = {
         "selector": {ROLE: "predictor", VERSION_OF: version.metadata.name},
-        "ports": [{"name": "http", "port": 80, "targetPort": port(version), "protocol": "TCP"}],
+        "ports": [{"name": "http", "port": SERVICE_PORT, "targetPort": port(version), "protocol": "TCP"}],
     }
     return child("v1", "Service", predictor_name(version.metadata.name), of(model, version), {"spec": spec})
 
@@ -60,7 +61,7 @@ def _pod(model: Model, version: ModelVersion, platform: Platform) -> Manifest:
     container = _own_image(version) if version.spec.source.image else _artifact(model, version, platform)
     resources = model.spec.serving.resources.model_dump(mode="json", exclude_none=True)
     if model.spec.serving.capture and not version.spec.source.image:
-        names, mounts = [*names, badge_volume()], [*mounts, BADGE_MOUNT]
+        names, mounts = [*names, token_volume()], [*mounts, TOKEN_MOUNT]
     return {
         **_account(model, platform),
         "automountServiceAccountToken": False,

@@ -10,12 +10,12 @@ from assay_operator.manifests.meta import child, owner
 IN_FLIGHT = "assay_requests_in_flight"  # a metric of the predictor
 
 
-def wanted(serving: Serving, live: int | None, *, warm: bool) -> int:
+def replicas_wanted(serving: Serving, live: int | None, *, warm: bool) -> int:
     """Return how many pods a version should have, `live` of which the Deployment has now (None: is new).
 
     Within an autoscaler's bounds whatever it chose is right.
 
-    >>> wanted(Serving(replicas=2, max_replicas=5), 4, warm=True)
+    >>> replicas_wanted(Serving(replicas=2, max_replicas=5), 4, warm=True)
     4
     """
     if not warm:

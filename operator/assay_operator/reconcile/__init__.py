@@ -1,1 +1,1 @@
-"""Observe, decide, apply: one file per kind, and one pass for a Model with all that belongs to it."""
+"""Gather and execute: the only rooms that read the world and write to it; what is decided is `plan`'s."""

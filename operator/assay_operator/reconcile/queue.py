@@ -1,4 +1,4 @@
-"""Who is to be looked at next: each key at most once at a time, again after a failure, or when it asked to.
+"""Execute: which key is next, each at most once at a time, again after a failure, or when it asked to.
 
 All triggers end here. Asking during a run is remembered, and answered by exactly one more run.
 """
@@ -7,6 +7,7 @@ import asyncio
 import heapq
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -26,10 +27,20 @@ class WorkQueue(Generic[Key]):
     A job may return in how many seconds it wants to be called again.
     """
 
-    def __init__(self, job: Job[Key], workers: int = 8) -> None:
-        """Take the job; `workers` bounds how many run at once."""
+    def __init__(
+        self, job: Job[Key], workers: int = 8, group: Callable[[Key], Hashable] | None = None
+    ) -> None:
+        """Take the job.
+
+        Args:
+            job: What is called with a key.
+            workers: How many run at once.
+            group: A key's group. While several have work, none has more than half of the workers.
+        """
         self._job = job
         self._workers = workers
+        self._group = group or (lambda _: None)
+        self._busy: Counter[Hashable] = Counter()
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._running: set[Key] = set()
@@ -65,20 +76,31 @@ class WorkQueue(Generic[Key]):
 
     def _ready(self) -> list[Key]:
         """Take what is due and not being served."""
-        taken, kept, now = [], [], time.monotonic()
+        taken: list[Key] = []
+        over: list[tuple[float, int, Key]] = []  # due, of groups that have their part
+        kept: list[tuple[float, int, Key]] = []
+        now = time.monotonic()
         while self._heap and self._heap[0][0] <= now and len(self._running) < self._workers:
-            at, count, key = heapq.heappop(self._heap)
+            entry = at, _, key = heapq.heappop(self._heap)
             if self._due.get(key) != at:
                 continue  # an earlier wish replaced this one
             if key in self._running:
-                kept.append((at, count, key))
-                continue
-            del self._due[key]
-            self._running.add(key)
-            taken.append(key)
-        for entry in kept:
+                kept.append(entry)
+            elif self._busy[self._group(key)] >= max(self._workers // 2, 1):
+                over.append(entry)
+            else:
+                taken.append(self._take(key))
+        while over and len(self._running) < self._workers:  # nobody else has work
+            taken.append(self._take(over.pop(0)[2]))
+        for entry in (*kept, *over):
             heapq.heappush(self._heap, entry)
         return taken
+
+    def _take(self, key: Key) -> Key:
+        del self._due[key]
+        self._running.add(key)
+        self._busy[self._group(key)] += 1
+        return key
 
     async def _rest(self) -> None:
         """Wait for the next wish, or until one is due; what waits for a running key is woken by its end."""
@@ -102,9 +124,12 @@ class WorkQueue(Generic[Key]):
             count = self._failures[key] = self._failures.get(key, 0) + 1
             again = min(FIRST_RETRY * 2 ** (count - 1), LONGEST_RETRY)
             metrics.errors.labels(type(error).__name__).inc()
-            log.exception("%s failed, again in %.1f s", key, again)
+            passing = isinstance(error, (OSError, TimeoutError))  # nobody answers: no news in where it was
+            log.error("%s failed, again in %.1f s: %r", key, again, error, exc_info=not passing)  # noqa: TRY400
         finally:
             self._running.discard(key)
+            self._busy[self._group(key)] -= 1
+            self._busy += Counter()  # without those that have none
             self._wake.set()
         if again is not None:
             self.add(key, again)

@@ -1,35 +1,18 @@
 """The only room that asks how the arms are doing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from assay_api import Metric, Ref
-from assay_operator.decide.observed import NOTHING_STRANGE, Findings
+from assay_operator.decide.summary import NOT_ASKED, ArmSummary, Reading, Sample, Summary
+from assay_operator.decide.workload import PodState
 from assay_stats import Moments
 
 
-class NoAnswer(Exception):  # noqa: N818  it reads as a sentence: the collector gave no answer
+class SourceUnavailable(Exception):  # noqa: N818
     """The collector could not be asked, or did not understand. Never a verdict, only a reason to wait."""
-
-
-@dataclass(frozen=True)
-class ArmSummary:
-    """What one arm has seen."""
-
-    units: int
-    exposures: int
-    moments: Mapping[str, Moments]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What an Experiment has seen."""
-
-    arms: Mapping[str, ArmSummary] = field(default_factory=dict)
-    last_ingest: datetime | None = None
-    findings: Findings = NOTHING_STRANGE
 
 
 @dataclass(frozen=True)
@@ -41,7 +24,7 @@ class Changes:
 
 
 class Outcomes(Protocol):
-    """Where counts come from. Every call may raise `NoAnswer`, and none blocks for more than it says."""
+    """Where counts come from. Calls raise `SourceUnavailable`, and none blocks for longer than it says."""
 
     async def define(self, uid: str, definition: Mapping[str, Any]) -> None:
         """Say what is to be counted for an Experiment; idempotent."""
@@ -65,23 +48,28 @@ class Question:
     started_at: datetime
 
 
-@dataclass(frozen=True)
-class Sample:
-    """The newest answer: the sums of each arm, and why there is nothing newer, if so."""
-
-    moments: Mapping[str, Moments] = field(default_factory=dict)
-    reason: str = "NoData"  # of a hold; empty when all is well
-    message: str = "not asked yet"
-
-
-NOT_ASKED = Sample()
-
-
 class Source(Protocol):
     """Somebody who counts. One call at a time for a question; it ends within `timeout` by itself."""
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Moments]:
-        """Return the sums of each arm since the start; none if there is no data. Raises `NoAnswer`."""
+        """Return the sums of each arm since the start; none without data. Raises `SourceUnavailable`."""
+
+
+class Counts(Protocol):
+    """The collector's newest answers, without waiting for one."""
+
+    def read(self, uid: str, ref: Ref) -> Reading:
+        """Return the newest answer for an Experiment; its Model `ref` is woken by a newer one."""
+
+    def forget(self, uid: str) -> None:
+        """Read no more for an Experiment; idempotent."""
+
+
+class Studies(Protocol):
+    """How far trainings are, without waiting for one."""
+
+    def read(self, version: str, ref: Ref, pods: tuple[PodState, ...]) -> Mapping[str, object]:
+        """Return the newest word of a version's leading worker; its Model `ref` is woken by a newer one."""
 
 
 class Sources(Protocol):
@@ -92,3 +80,9 @@ class Sources(Protocol):
 
     def forget(self, uid: str) -> None:
         """Ask no more for an Experiment; idempotent."""
+
+
+__all__ = [
+    "NOT_ASKED", "ArmSummary", "Changes", "Counts", "Outcomes", "Question", "Reading", "Sample", "Source",
+    "SourceUnavailable", "Sources", "Studies", "Summary",
+]  # fmt: skip

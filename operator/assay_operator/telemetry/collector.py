@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 from prometheus_client import Counter
 
-from assay_operator.decide.observed import Findings
-from assay_operator.telemetry import ArmSummary, Changes, NoAnswer, Summary
+from assay_operator.decide.observed import QualityCounts
+from assay_operator.telemetry import ArmSummary, Changes, SourceUnavailable, Summary
 from assay_stats import Moments
 
 _PATIENCE = httpx.Timeout(5, connect=1)
@@ -53,12 +53,12 @@ class Collector:
             return answer.json() if answer.content else {}
         except httpx.HTTPStatusError as error:
             _failures.labels(str(error.response.status_code)).inc()
-            raise NoAnswer(
+            raise SourceUnavailable(
                 f"the collector says {error.response.status_code}: {error.response.text[:300]}"
             ) from error
         except (httpx.HTTPError, OSError, ValueError) as error:
             _failures.labels(type(error).__name__).inc()
-            raise NoAnswer(
+            raise SourceUnavailable(
                 f"the collector does not answer: {type(error).__name__} {error}".rstrip()
             ) from error
 
@@ -68,7 +68,7 @@ def _summary(answer: Mapping[str, Any]) -> Summary:
     return Summary(
         arms={name: _arm(arm) for name, arm in answer["arms"].items()},
         last_ingest=datetime.fromisoformat(newest) if newest else None,
-        findings=Findings(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
+        findings=QualityCounts(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
     )
 
 

@@ -38,12 +38,4 @@ reconciles = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.05, 0.2, 0.5, 1, 5, 20),
 )
 errors = Counter("assay_reconcile_errors", "Reconciles that failed.", ["reason"])
-objects = Gauge("assay_objects", "Models and what belongs to them, as families.")
-
-
-def forget(gauge: Gauge, *labels: str) -> None:
-    """Remove every series of a gauge whose first labels are these."""
-    for sample in [sample for metric in gauge.collect() for sample in metric.samples]:
-        values = tuple(sample.labels[name] for name in gauge._labelnames)
-        if values[: len(labels)] == labels:
-            gauge.remove(*values)
+objects = Gauge("assay_objects", "Models that the operator knows of.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry import Question, SourceUnavailable
 from assay_operator.telemetry.sums import Sums, moments
 
 TIMEOUT = 10.0  # seconds
@@ -28,7 +28,9 @@ class Prometheus:
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Any]:
         """See `Source.ask`."""
         if not self.url:
-            raise NoAnswer("no Prometheus is configured; the chart's sources.prometheus.url names it")
+            raise SourceUnavailable(
+                "no Prometheus is configured; the chart's sources.prometheus.url names it"
+            )
         query = question.metric.prometheus
         assert query is not None
         texts = (query.count, query.sum, query.sum_of_squares)
@@ -48,9 +50,11 @@ class Prometheus:
             async with self.client.stream("POST", f"{self.url}/api/v1/query", data=body) as answer:
                 said = _parsed(answer.status_code, await _bounded(answer))
         except httpx.TimeoutException as error:
-            raise NoAnswer(f"Prometheus did not answer within {TIMEOUT:g} s") from error
+            raise SourceUnavailable(f"Prometheus did not answer within {TIMEOUT:g} s") from error
         except httpx.HTTPError as error:
-            raise NoAnswer(f"Prometheus does not answer: {type(error).__name__} {error}".rstrip()) from error
+            raise SourceUnavailable(
+                f"Prometheus does not answer: {type(error).__name__} {error}".rstrip()
+            ) from error
         return _series(said, text)
 
 
@@ -59,7 +63,9 @@ async def _bounded(answer: httpx.Response) -> bytes:
     async for part in answer.aiter_bytes():
         body += part
         if len(body) > LONGEST:
-            raise NoAnswer(f"Prometheus answers with more than {LONGEST >> 20} MiB; aggregate by ({ARM})")
+            raise SourceUnavailable(
+                f"Prometheus answers with more than {LONGEST >> 20} MiB; aggregate by ({ARM})"
+            )
     return body
 
 
@@ -69,21 +75,21 @@ def _parsed(status: int, body: bytes) -> Any:
         said = answer.json()
         if answer.is_success and said["status"] == "success":
             return said["data"]
-        raise NoAnswer(f"Prometheus says {status}: {str(said.get('error', ''))[:300]}")
+        raise SourceUnavailable(f"Prometheus says {status}: {str(said.get('error', ''))[:300]}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NoAnswer(f"Prometheus says {status}, and nothing that it should") from error
+        raise SourceUnavailable(f"Prometheus says {status}, and nothing that it should") from error
 
 
 def _series(said: Any, text: str) -> dict[str, float]:
     if said.get("resultType") != "vector":
-        raise NoAnswer(f"{text[:120]!r} is a {said.get('resultType')}; an instant vector is needed")
+        raise SourceUnavailable(f"{text[:120]!r} is a {said.get('resultType')}; an instant vector is needed")
     found: dict[str, float] = {}
     for series in said["result"]:
         arm = series["metric"].get(ARM)
         if arm is None:
-            raise NoAnswer(f"{text[:120]!r}: a series has no label {ARM}; aggregate by ({ARM})")
+            raise SourceUnavailable(f"{text[:120]!r}: a series has no label {ARM}; aggregate by ({ARM})")
         if arm in found:
-            raise NoAnswer(f"{text[:120]!r}: arm {arm} has two series; aggregate by ({ARM})")
+            raise SourceUnavailable(f"{text[:120]!r}: arm {arm} has two series; aggregate by ({ARM})")
         if isfinite(value := float(series["value"][1])):
             found[arm] = value
     return found

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, create_engine, exc, make_url, text
 from sqlalchemy.pool import NullPool
 
 from assay_api import Ref
-from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry import Question, SourceUnavailable
 from assay_operator.telemetry.sums import Sums, moments
 
 TIMEOUT = 30.0  # seconds
@@ -32,7 +32,7 @@ class Sql:
     """Asks databases.
 
     Attributes:
-        secret: Reads one key of a Secret; raises `NoAnswer`.
+        secret: Reads one key of a Secret; raises `SourceUnavailable`.
         drivers: Names of the databases that may be asked, as SQLAlchemy's URLs begin. An embedded one, such
             as duckdb or sqlite, reads files of this very process: only where authors of Experiments may.
         timeout: Seconds.
@@ -55,9 +55,9 @@ class Sql:
         try:
             rows = await asyncio.wait_for(work, self.timeout)
         except TimeoutError as error:
-            raise NoAnswer(f"the database did not answer within {self.timeout:g} s") from error
+            raise SourceUnavailable(f"the database did not answer within {self.timeout:g} s") from error
         except exc.SQLAlchemyError as error:
-            raise NoAnswer(f"the database says: {_reason(error)}") from error
+            raise SourceUnavailable(f"the database says: {_reason(error)}") from error
         return moments({arm: sums for arm, sums in rows.items() if arm in question.arms}, question)
 
     def _url(self, secret: str) -> URL:
@@ -66,10 +66,12 @@ class Sql:
             url = make_url(secret.strip())
             name = url.get_backend_name()
         except (exc.ArgumentError, ValueError):
-            raise NoAnswer("the Secret holds no SQLAlchemy URL") from None
+            raise SourceUnavailable("the Secret holds no SQLAlchemy URL") from None
         if name not in self.drivers:
             allowed = ", ".join(self.drivers)
-            raise NoAnswer(f"database {name} is not allowed here; sources.sql.drivers allows {allowed}")
+            raise SourceUnavailable(
+                f"database {name} is not allowed here; sources.sql.drivers allows {allowed}"
+            )
         return url
 
 
@@ -90,7 +92,7 @@ def _fetched(url: URL, query: str, parameters: dict[str, Any], timeout: float) -
     try:
         engine = create_engine(url, poolclass=NullPool, connect_args=patience, hide_parameters=True)
     except (ImportError, exc.ArgumentError) as error:
-        raise NoAnswer(f"the operator's image has no driver for {url.drivername}") from error
+        raise SourceUnavailable(f"the operator's image has no driver for {url.drivername}") from error
     with engine.connect() as connection:
         if postgresql:
             connection.execution_options(postgresql_readonly=True)
@@ -104,15 +106,17 @@ def _rows(connection: Connection, query: str, parameters: dict[str, Any]) -> dic
     found = connection.execute(statement, wanted)
     columns = {name.lower(): at for at, name in enumerate(found.keys())}
     if absent := {"arm", "n", "sum"} - columns.keys():
-        raise NoAnswer(f"the query returns {', '.join(columns)}; it lacks {', '.join(sorted(absent))}")
+        raise SourceUnavailable(
+            f"the query returns {', '.join(columns)}; it lacks {', '.join(sorted(absent))}"
+        )
     rows = found.fetchmany(MOST_ROWS + 1)
     if len(rows) > MOST_ROWS:
-        raise NoAnswer(f"the query returns more than {MOST_ROWS} rows; group by arm")
+        raise SourceUnavailable(f"the query returns more than {MOST_ROWS} rows; group by arm")
     sums: dict[str, Sums] = {}
     for row in rows:
         arm = str(row[columns["arm"]])
         if arm in sums:
-            raise NoAnswer(f"the query returns arm {arm[:63]} twice; group by arm")
+            raise SourceUnavailable(f"the query returns arm {arm[:63]} twice; group by arm")
         sums[arm] = _sums(row, columns)
     return sums
 
@@ -124,7 +128,7 @@ def _sums(row: Any, columns: Mapping[str, int]) -> Sums:
         n, total = float(row[columns["n"]] or 0), float(row[columns["sum"]] or 0)
         return Sums(n, total, float(squares or 0) if "sumsq" in columns else None)
     except (TypeError, ValueError) as error:
-        raise NoAnswer("n, sum and sumsq must be numbers") from error
+        raise SourceUnavailable("n, sum and sumsq must be numbers") from error
 
 
 def _reason(error: exc.SQLAlchemyError) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import NamedTuple
 
-from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry import Question, SourceUnavailable
 from assay_stats import Moments
 
 
@@ -20,7 +20,7 @@ def moments(rows: Mapping[str, Sums], question: Question) -> dict[str, Moments]:
     """Return the sums of each arm that has units.
 
     Raises:
-        NoAnswer: The numbers can't be sums of that many values: more events than units, a negative count.
+        SourceUnavailable: The numbers can't be sums of that many values, as more events than units.
     """
     binary = question.metric.type == "Proportion"
     found = {arm: _checked(arm, sums, binary=binary) for arm, sums in rows.items()}
@@ -30,9 +30,9 @@ def moments(rows: Mapping[str, Sums], question: Question) -> dict[str, Moments]:
 def _checked(arm: str, sums: Sums, *, binary: bool) -> Moments:
     """Counts may be no integers, as Prometheus extrapolates; then events may be a trifle more than units."""
     if not all(isfinite(value) for value in (sums.n, sums.total, sums.squares or 0.0)):
-        raise NoAnswer(f"arm {arm}: {tuple(sums)} are not all numbers")
+        raise SourceUnavailable(f"arm {arm}: {tuple(sums)} are not all numbers")
     if sums.squares is None and not binary:
-        raise NoAnswer(f"arm {arm}: a Mean needs the sum of squares")
+        raise SourceUnavailable(f"arm {arm}: a Mean needs the sum of squares")
     n = round(sums.n)
     try:
         if binary:
@@ -40,4 +40,4 @@ def _checked(arm: str, sums: Sums, *, binary: bool) -> Moments:
             return Moments.proportion(n, total)
         return Moments(n, sums.total, sums.squares or 0.0).checked()
     except ValueError as error:
-        raise NoAnswer(f"arm {arm}: {error}") from error
+        raise SourceUnavailable(f"arm {arm}: {error}") from error

@@ -1,25 +1,10 @@
 """What reconcilers may ask of the gateways, whoever they are."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from assay_api import Ref
-from assay_operator.gateway import ModelRoute
-
-
-class Programmed(NamedTuple):
-    """Whether the published route of a Model is in force.
-
-    Attributes:
-        done: Every gateway that serves traffic acknowledged it, and there is at least one.
-        gateways: How many gateways are connected.
-        message: The same in words, for a condition.
-        nack: Envoy's reason if it refused the route; the one before it stays in force.
-    """
-
-    done: bool
-    gateways: int
-    message: str
-    nack: str | None = None
+from assay_operator.gateway import ModelRoute, Programmed
 
 
 class Gateways(Protocol):
@@ -37,6 +22,6 @@ class Gateways(Protocol):
         """Return whether what was published last for the Model is in force."""
         ...
 
-    async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:  # noqa: ASYNC109  the caller's bound
-        """Return as soon as the route is in force or refused, at the latest after `timeout` seconds."""
+    def on_progress(self, call: Callable[[Ref], None]) -> None:
+        """Call `call` with a Model whenever `programmed` of it may have changed."""
         ...

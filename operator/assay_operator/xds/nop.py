@@ -1,8 +1,9 @@
 """A house without a gateway: everything published is in force at once."""
 
+from collections.abc import Callable
+
 from assay_api import Ref
-from assay_operator.gateway import ModelRoute
-from assay_operator.xds.gateways import Programmed
+from assay_operator.gateway import ModelRoute, Programmed
 
 
 class NoGateways:
@@ -24,6 +25,5 @@ class NoGateways:
         """Return that it is done."""
         return Programmed(done=True, gateways=0, message="no gateway is configured")
 
-    async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:  # noqa: ARG002, ASYNC109  as above
-        """Return that it is done, at once."""
-        return self.programmed(ref)
+    def on_progress(self, call: Callable[[Ref], None]) -> None:
+        """Never call: what is published is in force at once."""

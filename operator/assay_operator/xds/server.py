@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,8 @@ import grpc.aio
 import xxhash
 
 from assay_api import Ref
-from assay_operator.gateway import Edge, ModelRoute, listeners
+from assay_operator.gateway import Edge, ModelRoute, Programmed, listeners
 from assay_operator.xds import metrics
-from assay_operator.xds.gateways import Programmed
 from assay_operator.xds.messages import LDS, Listener, Request, chunk, parse
 from assay_operator.xds.parcel import Parcel, parcel
 from assay_operator.xds.shelf import Shelf
@@ -57,6 +56,8 @@ class AdsServer:
         self._streams: dict[Stream, asyncio.Task[None]] = {}
         self._since: dict[Ref, float] = {}
         self._progress = asyncio.Event()
+        self._on_progress: Callable[[Ref], None] = _ignore
+        self._serving = False
         self._linger = linger
         self._server: grpc.aio.Server | None = None
         packed = b"".join(chunk(parse(Listener, value)) for value in listeners(edge or Edge()))
@@ -112,12 +113,16 @@ class AdsServer:
         )
 
     async def wait_programmed(self, ref: Ref, timeout: float) -> Programmed:  # noqa: ASYNC109  the caller's bound
-        """Return as soon as the route is in force or refused; see `Gateways`."""
+        """Return as soon as the route is in force or refused, at the latest after `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not (now := self.programmed(ref)).done and now.nack is None:
                     await self._progress.wait()
         return self.programmed(ref)
+
+    def on_progress(self, call: Callable[[Ref], None]) -> None:
+        """Call `call` whenever `programmed` of a Model may have changed; see `Gateways`."""
+        self._on_progress = call
 
     async def _serve(self, requests: AsyncIterable[Any], context: Any) -> None:
         """Keep one Envoy up to date until it goes away."""
@@ -170,6 +175,7 @@ class AdsServer:
         logger.error("gateway %s refused %s; reverted: %s", stream.node, error, guilty or "nothing")
         for ref in guilty:
             metrics.NACKS.labels(ref.namespace, ref.name).inc()
+            self._on_progress(ref)
         if not guilty:
             metrics.NACKS.labels("", "").inc()
             asyncio.get_running_loop().call_later(RETRY_SECONDS, stream.retry)
@@ -187,9 +193,14 @@ class AdsServer:
             self._shelf.prove(ref)
             if (since := self._since.pop(ref, None)) is not None:
                 metrics.PROGRAMMED.observe(time.monotonic() - since)
+            self._on_progress(ref)
         self._retire()
         self._progress.set()
         self._progress = asyncio.Event()
+        if (serving := any(stream.serving for stream in self._streams)) != self._serving:
+            self._serving = serving
+            for ref in list(self._routes):
+                self._on_progress(ref)
 
     def _retire(self) -> None:
         floor = min((stream.generation for stream in self._streams), default=-1)
@@ -206,6 +217,10 @@ class AdsServer:
 
     def _has(self, stream: Stream, ref: Ref) -> bool:
         return stream.versions is not None and stream.versions.get(ref) == self._shelf.wanted(ref)
+
+
+def _ignore(ref: Ref) -> None:
+    """Nobody wants to know."""
 
 
 def _not_yet(gateways: int, message: str, nack: str | None = None) -> Programmed:

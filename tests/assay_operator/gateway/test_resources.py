@@ -104,6 +104,35 @@ def test_the_order_of_endpoints_is_no_change(endpoints: list[Endpoint]) -> None:
     assert resources(a) == resources(b)
 
 
+PODS = st.lists(
+    st.builds(Endpoint, st.ip_addresses(v=4).map(str), st.integers(1, 65_535)), max_size=5, unique=True
+)
+SERVICES = st.none() | st.just(Endpoint("10.96.0.7", 80))
+
+
+@settings(deadline=None)
+@given(PODS, SERVICES)
+def test_a_version_is_its_pods_and_then_its_service_and_nobody_elses(
+    pods: list[Endpoint], service: Endpoint | None
+) -> None:
+    backend = Backend("churn-1", tuple(pods), service)
+    (assignment,) = resources(ModelRoute("demo", "churn", backend)).assignments
+    tiers = [[host["endpoint"] for host in tier["lb_endpoints"]] for tier in assignment["endpoints"]]
+    assert [tier["priority"] for tier in assignment["endpoints"]] == list(range(len(tiers)))
+    known = [[at(host["address"]) for host in tier] for tier in tiers]
+    assert known == [tier for tier in (sorted(pods), [service] if service else []) if tier]
+    for host in tiers[0] if pods else ():
+        first = at(host["address"])
+        instead = [at(each["address"]) for each in host.get("additional_addresses", ())]
+        assert set(instead) <= {*pods, service} - {first}
+        assert instead[:1] == [service] if service else len(instead) == (len(pods) > 1)
+        assert len(instead) <= 3, "each is tried for a third of a second, and connections wait for one"
+
+
+def at(address: Any) -> Endpoint:
+    return Endpoint(address["socket_address"]["address"], address["socket_address"]["port_value"])
+
+
 def test_survivors_are_the_clusters_that_they_were() -> None:
     rendered = resources(route(()))
     names = [assignment["cluster_name"] for assignment in rendered.assignments]

@@ -49,6 +49,8 @@ def test_a_split_that_envoy_would_misread_is_refused_here(change: dict[str, Any]
 def test_an_endpoint_is_an_ip_address_with_a_port(address: str, port: int) -> None:
     with pytest.raises(ValueError, match=f"{address or port}"):
         Backend("churn-1", (Endpoint(address, port),))
+    with pytest.raises(ValueError, match=f"{address or port}"):
+        Backend("churn-1", (), Endpoint(address, port))
 
 
 def test_a_timeout_is_above_zero() -> None:

@@ -7,21 +7,22 @@ its effects on the world, as a kill would.
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from assay_api import Ref
-from assay_operator.gateway import ModelRoute
-from assay_operator.kube import Body, Kind, Refused
+from assay_api.names import predictor_name
+from assay_operator.composition import reconciler
+from assay_operator.gateway import ModelRoute, Programmed
+from assay_operator.kinds import Kind
+from assay_operator.kube import ApiError, Body
 from assay_operator.kube.store import Store
-from assay_operator.main import reconciler
-from assay_operator.reconcile.hands import Hands
-from assay_operator.reconcile.observe import Eyes
+from assay_operator.reconcile.gather import Readers
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
-from assay_operator.telemetry.nop import NoOutcomes, NoSources
-from assay_operator.xds import Programmed
+from assay_operator.telemetry.nop import DirectCounts, NoOutcomes, NoSources
+from assay_operator.telemetry.studies import NoStudies
 from assay_operator.xds.nop import NoGateways
 from assay_stats import Moments
 
@@ -94,16 +95,30 @@ class Memory:
     async def listed(self, kind: Kind) -> tuple[list[Body], int]:
         return [b for (k, _), b in self.bodies.items() if k == kind.kind], self.version
 
+    async def get(self, kind: Kind, ref: Ref) -> Body | None:
+        return self.bodies.get((kind.kind, ref.name))
+
     async def apply(self, manifest: Body, *, manager: str = "") -> Body:
         if manifest["kind"] == self.refuses:
-            raise Refused(403, "exceeded quota")
+            raise ApiError(403, "exceeded quota")
+        self._pinned(manifest)
         return self._done(self._keep(manifest))
 
     async def apply_status(self, manifest: Body, *, manager: str = "") -> Body:
-        known = self.bodies[manifest["kind"], manifest["metadata"]["name"]]
-        mine = {"alerts"} if manager == "assay-alerts" else set(known.get("status", {})) - {"alerts"}
-        known["status"] = {k: v for k, v in known.get("status", {}).items() if k not in mine}
+        key = (manifest["kind"], manifest["metadata"]["name"])
+        if key not in self.bodies:
+            raise ApiError(404, "gone")
+        self._pinned(manifest)
+        self.bodies[key].pop("status", None)
         return self._done(self._keep(manifest))
+
+    def _pinned(self, manifest: Body) -> None:
+        """An apply that names a uid or a version is of that very object, as it was then."""
+        known = self.bodies.get((manifest["kind"], manifest["metadata"]["name"]))
+        for pin in ("uid", "resourceVersion"):
+            asked = manifest["metadata"].get(pin)
+            if asked and (known is None or known["metadata"][pin] != asked):
+                raise ApiError(409, f"{pin} is another one")
 
     async def create(self, manifest: Body) -> Body | None:
         name = manifest["metadata"]["name"]
@@ -112,8 +127,10 @@ class Memory:
             return self._done(None)
         return self._done(None if (manifest["kind"], name) in self.bodies else self._keep(manifest))
 
-    async def delete(self, kind: Kind, ref: Ref) -> None:
-        self.bodies.pop((kind.kind, ref.name), None)
+    async def delete(self, kind: Kind, ref: Ref, uid: str) -> None:
+        known = self.bodies.get((kind.kind, ref.name))
+        if known and known["metadata"]["uid"] == uid:
+            del self.bodies[kind.kind, ref.name]
         self.fuse.burn()
 
     def _done(self, answer: Any) -> Any:
@@ -148,9 +165,9 @@ class Collector(NoOutcomes):
         await super().define(uid, definition)
         self.fuse.burn()
 
-    async def summary(self, uid: str) -> Summary | None:
+    def answer(self, uid: str) -> Summary | None:
         """Nothing has come yet of what it was told to count."""
-        found = await super().summary(uid)
+        found = super().answer(uid)
         return Summary() if found is None and uid in self.definitions else found
 
 
@@ -161,16 +178,20 @@ class World:
         self.fuse = Fuse()
         self.cluster = Memory(self.fuse)
         self.gateways, self.outcomes = Gateways(self.fuse), Collector(fuse=self.fuse)
-        self.sources = NoSources()
+        self.sources, self.studies = NoSources(), NoStudies()
+        self.changes: dict[str, Any] = {}
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, **changes: Any) -> None:
+        """Let an operator begin anew; `changes` are of the administrator's choices."""
         self.store = Store()
         self.watch()
-        now = Hands(self.cluster, self.store, lambda: self.moment)
-        eyes = Eyes(self.outcomes, self.sources)
-        self.reconcile = reconciler(Settings(own_namespace="system"), now, eyes, self.gateways)
+        readers = Readers(DirectCounts(self.outcomes), self.sources, self.studies, self.gateways)
+        self.changes |= changes
+        settings = Settings(own_namespace="system", **self.changes)
+        wired = reconciler(settings, self.cluster, self.store, self.outcomes, readers)
+        self.reconcile = replace(wired, now=lambda: self.moment)
 
     def watch(self) -> None:
         """Let the watches bring what the operator did not hear the answer of."""
@@ -203,7 +224,8 @@ class World:
     def answers(self, *versions: str) -> None:
         """Let the pods of these versions be ready."""
         for version in versions:
-            labels = {"assay.dev/model": version.rpartition("-")[0], "assay.dev/version": version}
+            service = {"kubernetes.io/service-name": predictor_name(version)}
+            labels = {"assay.dev/model": version.rpartition("-")[0], "assay.dev/version": version} | service
             endpoint = {"addresses": [f"10.0.0.{version[-1]}"], "conditions": {"ready": True}}
             self.put(
                 "EndpointSlice",

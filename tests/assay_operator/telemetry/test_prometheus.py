@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry import Question, SourceUnavailable
 from assay_operator.telemetry.prometheus import Prometheus
 from assay_stats import Moments
 
@@ -100,7 +100,7 @@ async def test_a_query_that_says_nothing_of_arms_is_told_why(
     prometheus: str, queries: dict[str, str], words: str
 ) -> None:
     async with asking(prometheus) as ask:
-        with pytest.raises(NoAnswer, match=words):
+        with pytest.raises(SourceUnavailable, match=words):
             await ask(question(**queries))
 
 
@@ -137,13 +137,13 @@ OK = json.dumps({"status": "success", "data": {"resultType": "vector", "result":
 )
 async def test_a_server_that_fails_is_no_data_of_anybody(status: int, body: bytes, words: str) -> None:
     async with broken(status, body) as url, asking(url) as ask:
-        with pytest.raises(NoAnswer, match=words):
+        with pytest.raises(SourceUnavailable, match=words):
             await ask(question())
 
 
 async def test_a_server_that_hangs_is_given_up() -> None:
     async with broken(200, OK, hangs=True) as url, asking(url, patience=0.2) as ask:
-        with pytest.raises(NoAnswer, match="did not answer within"):
+        with pytest.raises(SourceUnavailable, match="did not answer within"):
             await ask(question())
 
 
@@ -151,11 +151,11 @@ async def test_a_server_that_is_away_is_said_to_be() -> None:
     async with broken(200, OK) as url:
         pass
     async with asking(url) as ask:
-        with pytest.raises(NoAnswer, match="does not answer: ConnectError"):
+        with pytest.raises(SourceUnavailable, match="does not answer: ConnectError"):
             await ask(question())
 
 
 async def test_without_a_server_the_metric_says_what_to_set() -> None:
     async with asking("") as ask:
-        with pytest.raises(NoAnswer, match=r"sources\.prometheus\.url"):
+        with pytest.raises(SourceUnavailable, match=r"sources\.prometheus\.url"):
             await ask(question())

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import NoAnswer, Question
+from assay_operator.telemetry import Question, SourceUnavailable
 from assay_operator.telemetry.sql import Sql
 from assay_stats import Moments
 
@@ -108,14 +108,14 @@ async def test_nothing_is_no_data_and_no_failure(warehouse: str, query: str) -> 
     ],
 )
 async def test_a_query_that_says_nothing_of_arms_is_told_why(warehouse: str, query: str, words: str) -> None:
-    with pytest.raises(NoAnswer, match=words):
+    with pytest.raises(SourceUnavailable, match=words):
         await ask(warehouse, query)
 
 
 async def test_a_query_can_change_nothing(warehouse: str) -> None:
     """PostgreSQL refuses; what DuckDB does is never committed."""
     dirty = "DELETE FROM spent RETURNING arm, 1 AS n, value AS sum, value AS sumsq"
-    with pytest.raises(NoAnswer):
+    with pytest.raises(SourceUnavailable):
         await ask(warehouse, dirty)
     assert await ask(warehouse) == {arm: Moments.of(values) for arm, values in VALUES.items()}
 
@@ -123,7 +123,7 @@ async def test_a_query_can_change_nothing(warehouse: str) -> None:
 async def test_a_slow_query_is_given_up_and_ended_by_the_database(postgres: str) -> None:
     url = postgres.replace("postgresql:", "postgresql+psycopg:")
     begin = time.monotonic()
-    with pytest.raises(NoAnswer, match=r"did not answer within 0\.3 s|statement timeout"):
+    with pytest.raises(SourceUnavailable, match=r"did not answer within 0\.3 s|statement timeout"):
         await ask(url, "SELECT 'control' AS arm, 1 AS n, 1 AS sum, 1 AS sumsq, pg_sleep(60)", timeout=0.3)
     assert time.monotonic() - begin < 20
     busy = "SELECT 'control' AS arm, count(*) AS n, count(*) AS sum FROM pg_stat_activity"
@@ -158,7 +158,7 @@ async def test_a_slow_query_stops_nobody_else(postgres: str) -> None:
     ],
 )
 async def test_a_url_that_cannot_be_used_is_not_repeated(url: str, words: str) -> None:
-    with pytest.raises(NoAnswer, match=words) as caught:
+    with pytest.raises(SourceUnavailable, match=words) as caught:
         await ask(url)
     assert SECRET not in str(caught.value)
 
@@ -166,7 +166,7 @@ async def test_a_url_that_cannot_be_used_is_not_repeated(url: str, words: str) -
 async def test_embedded_databases_are_refused_unless_they_are_allowed() -> None:
     """They read files of the operator: its tokens, say."""
     with pytest.raises(
-        NoAnswer, match=r"duckdb is not allowed here; sources\.sql\.drivers allows postgresql"
+        SourceUnavailable, match=r"duckdb is not allowed here; sources\.sql\.drivers allows postgresql"
     ):
         await Sql(lambda *_: _said("duckdb:///:memory:")).ask(question(), START)
 

@@ -10,7 +10,7 @@ from operated import CHURN, GUARD, World, two_versions
 from assay_api import Experiment, Ref
 from assay_operator.decide.replay import replay
 from assay_operator.telemetry import ArmSummary, Summary
-from assay_operator.telemetry.polls import Polls
+from assay_operator.telemetry.cached_sources import CachedSources
 from assay_operator.telemetry.prometheus import Prometheus
 from assay_stats import Moments
 
@@ -39,7 +39,7 @@ async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> 
     woken: asyncio.Queue[Ref] = asyncio.Queue()
     async with httpx.AsyncClient(timeout=10) as client:
         world.moment = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
-        world.sources = Polls({"Prometheus": Prometheus(client, prometheus)}, woken.put_nowait)
+        world.sources = CachedSources({"Prometheus": Prometheus(client, prometheus)}, woken.put_nowait)
         await two_versions(world)
         world.cluster.bodies.pop(("Experiment", "churn-2-g2"))
         world.restart()
@@ -57,6 +57,7 @@ async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> 
         await world.sources.close()
     experiment = Experiment.model_validate(world.cluster.bodies["Experiment", "mine"])
     assert experiment.status.decision
-    numbers = experiment.status.decision.evidence["arms"]["boosted"]["metrics"]["ordered"]
-    assert numbers[:2] == [4100, 984]
+    assert experiment.status.decision.evidence
+    numbers = experiment.status.decision.evidence.arms["boosted"].metrics["ordered"]
+    assert numbers[:2] == (4100, 984)
     assert (replay(experiment).kind, replay(experiment).winner) == ("Promote", "churn-2")

@@ -26,6 +26,7 @@ from cluster.daemon import Daemon  # noqa: E402  found by the line above
 from cluster.settings import BIN, Cluster  # noqa: E402
 
 SYSTEM = "assay-system"
+LEADER = "assay-operator-leader"  # the Lease of the operator, and the Service that leads to its holder
 _NETWORK = 0x40000000  # CLONE_NEWNET
 _LIBC = ctypes.CDLL(None, use_errno=True)
 Json = dict[str, Any]
@@ -135,9 +136,11 @@ class Town:
         wait(lambda: any(r == reason and words in m for r, m in events()), 30, told=events)
 
     def address(self, service: str, namespace: str) -> str:
-        """Return the cluster address of a Service."""
+        """Return the cluster address of a Service, or of the one that it is an alias of."""
         found = self.get("service", service, namespace)
         assert found is not None
+        if alias := found["spec"].get("externalName"):
+            return self.address(*alias.split(".")[:2])
         return str(found["spec"]["clusterIP"])
 
     @contextmanager
@@ -171,14 +174,26 @@ class Town:
         return base64.b64decode(found["data"][role]).decode()
 
     def pod(self, component: str) -> Json:
-        """Return a pod of a component of the installation that is not leaving."""
+        """Return a pod of a component of the installation that is not leaving; of the operator the leader."""
 
         def living() -> list[Json]:
             found = self.all("pods", SYSTEM, f"app.kubernetes.io/component={component}")
             return [p for p in found if not p["metadata"].get("deletionTimestamp")]
 
-        pod: Json = wait(living, 30, told=lambda: f"no pod of {component}")[0]
-        return pod
+        pods: list[Json] = wait(living, 30, told=lambda: f"no pod of {component}")
+        leader = self.leader() if component == "operator" else ""
+        return next((pod for pod in pods if pod["metadata"]["name"] == leader), pods[0])
+
+    def lease(self) -> Json:
+        """Return the spec of the operator's Lease."""
+        found = self.get("lease", LEADER, SYSTEM)
+        assert found is not None
+        spec: Json = found["spec"]
+        return spec
+
+    def leader(self) -> str:
+        """Return the name of the operator's pod that the Lease names, be it dead; empty if it names none."""
+        return str(self.lease().get("holderIdentity", "")).partition("_")[0]
 
     def kill(self, component: str, container: str) -> None:
         """Send SIGKILL to the processes of a container; the kubelet starts it again."""
@@ -235,7 +250,7 @@ class Town:
 
     def read_operator_log(self) -> None:
         """Remember what the operator was refused, before its log is gone."""
-        words = ("logs", "-n", SYSTEM, "deployment/assay-operator", "--tail=-1")
+        words = ("logs", "-n", SYSTEM, "-l", "app.kubernetes.io/component=operator", "--tail=-1")
         log = self.kubectl(*words, check=False).stdout
         bad = [line for line in log.splitlines() if "orbidden" in line or " 403" in line]
         self.forbidden += [line for line in bad if "being terminated" not in line]

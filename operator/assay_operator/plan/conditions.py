@@ -1,0 +1,14 @@
+"""From claims to a status' conditions."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from assay_api import Condition, merged
+from assay_operator.decide.claim import Claim, dated
+
+
+def with_claims(
+    known: tuple[Condition, ...], claims: Iterable[Claim], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the conditions with these claims in place of those of equal type."""
+    return merged(known, *(dated(claim, generation, now) for claim in claims))

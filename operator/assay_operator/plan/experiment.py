@@ -1,0 +1,332 @@
+"""One step of an Experiment: wait, start, look and act, end, or close; always a status, never a call."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from assay_api import Experiment, ExperimentStatus, Slots
+from assay_api.condition import find
+from assay_api.duration import seconds
+from assay_api.evidence import Span
+from assay_api.experiment_status import ArmStatus, Checks, Verdict
+from assay_api.reason import Reason
+from assay_assign import layer, table
+from assay_operator.decide.analysis import plan as frozen_plan
+from assay_operator.decide.analysis import reached, reported
+from assay_operator.decide.claim import Claim, flag
+from assay_operator.decide.experiment_conditions import Shown, over, running, waiting
+from assay_operator.decide.layer import Holding, place
+from assay_operator.decide.observed import Observed
+from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.start import StartBlocker, StartFacts, start_blocker
+from assay_operator.decide.summary import Reading, Summary
+from assay_operator.decide.verdict import DOWN_FOR, decide
+from assay_operator.gateway import Programmed
+from assay_operator.manifests.definition import definition
+from assay_operator.plan.actions import Definition
+from assay_operator.plan.conditions import with_claims
+from assay_operator.plan.observe import UNKNOWN, observed
+from assay_operator.plan.world import World
+
+RETRY = 5.0  # seconds until the collector is told again
+_PENDING = Reading(pending=True)
+_SENDING = Programmed(done=False, gateways=0, message="the new table is being sent to the gateways")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Who or what asks for the end of an Experiment."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """An Experiment as it shall be, what the collector shall count, and when time alone changes that."""
+
+    experiment: Experiment
+    definition: Definition | None = None
+    again: float | None = None
+
+
+def step(world: World, experiment: Experiment, ending: Ending | None) -> Step:
+    """Take one step with one Experiment."""
+    if experiment.status.decision:
+        return _close(world, experiment)
+    if ending:
+        return _end(world, experiment, experiment.status, Outcome("Abort", ending.reason, ending.message))
+    if experiment.status.started_at is None:
+        return _start(world, experiment)
+    return _look(world, experiment)
+
+
+def start_facts(world: World, experiment: Experiment) -> StartFacts:
+    """Return what decides whether an Experiment may start."""
+    active, model = world.active, world.model
+    other = active is not None and active.metadata.uid != experiment.metadata.uid
+    ahead = active.metadata.name if active and other else None
+    champion = model.status.champion if model else ""
+    return StartFacts(experiment, model, world.versions, champion, ahead, world.available)
+
+
+def _start(world: World, experiment: Experiment) -> Step:
+    blocker = start_blocker(start_facts(world, experiment))
+    place_ = blocker or _place(world, experiment)
+    if isinstance(place_, StartBlocker):
+        return Step(_shown(world, experiment, experiment.status, waiting(place_)))
+    timeout = seconds(world.model.spec.serving.timeout) if world.model else 0.0
+    begun = _first(experiment, place_, timeout, world.now)
+    if fault := world.facts.undefined.get(
+        experiment.metadata.uid
+    ):  # no unit is sent before it can be counted
+        blocked = StartBlocker("Pending", Reason.COLLECTOR_UNREACHABLE, fault)
+        return Step(_shown(world, experiment, experiment.status, waiting(blocked)), again=RETRY)
+    outcome = Outcome("Hold", Reason.STARTED, "the first units are enrolled")
+    shown = _shown(world, experiment, begun, running(outcome, ()), programmed=_SENDING)
+    return Step(shown, _defined(experiment, begun), _again(world, shown, None))
+
+
+def _place(world: World, experiment: Experiment) -> Holding | StartBlocker:
+    """The slots: what was reserved in its layer, or all of them."""
+    return world.facts.places.get(experiment.metadata.uid) or place(experiment, ())
+
+
+def _first(experiment: Experiment, where: Holding, timeout: float, now: datetime) -> ExperimentStatus:
+    """Freeze what must not change, and enrol the units of the first step."""
+    status = experiment.status
+    news = {
+        "salt": where.salt,
+        "slots": Span(start=where.span.start, end=where.span.end) if experiment.spec.layer else None,
+        "plan": frozen_plan(experiment.spec, timeout),
+    }
+    frozen = status.model_copy(update={"started_at": now, "state": status.state.model_copy(update=news)})
+    return _stepped(experiment, frozen, 0, now)
+
+
+def _stepped(experiment: Experiment, status: ExperimentStatus, to: int, now: datetime) -> ExperimentStatus:
+    return _tabled(
+        experiment,
+        status.model_copy(
+            update={"step": to, "state": status.state.model_copy(update={"step_started_at": now})}
+        ),
+    )
+
+
+def _tabled(experiment: Experiment, status: ExperimentStatus) -> ExperimentStatus:
+    """Return the status with the table of its step, without the arms that were dropped."""
+    news = {"epoch": status.state.epoch + 1, "table": _table(experiment, status)}
+    return status.model_copy(update={"state": status.state.model_copy(update=news)})
+
+
+def _table(experiment: Experiment, status: ExperimentStatus) -> tuple[Slots, ...]:
+    if experiment.spec.mode == "Shadow":  # enrols nobody
+        return ()
+    state = status.state
+    within = layer.Span(state.slots.start, state.slots.end) if state.slots else layer.WHOLE
+    intervals = table(experiment.spec.weights, experiment.spec.ramp[status.step].percent, within)
+    return tuple(
+        Slots(arm=arm, start=start, end=end) for arm, start, end in intervals if arm not in state.dropped
+    )
+
+
+def _look(world: World, experiment: Experiment) -> Step:
+    reading = _reading(world, experiment)
+    if reading.pending:
+        shown = (experiment.status.phase, ())
+        return Step(_shown(world, experiment, experiment.status, shown))
+    seen = observed(world, experiment, reading)
+    remind = _defined(experiment, experiment.status) if seen.quality.fault == UNKNOWN else None
+    status = _measured(experiment, seen)
+    outcome = decide(seen)
+    if outcome.final:
+        return _end(world, experiment, status, outcome, seen)
+    if outcome.kind in {"Advance", "Drop"}:
+        return _changed(world, experiment, status, outcome)
+    shown_ = _shown(world, experiment, status, running(outcome, status.state.dropped))
+    return Step(shown_, remind, RETRY if remind else _again(world, shown_, reading))
+
+
+def _reading(world: World, experiment: Experiment) -> Reading:
+    if experiment.spec.mode == "Shadow":  # no unit is in an arm
+        return Reading(Summary())
+    return world.facts.readings.get(experiment.metadata.uid, _PENDING)
+
+
+def _changed(world: World, experiment: Experiment, status: ExperimentStatus, outcome: Outcome) -> Step:
+    """Another table: the collector knows it first, or its exposures could not be checked."""
+    if outcome.kind == "Drop":
+        dropped = (*status.state.dropped, outcome.arm)
+        state = status.state.model_copy(update={"dropped": dropped})
+        after = _tabled(experiment, status.model_copy(update={"state": state}))
+    else:
+        after = _stepped(experiment, status, status.step + 1, world.now)
+    if fault := world.facts.undefined.get(experiment.metadata.uid):
+        hold = Outcome("Hold", Reason.COLLECTOR_UNREACHABLE, fault)
+        if outcome.kind != "Drop":  # harm does not wait for the collector
+            return Step(_shown(world, experiment, status, running(hold, status.state.dropped)), again=RETRY)
+    shown = _shown(world, experiment, after, running(outcome, after.state.dropped), programmed=_SENDING)
+    return Step(shown, _defined(experiment, after), _again(world, shown, None))
+
+
+def _defined(experiment: Experiment, status: ExperimentStatus, *, closed: bool = False) -> Definition | None:
+    """What the collector counts; of a shadow there is nothing."""
+    if experiment.spec.mode == "Shadow":
+        return None
+    return Definition(experiment.metadata.uid, definition(experiment, status, closed=closed))
+
+
+def _end(
+    world: World,
+    experiment: Experiment,
+    status: ExperimentStatus,
+    outcome: Outcome,
+    seen: Observed | None = None,
+) -> Step:
+    state = status.state
+    evidence = None
+    if seen:
+        evidence = seen.record().model_copy(update={"table": state.table, "salt": state.salt})
+    verdict = Verdict.model_validate(
+        {
+            "verdict": outcome.kind,
+            "reason": outcome.reason,
+            "message": outcome.message[:2048],
+            "at": world.now,
+            "winner": outcome.winner,
+            "evidence": evidence,
+        }
+    )
+    winner = outcome.winner or experiment.spec.control.version
+    arms = tuple(arm.model_copy(update={"share": 100.0 * (arm.version == winner)}) for arm in status.arms)
+    emptied = state.model_copy(update={"table": (), "epoch": state.epoch + 1})
+    news = {"decision": verdict, "state": emptied, "arms": arms}
+    return Step(_shown(world, experiment, status.model_copy(update=news), over(verdict)), again=0.0)
+
+
+def _close(world: World, experiment: Experiment) -> Step:
+    """Tell the collector that what comes now is late, once; free the slots when the gateways have let go."""
+    status = _released(world, experiment)
+    done = find(status.conditions, "Closed")
+    if (done and done.status == "True") or status.started_at is None:
+        return Step(experiment.model_copy(update={"status": status}))
+    fault = world.facts.undefined.get(experiment.metadata.uid, "")
+    words = fault or "the collector counts no more"
+    reason = Reason.COLLECTOR_UNREACHABLE if fault else Reason.CLOSED
+    claim = Claim("Closed", flag(of=not fault), reason, words)
+    shown = _shown(world, experiment, status, (status.phase, (claim,)))
+    told = _defined(experiment, status, closed=True)
+    return Step(shown, told, again=RETRY if fault else None)
+
+
+def _released(world: World, experiment: Experiment) -> ExperimentStatus:
+    """Free the slots of the layer once no gateway sends a unit by them any more."""
+    status, state = experiment.status, experiment.status.state
+    if not state.slots or not world.facts.programmed.done:
+        return status
+    return status.model_copy(update={"state": state.model_copy(update={"slots": None})})
+
+
+def _shown(
+    world: World,
+    experiment: Experiment,
+    status: ExperimentStatus,
+    shown: Shown,
+    programmed: Programmed | None = None,
+) -> Experiment:
+    """Return the Experiment with its new status."""
+    phase, claims = shown
+    if status.started_at and not status.decision:
+        claims = (*claims, _programmed(programmed or world.facts.programmed))
+    generation = experiment.metadata.generation
+    news = {
+        "observed_generation": generation,
+        "phase": phase,
+        "arms": _arms(experiment, status) if not status.decision else status.arms,
+        "conditions": with_claims(status.conditions, claims, generation, world.now),
+    }
+    return experiment.model_copy(update={"status": status.model_copy(update=news)})
+
+
+def _programmed(programmed: Programmed) -> Claim:
+    pending = Reason.REFUSED if programmed.nack else Reason.NOT_PROGRAMMED_YET
+    reason = Reason.PROGRAMMED if programmed.done else pending
+    return Claim("Programmed", flag(of=programmed.done), reason, programmed.message)
+
+
+def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
+    """Return the status with the newest numbers; without an answer the last ones stand."""
+    status, quality = experiment.status, seen.quality
+    gaps = "; ".join(f"{gap.metric}: {gap.reason}, {gap.message}" for gap in quality.gaps)[:1024]
+    if quality.fault:
+        known = status.checks or Checks()
+        news = {"freshness": quality.fault[:256], "sources": gaps}
+        return status.model_copy(update={"checks": known.model_copy(update=news)})
+    units = {arm.name: arm.units for arm in seen.arms}
+    state = {
+        "peaks": tuple(reached(reading) for reading in seen.readings),
+        "srm_log_evidence": round(quality.srm.log_e, 9) if quality.srm else status.state.srm_log_evidence,
+    }
+    return status.model_copy(
+        update={
+            "arms": tuple(
+                arm.model_copy(update={"units": units.get(arm.name, 0)}) for arm in _arms(experiment, status)
+            ),
+            "analysis": tuple(reported(reading) for reading in seen.readings),
+            "checks": _checks(seen, gaps),
+            "state": status.state.model_copy(update=state),
+        }
+    )
+
+
+def _checks(seen: Observed, gaps: str) -> Checks:
+    age, srm, units = seen.quality.data_age, seen.quality.srm, seen.total_units
+    counts = asdict(seen.quality.counts)
+    unknown = "SRM check pending: units still settling" if units else "no units yet"
+    return Checks(
+        srm=f"p {srm.p_value:.3g}" if srm else unknown,
+        srm_p_value=float(f"{srm.p_value:.6g}") if srm else None,
+        data_age_seconds=round(age, 1) if age is not None else None,
+        audit=f"{seen.quality.counts.audit_mismatches} mismatches",
+        freshness=f"{age:.0f} s" if age is not None else "no data yet",
+        sources=gaps,
+        **counts,
+    )
+
+
+def _arms(experiment: Experiment, status: ExperimentStatus) -> tuple[ArmStatus, ...]:
+    widths = {slots.arm: slots.end - slots.start for slots in status.state.table}
+    units = {arm.name: arm.units for arm in status.arms}
+    return tuple(
+        ArmStatus(
+            name=arm.name,
+            version=arm.version,
+            share=widths.get(arm.name, 0) / 100,
+            units=units.get(arm.name, 0),
+        )
+        for arm in experiment.spec.arms
+    )
+
+
+def _again(world: World, experiment: Experiment, reading: Reading | None) -> float | None:
+    """Return in how many seconds time alone may change what is decided: the next of its deadlines."""
+    status, spec, now = experiment.status, experiment.spec, world.now
+    assert status.started_at is not None
+    step_began = status.state.step_started_at or status.started_at
+    deadlines = [
+        step_began + timedelta(seconds=seconds(spec.ramp[status.step].min_duration)),
+        status.started_at + timedelta(seconds=seconds(spec.decision.min_duration)),
+        status.started_at + timedelta(seconds=seconds(spec.decision.max_duration)),
+    ]
+    if reading and reading.summary and reading.summary.last_ingest:
+        stale = timedelta(seconds=seconds(spec.decision.max_data_age) + 1)
+        deadlines.append(reading.summary.last_ingest + stale)
+    down = [
+        v
+        for arm in spec.candidates
+        if (v := world.version(arm.version)) and arm.version not in world.available
+    ]
+    for version in down:
+        if available := find(version.status.conditions, "Available"):
+            deadlines.append(available.last_transition_time + timedelta(seconds=DOWN_FOR))
+    left = [(deadline - now).total_seconds() for deadline in deadlines]
+    return min((one for one in left if one > 0), default=None)

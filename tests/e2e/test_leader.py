@@ -1,0 +1,168 @@
+"""The replica that acts dies, sleeps, or is deposed by hand, under traffic: another one acts, once."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from people import ERRORS, Place
+from town import LEADER, SYSTEM, Json, Town, _processes, kill, wait
+
+TAKEOVER_SECONDS = 10.0
+GATEWAYS_SECONDS = 5.0  # from the takeover until every gateway speaks to the new leader
+STEPS = {
+    "ramp": [{"percent": p, "minDuration": "4s"} for p in (5, 20, 50)],
+    "metrics": {"guardrails": [ERRORS]},
+    "decision": {"minDuration": "30s", "maxDuration": "20m"},
+}
+
+
+def container(pod: Json) -> str:
+    """Return the identity of the operator's container of a pod."""
+    statuses = pod["status"]["containerStatuses"]
+    return str(next(s["containerID"] for s in statuses if s["name"] == "operator")).rpartition("/")[2]
+
+
+def killed(_: Town, pod: Json) -> Callable[[], None]:
+    """SIGKILL; the kubelet starts the container again, which is another candidate then."""
+    kill(container(pod))
+    return lambda: None
+
+
+def stopped(_: Town, pod: Json) -> Callable[[], None]:
+    """SIGSTOP: it will go on where it was, when another one has long been acting."""
+    processes = list(_processes(container(pod)))
+
+    def send(number: int) -> None:
+        for process in processes:
+            os.kill(process, number)
+
+    send(signal.SIGSTOP)
+    return lambda: send(signal.SIGCONT)
+
+
+def deposed(town: Town, pod: Json) -> Callable[[], None]:
+    """An administrator writes the other replica's name into the Lease, while the first one still acts."""
+    names = {replica["metadata"]["name"] for replica in replicas(town)} - {pod["metadata"]["name"]}
+    change = {"spec": {"holderIdentity": names.pop()}}
+    town.kubectl("patch", "lease", LEADER, "-n", SYSTEM, "--type=merge", "-p", json.dumps(change))
+    return lambda: None
+
+
+def replicas(town: Town) -> list[Json]:
+    """Return the operator's pods."""
+    found = town.all("pods", SYSTEM, "app.kubernetes.io/component=operator")
+    return [p for p in found if not p["metadata"].get("deletionTimestamp")]
+
+
+def taken_over(town: Town, before: Json) -> float:
+    """Wait until the Lease was acquired anew; return when, by the holder's clock, which is this machine's."""
+
+    def acquired() -> Json | None:
+        spec = town.lease()
+        anew = spec.get("holderIdentity") and spec.get("acquireTime") != before["acquireTime"]
+        return spec if anew else None
+
+    spec: Json = wait(acquired, 3 * TAKEOVER_SECONDS, told=town.lease)
+    return datetime.fromisoformat(spec["acquireTime"]).timestamp()
+
+
+def connected(town: Town) -> float:
+    """Return how many gateways the leader has, as the Service finds it; -1 while it does not answer."""
+    address = town.address(LEADER, SYSTEM)
+    try:
+        with town.inside(), urllib.request.urlopen(f"http://{address}:8081/metrics", timeout=2) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return -1
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return float(values["assay_gateway_connected"]) if float(values["assay_leader"]) else -1
+
+
+def strike(town: Town, fault: Callable[[Town, Json], Callable[[], None]]) -> None:
+    """Do it to the leader, and wait until another one acts and has the gateways.
+
+    Raises:
+        AssertionError: That took longer than it may.
+    """
+    town.read_operator_log()
+    before, gateways = town.lease(), len(town.all("pods", SYSTEM, "app.kubernetes.io/component=gateway"))
+    begin = time.time()
+    undo = fault(town, town.pod("operator"))
+    at = taken_over(town, before)
+    undo()
+    assert at - begin <= TAKEOVER_SECONDS
+    wait(lambda: connected(town) == gateways, GATEWAYS_SECONDS, told=lambda: connected(town))
+
+
+def twice(place: Place) -> dict[tuple[str, str], int]:
+    """Return the Events of the Experiment and the Model that say the same thing more than once."""
+    told = Counter(
+        (name, f"{reason}: {message}")
+        for name in ("churn", "churn-2", "churn-2-g2")
+        for reason, message in place.town.events(name, place.namespace)
+    )
+    return {event: count for event, count in told.items() if count > 1}
+
+
+@pytest.mark.parametrize("fault", [killed, stopped, deposed])
+async def test_a_leader_that_goes_during_an_experiment_is_replaced_and_nothing_is_done_twice(
+    place: Place, fault: Callable[[Town, Json], Callable[[], None]]
+) -> None:
+    town = place.town
+    await asyncio.to_thread(wait, lambda: len(replicas(town)) == 2 and town.leader(), 60)
+    await asyncio.to_thread(place.challenged, "boosted", STEPS)
+    async with place.users() as traffic:
+        await asyncio.to_thread(strike, town, fault)
+        await traffic.more(100)
+        await asyncio.to_thread(strike, town, fault)
+        status = await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "Promoted", patience=180)
+        await asyncio.to_thread(place.champion, "churn-2")
+        await traffic.more(200)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert traffic.ledger.moves_until(0) == []
+    assert twice(place) == {}
+    assert status["decision"]["verdict"] == "Promote"
+    after = place.town.status("aexp", "churn-2-g2", place.namespace)
+    assert after["decision"] == status["decision"]
+    versions = [v["metadata"]["name"] for v in place.town.all("amv", place.namespace)]
+    assert sorted(versions) == ["churn-1", "churn-2"]
+    assert place.town.all("jobs", place.namespace) == []
+
+
+async def test_a_rollout_of_the_operator_hands_over_at_once(place: Place) -> None:
+    """Each leader that ends releases the Lease: nobody waits until it has expired."""
+    town = place.town
+    await asyncio.to_thread(place.challenged, "boosted", STEPS)
+    held: list[tuple[float, str]] = []
+
+    async def watch() -> None:
+        while True:
+            held.append((time.monotonic(), await asyncio.to_thread(town.leader)))
+            await asyncio.sleep(0.1)
+
+    async with place.users() as traffic:
+        watcher = asyncio.create_task(watch())
+        for words in (("restart",), ("status", "--timeout=120s")):
+            command = ("rollout", words[0], "deployment/assay-operator", "-n", SYSTEM, *words[1:])
+            await asyncio.to_thread(town.kubectl, *command)
+        await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "Promoted", patience=180)
+        watcher.cancel()
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert len({name for _, name in held if name}) >= 2
+    assert longest_without(held) < TAKEOVER_SECONDS / 2
+
+
+def longest_without(held: list[tuple[float, str]]) -> float:
+    """Return for how long the Lease named nobody, at the most."""
+    longest, since = 0.0, None
+    for at, name in held:
+        since = None if name else since or at
+        longest = max(longest, at - since if since else 0.0)
+    return longest
