@@ -63,8 +63,14 @@ class ModelState(Observed):
     source_generation: Annotated[
         int, Field(ge=0, description="Generation of the spec that brought this source.")
     ] = 0
-    served_generation: Annotated[
-        int, Field(ge=0, description="Newest source generation whose version has been champion.")
+    retrain: Annotated[
+        str, Field(max_length=63, description="The retrain annotation, as far as it is heeded.")
+    ] = ""
+    request: Annotated[
+        int, Field(ge=0, description="Counts what the spec asked for: sources, and retrainings of one.")
+    ] = 0
+    served_request: Annotated[
+        int, Field(ge=0, description="Newest request whose version has been champion.")
     ] = 0
     design_digest: Annotated[
         str, Field(max_length=71, description="Digest of the source and the rollout's Experiment template.")

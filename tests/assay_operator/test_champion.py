@@ -111,7 +111,8 @@ def state(source: str, generation: int = 2, served: int = 1, **more: Any) -> dic
     return {
         "sourceDigest": source,
         "sourceGeneration": generation,
-        "servedGeneration": served,
+        "request": generation,
+        "servedRequest": served,
         "designDigest": f"{source}!",
         "designGeneration": generation,
     } | more
@@ -128,7 +129,7 @@ def after(seen: RolloutFacts) -> RolloutFacts:
         status = status.model_copy(update={"champion": new.version, "history": recorded(seen, new)})
     seen = replace(seen, model=seen.model.model_copy(update={"status": status}))
     news = {
-        "served_generation": fulfilled(seen, status.champion),
+        "served_request": fulfilled(seen, status.champion),
         "order": order_result(seen, status.champion),
     }
     status = status.model_copy(update={"state": seen.state.model_copy(update=news)})
@@ -275,7 +276,7 @@ def test_going_back_is_at_once_within_the_window_and_an_experiment_after_it(
     now = model(
         champion="churn-2",
         history=[record("churn-2", hours), record("churn-1", 48)],
-        state={"servedGeneration": 1},
+        state={"request": 1, "servedRequest": 1},
     )
     seen = facts(now, version(1, "old"), version(2, "new"), digest="old")
     assert champion(seen) == then
@@ -452,6 +453,17 @@ def test_what_is_the_same_is_used_again_unless_asked() -> None:
     assert made_from(seen.versions, "new") is not None, "it is made again"
     assert champion(seen) == "churn-1", "it serves on"
     assert made_from(seen.versions, "other") is None
+
+
+def test_a_version_that_is_made_again_takes_over_as_a_new_one_would() -> None:
+    served = model(
+        EXPERIMENT | {"strategy": "Replace"},
+        {"assay.dev/retrain": "churn-1"},
+        champion="churn-1",
+        history=[record("churn-1", 24)],
+        state=state("new", served=2),
+    )
+    assert champion(facts(served, version(1, "new"), version(2, "new"))) == "churn-2"
 
 
 def test_asking_once_makes_one_version() -> None:

@@ -12,7 +12,7 @@ from assay_assign import arm_at, decode, slot
 
 
 def table_of(status: dict) -> tuple:
-    return decode(",".join(f"{s['arm']}:{s['from']}-{s['to']}" for s in status["table"]))
+    return decode(",".join(f"{s['arm']}:{s['from']}-{s['to']}" for s in status["state"]["table"]))
 
 
 async def test_every_unit_is_where_its_hash_says(place: Place, load: ModuleType) -> None:

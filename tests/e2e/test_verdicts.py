@@ -185,7 +185,7 @@ def test_the_second_experiment_waits_for_the_first(place: Place) -> None:
     assert any("first" in c["message"] for c in status["conditions"])
     place.town.kubectl("annotate", "aexp", "first", "-n", place.namespace, "assay.dev/abort=enough")
     status = place.experiment_phase("first", "Aborted")
-    assert any(c["type"] == "Degraded" and c["status"] == "True" for c in status["conditions"])
+    assert any(c["type"] == "Stalled" and c["status"] == "True" for c in status["conditions"])
     place.running("second")
 
 

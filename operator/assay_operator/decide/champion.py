@@ -228,10 +228,10 @@ def order_result(facts: RolloutFacts, champion: str) -> OrderResult | None:
 
 
 def fulfilled(facts: RolloutFacts, champion: str) -> int:
-    """Return the newest source generation whose version has been champion."""
+    """Return the newest request whose version has been champion."""
     if facts.requested and facts.requested.metadata.name == champion:
-        return facts.state.source_generation
-    return facts.state.served_generation
+        return facts.state.request
+    return facts.state.served_request
 
 
 def _open_request(facts: RolloutFacts) -> ModelVersion | None:

@@ -45,13 +45,15 @@ class RolloutFacts:
     def state(self) -> ModelState:
         """The remembered state, brought up to the present spec."""
         state, generation = self.model.status.state, self.model.metadata.generation
-        same_source, same_design = (
-            state.source_digest == self.source_digest,
-            state.design_digest == self.design_digest,
-        )
+        retrain = self.model.metadata.annotations.get(RETRAIN, "")[:63]
+        same_source = state.source_digest == self.source_digest
+        same_request = same_source and state.retrain == retrain
+        same_design = state.design_digest == self.design_digest
         news = {
             "source_digest": self.source_digest,
             "source_generation": state.source_generation if same_source else generation,
+            "retrain": retrain,
+            "request": state.request + (not same_request),
             "design_digest": self.design_digest,
             "design_generation": state.design_generation if same_design else generation,
         }
@@ -75,7 +77,7 @@ class RolloutFacts:
     @property
     def request_is_open(self) -> bool:
         """Whether the spec asks for a version that has not been champion since it asked."""
-        return self.state.source_generation > self.state.served_generation
+        return self.state.request > self.state.served_request
 
     @property
     def rollback_window(self) -> timedelta:

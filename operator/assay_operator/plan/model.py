@@ -287,7 +287,7 @@ def _state(facts: RolloutFacts, parts: _Parts) -> ModelState:
     last = made["Experiment"]["metadata"]["name"] if "Experiment" in made else facts.state.experiment
     return facts.state.model_copy(
         update={
-            "served_generation": fulfilled(facts, parts.champion),
+            "served_request": fulfilled(facts, parts.champion),
             "experiment": last,
             "latest": max([new, facts.state.latest, *numbers]),
             "order": order_result(facts, parts.champion),
