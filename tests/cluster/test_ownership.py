@@ -223,7 +223,8 @@ def test_a_model_that_is_named_like_another_ones_child_harms_nobody(objects: Obj
             objects.create(model({"image": {"image": "thief:1"}}, name))
             until(lambda name=name: objects.conditions("Model", name), f"conditions of {name}", SECONDS)
         except ApiException as error:
-            assert "name of a Model" in str(error.body)  # noqa: PT017
+            if error.status != 422 or "reserved" not in str(error.body):
+                raise
             refused += 1
     after = objects.get("Service", predictor_name(first))
     assert refused < len(names)

@@ -73,9 +73,10 @@ class FollowingGateway:
         self._over.set()
         self._thread.join(10)
 
-    def route(self, model: str) -> bytes | None:
-        """Return the routes of `namespace/name`, serialized; None if there are none."""
-        return self._resources[RDS].get(model)
+    def route(self, model: str) -> str:
+        """Return the routes of `namespace/name` as text; empty if there are none."""
+        body = self._resources[RDS].get(model)
+        return str(route_pb2.RouteConfiguration.FromString(body)) if body else ""
 
     def endpoints(self, model: str) -> dict[str, tuple[str, ...]]:
         """Return the addresses of each cluster of `namespace/name`."""

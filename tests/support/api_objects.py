@@ -148,7 +148,8 @@ def namespace(api: DynamicClient, prefix: str = "t") -> Iterator[Objects]:
     try:
         yield Objects(api, name)
     finally:
-        kind.delete(name=name)
+        with suppress(NotFoundError):
+            kind.delete(name=name)
 
 
 def ensure_namespace(api: DynamicClient, name: str) -> Objects:

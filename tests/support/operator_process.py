@@ -15,7 +15,7 @@ from servers import free_port
 
 SYSTEM = "assay-system"
 TOKENS = ("operator", "gateway", "application", "predictor", "webhook")
-START_SECONDS, STOP_SECONDS = 60, 20
+START_SECONDS, STOP_SECONDS = 180, 30
 
 
 def tokens(folder: Path) -> Path:

@@ -10,7 +10,6 @@ from assay_api.names import (
     claim_name,
     experiment_name,
     predictor_name,
-    slice_name,
     trainer_name,
     version_name,
 )
@@ -146,14 +145,7 @@ CHILDREN = (
         "Service",
         MODEL,
         OTHER_SERVICE,
-        harm={"metadata": {"labels": {"app.kubernetes.io/managed-by": "hand"}}},
-    ),
-    Child(
-        "endpoint slice",
-        "EndpointSlice",
-        slice_name(MODEL),
-        {"addressType": "IPv4", "ports": [{"name": "x", "port": 9}], "endpoints": []},
-        harm={"ports": [{"name": "http", "port": 9, "protocol": "TCP"}]},
+        harm={"spec": {"externalName": "elsewhere.example"}},
     ),
     Child(
         "predictor Service",

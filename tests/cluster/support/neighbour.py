@@ -14,7 +14,7 @@ from assay_api.names import experiment_name, version_name
 NAME = "steady"
 FIRST, SECOND = version_name(NAME, 1), version_name(NAME, 2)
 EXPERIMENT = experiment_name(SECOND, 2)
-SETTLE_SECONDS = 60
+SETTLE_SECONDS = 120
 
 
 @dataclass
@@ -22,14 +22,14 @@ class Neighbour:
     """The Model, with what it looked like when all was well.
 
     Attributes:
-        route: Its routes in the gateway, serialized.
+        route: Its routes in the gateway, as text.
         started: The part of its Experiment's status that a verdict or a restart of it would change.
         usual: Seconds that an edit took when nobody disturbed it.
     """
 
     objects: Objects
     gateway: FollowingGateway
-    route: bytes = b""
+    route: str = ""
     started: Body = field(default_factory=dict)
     usual: float = 0.0
     _counter: Any = field(default_factory=lambda: itertools.count(1))
@@ -48,7 +48,8 @@ class Neighbour:
         answer(self.objects, SECOND, "10.2.0.2")
         until(self._splits, "a running Experiment", SETTLE_SECONDS)
         until(self.is_ready, "a programmed route", SETTLE_SECONDS)
-        self.route = self.gateway.route(self.model) or b""
+        assert self.gateway.endpoints(self.model)
+        self.route = self.gateway.route(self.model)
         self.started = self.experiment()
         self.usual = max(self.edit() for _ in range(5))
 
