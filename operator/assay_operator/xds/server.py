@@ -34,6 +34,7 @@ OPTIONS = (
     # Ours: a gateway whose node died must not stay connected.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),  # what decides in newer releases of grpc
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", 64 * 2**20),  # a refusal repeats the resource
     ("grpc.so_reuseport", 0),
