@@ -83,7 +83,8 @@ class Neighbour:
     def experiment(self) -> Body:
         """Return what of its Experiment's status must stay."""
         status = (self.objects.get("Experiment", EXPERIMENT) or {}).get("status", {})
-        return {key: status.get(key) for key in ("phase", "startedAt", "salt", "table", "decision", "step")}
+        kept = {key: status.get(key) for key in ("phase", "startedAt", "decision", "step")}
+        return kept | {key: status.get("state", {}).get(key) for key in ("salt", "table", "epoch")}
 
     def mark(self) -> int:
         """Return the number of changes that the gateway has seen so far."""
@@ -96,7 +97,7 @@ class Neighbour:
 
     def _splits(self) -> bool:
         status = (self.objects.get("Experiment", EXPERIMENT) or {}).get("status", {})
-        return bool(status.get("phase") == "Running" and status.get("table"))
+        return bool(status.get("phase") == "Running" and status.get("state", {}).get("table"))
 
     def _status(self) -> Body:
         return dict((self.objects.get("Model", NAME) or {}).get("status", {}))
