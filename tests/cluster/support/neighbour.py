@@ -47,7 +47,7 @@ class Neighbour:
         self.objects.patch("Model", NAME, {"spec": {"image": {"image": "steady:2"}}})
         answer(self.objects, SECOND, "10.2.0.2")
         until(self._splits, "a running Experiment", SETTLE_SECONDS)
-        until(self.is_ready, "a programmed route", SETTLE_SECONDS)
+        until(lambda: self._is_programmed() and self.is_ready(), "a programmed split", SETTLE_SECONDS)
         assert self.gateway.endpoints(self.model)
         self.route = self.gateway.route(self.model)
         self.started = self.experiment()
@@ -83,7 +83,8 @@ class Neighbour:
     def experiment(self) -> Body:
         """Return what of its Experiment's status must stay."""
         status = (self.objects.get("Experiment", EXPERIMENT) or {}).get("status", {})
-        return {key: status.get(key) for key in ("phase", "startedAt", "salt", "table", "decision", "step")}
+        kept = {key: status.get(key) for key in ("phase", "startedAt", "decision", "step")}
+        return kept | {key: status.get("state", {}).get(key) for key in ("salt", "table", "epoch")}
 
     def mark(self) -> int:
         """Return the number of changes that the gateway has seen so far."""
@@ -96,7 +97,11 @@ class Neighbour:
 
     def _splits(self) -> bool:
         status = (self.objects.get("Experiment", EXPERIMENT) or {}).get("status", {})
-        return bool(status.get("phase") == "Running" and status.get("table"))
+        return bool(status.get("phase") == "Running" and status.get("state", {}).get("table"))
+
+    def _is_programmed(self) -> bool:
+        told = self.objects.condition("Experiment", EXPERIMENT, "Programmed").get("status") == "True"
+        return told and SECOND in self.gateway.route(self.model)
 
     def _status(self) -> Body:
         return dict((self.objects.get("Model", NAME) or {}).get("status", {}))
