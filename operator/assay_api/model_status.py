@@ -86,6 +86,10 @@ class ModelState(Observed):
     order: Annotated[OrderResult | None, Field(description="The last order of a person, and its result.")] = (
         None
     )
+    handled_orders: Annotated[
+        tuple[Annotated[str, Field(max_length=512)], ...],
+        Field(max_length=2, description="Orders that are carried out or refused, one of each kind."),
+    ] = ()
 
 
 class ModelStatus(Observed):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from assay_api import Experiment, Model, ModelVersion
 from assay_operator.decide.champion import (
     fulfilled,
+    handled_orders,
     open_order,
     order_result,
     recorded,
@@ -128,10 +129,11 @@ def after(seen: RolloutFacts) -> RolloutFacts:
     if new:
         status = status.model_copy(update={"champion": new.version, "history": recorded(seen, new)})
     seen = replace(seen, model=seen.model.model_copy(update={"status": status}))
-    news = {
+    news: dict[str, Any] = {
         "served_request": fulfilled(seen, status.champion),
         "order": order_result(seen, status.champion),
     }
+    news["handled_orders"] = handled_orders(seen, news["order"])
     status = status.model_copy(update={"state": seen.state.model_copy(update=news)})
     return replace(seen, model=seen.model.model_copy(update={"status": status}))
 

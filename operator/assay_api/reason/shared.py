@@ -7,7 +7,7 @@ from assay_api.reason.word import Reason
 
 _END = ("Ready", "Progressing", "Degraded")
 _STUCK = tuple(place for kind in ("Model", "ModelVersion", "Experiment") for place in on(kind, *_END))
-_HELD = (*on("Model", "Progressing", "Degraded"), *on("ModelVersion", "Progressing", "Available", "Degraded"))
+_HELD = (*on("Model", "Progressing", "Degraded"), *on("ModelVersion", "Available", *_END))
 _TRIED = (*on("ModelVersion", "Ready", "Progressing"), *on("Model", "Progressing"))
 _ROUTED = (*on("Model", "Ready", "Degraded"), *on("Experiment", "Programmed"))
 
@@ -18,7 +18,7 @@ SHARED: Mapping[Reason, Documented] = {
         "Mend the field that the message names and apply again.",
     ),
     Reason.NAME_TAKEN: warning(
-        on("Model", *_END),
+        (*on("Model", *_END), *on("ModelVersion", "Available", *_END)),
         "An object that is needed exists under that name and has another owner; it is not touched.",
         "Rename the Model, or remove the object that the message names if nobody needs it.",
     ),

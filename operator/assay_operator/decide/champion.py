@@ -182,11 +182,10 @@ def _by_hand(order: Order) -> str:
 
 def open_order(facts: RolloutFacts) -> Order | None:
     """Return the order that is not carried out yet, or None."""
-    annotations, last = facts.model.metadata.annotations, facts.model.status.state.order
-    handled = last.order if last else ""
+    annotations, handled = facts.model.metadata.annotations, facts.model.status.state.handled_orders
     for key, meaning in ((PROMOTE, _named), (ROLLBACK, _former)):
         text = annotations.get(key, "")
-        if text and f"{key}={text}"[:_ORDER] != handled:
+        if text and f"{key}={text}"[:_ORDER] not in handled:
             return meaning(facts, f"{key}={text}"[:_ORDER], text)
     return None
 
@@ -225,6 +224,15 @@ def order_result(facts: RolloutFacts, champion: str) -> OrderResult | None:
         words = f"{champion} serves"
         return OrderResult(order=order.text, result="Done", message=words, at=facts.now)
     return known
+
+
+def handled_orders(facts: RolloutFacts, result: OrderResult | None) -> tuple[str, ...]:
+    """Return the orders that are not carried out again: the newest of each kind."""
+    known = facts.model.status.state.handled_orders
+    if result is None or result.order in known:
+        return known
+    kind = result.order.partition("=")[0]
+    return (*(order for order in known if order.partition("=")[0] != kind), result.order)
 
 
 def fulfilled(facts: RolloutFacts, champion: str) -> int:

@@ -214,7 +214,7 @@ def conditions(facts: ModelFacts) -> tuple[Claim, ...]:
 
 def _ready(facts: ModelFacts) -> Claim:
     champion = facts.rollout.champion
-    if facts.obstacle and facts.obstacle[0] == Reason.NAME_TAKEN:
+    if facts.obstacle and facts.obstacle[0] == Reason.NAME_TAKEN and not facts.champion_answers:
         return Claim("Ready", "False", *facts.obstacle)
     if not champion:
         return Claim("Ready", "False", Reason.NO_CHAMPION, _why_no_champion(facts))

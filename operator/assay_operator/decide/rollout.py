@@ -135,6 +135,16 @@ def experiment_to_make(facts: RolloutFacts, champion: str) -> str | None:
     return None if name in made else name
 
 
+def newest_made(facts: RolloutFacts) -> str:
+    """Return the name of the newest Experiment that the Model made, be it deleted since."""
+    names = [e.metadata.name for e in facts.experiments if made_by_model(e)]
+    return max((facts.state.experiment, *names), key=_order_of)
+
+
+def _order_of(name: str) -> tuple[int, int, str]:
+    return experiment_generation(name), version_number(name.rpartition("-g")[0]), name
+
+
 def _tried(facts: RolloutFacts, version: ModelVersion) -> list[Experiment]:
     """Return the Experiments that the Model made of a version since its spec asks for it, by age."""
     since = facts.state.source_generation

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from assay_api import Experiment, Model, ModelVersion
+from assay_api import Experiment, Metadata, Model, ModelVersion
 from assay_operator.kinds import ApiType
 from assay_operator.kube import Body
 
@@ -35,6 +35,15 @@ def parsed(kind: ApiType, body: Body) -> Reading:
         return Reading(kind.model_validate(body))
     except ValidationError as error:
         return Reading(_salvaged(kind, body, error), _explained(error))
+
+
+def with_spec_of(now: Parsed | None, good: Parsed | None, body: Body) -> Parsed | None:
+    """Return the object as it is now, but with the spec of its last good reading, if there is one."""
+    if good is None:
+        return now
+    metadata = now.metadata if now else Metadata.model_validate(body["metadata"])
+    news = {"metadata": metadata} | ({"status": now.status} if now else {})
+    return good.model_copy(update=news)
 
 
 def _salvaged(kind: ApiType, body: Body, error: ValidationError) -> Parsed | None:

@@ -8,10 +8,10 @@ from assay_operator.manifests import Manifest
 Resource = Model | ModelVersion | Experiment
 
 
-def status_patch(resource: Resource, status: Any) -> Manifest:
+def status_patch(resource: Resource, status: Any, version: str | None = None) -> Manifest:
     """Return the body that sets the status of an object, as it was read, and nothing else of it."""
     metadata = resource.metadata
-    pinned = {"uid": metadata.uid, "resourceVersion": metadata.resource_version}
+    pinned = {"uid": metadata.uid, "resourceVersion": version or metadata.resource_version}
     return {
         "apiVersion": API_VERSION,
         "kind": type(resource).__name__,

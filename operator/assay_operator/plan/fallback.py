@@ -1,6 +1,7 @@
 """The plan of a Model that cannot be read or planned: its last route, its last status, and a condition."""
 
 from assay_api import Model
+from assay_api.condition import find
 from assay_api.reason import Reason
 from assay_operator.decide.claim import Claim, progress
 from assay_operator.plan.actions import Plan, StatusWrite
@@ -31,8 +32,13 @@ def frozen_plan(world: World, fault: str) -> Plan:
 def _writes(world: World, model: Model, fault: str) -> tuple[StatusWrite, ...]:
     words = (Reason.INVALID_SPEC, fault[:1024])
     claims = [*progress(*words, active=False, stalled=True), Claim("Degraded", "True", *words)]
-    if not model.status.champion:
+    known = find(model.status.conditions, "Ready")
+    if known and model.status.champion:  # what served before serves on
+        claims.append(Claim("Ready", known.status, Reason(known.reason), known.message))
+    else:
         claims.append(Claim("Ready", "False", *words))
-    conditions = with_claims(model.status.conditions, claims, model.metadata.generation, world.now)
-    status = model.status.model_copy(update={"conditions": conditions})
+    generation = model.metadata.generation
+    conditions = with_claims(model.status.conditions, claims, generation, world.now)
+    news = {"observed_generation": generation, "conditions": conditions}
+    status = model.status.model_copy(update=news)
     return (StatusWrite(model, status),) if status != model.status else ()

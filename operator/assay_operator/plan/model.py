@@ -14,6 +14,7 @@ from assay_operator.decide.champion import (
     bake_ends_in,
     baking_after,
     fulfilled,
+    handled_orders,
     open_order,
     order_result,
     recorded,
@@ -28,6 +29,7 @@ from assay_operator.decide.rollout import (
     experiment_to_make,
     made_by_model,
     made_from,
+    newest_made,
     next_number,
     superseded,
     warm,
@@ -59,15 +61,30 @@ def plan(world: World) -> Plan:
     model = world.model
     if model is None or model.metadata.deletion_timestamp:
         return _leaving(world)
-    steps = _steps(world)
-    after = world.having(s.experiment for s in steps)
+    judged = _judged(world, model)
+    steps = _steps(judged)
+    after = judged.having(s.experiment for s in steps)
     facts = rollout_facts(after, model)
     if new := successor(facts):
         facts = _succeeded(facts, new)
         steps = _interrupted(after, steps, new)
-        after = world.having(s.experiment for s in steps)
+        after = judged.having(s.experiment for s in steps)
         facts = replace(facts, experiments=_present(after.experiments))
     return _assembled(world, after, facts, steps)
+
+
+def _judged(world: World, model: Model) -> World:
+    """Return the world in which it is known which versions are made: the rest follows in the same pass."""
+    facts = rollout_facts(world, model)
+    name = facts.requested.metadata.name if facts.requested else ""
+    waited_for = awaited(facts, name)
+    versions = tuple(
+        VersionPlanner(
+            world, model, one, facts.champion, warm=False, awaited=one.metadata.name in waited_for
+        ).judged()
+        for one in world.versions
+    )
+    return replace(world, snapshot=replace(world.snapshot, versions=versions))
 
 
 def rollout_facts(world: World, model: Model) -> RolloutFacts:
@@ -169,7 +186,7 @@ def _assembled(before: World, world: World, facts: RolloutFacts, steps: tuple[St
     before_model = before.model
     assert before_model is not None
     parts = _parts(world, facts)
-    versions = _version_plans(world, facts.model, parts)
+    versions = _version_plans(before, facts.model, parts)
     statuses = (
         *_experiment_writes(before, steps),
         *(StatusWrite(v, one.status) for v, one in versions if v.status != one.status),
@@ -284,13 +301,14 @@ def _state(facts: RolloutFacts, parts: _Parts) -> ModelState:
     made = {body.manifest["kind"]: body.manifest for body in parts.creations}
     numbers = [v.spec.number for v in facts.versions]
     new = made["ModelVersion"]["spec"]["number"] if "ModelVersion" in made else 0
-    last = made["Experiment"]["metadata"]["name"] if "Experiment" in made else facts.state.experiment
+    order = order_result(facts, parts.champion)
     return facts.state.model_copy(
         update={
             "served_request": fulfilled(facts, parts.champion),
-            "experiment": last,
+            "experiment": newest_made(facts),
             "latest": max([new, facts.state.latest, *numbers]),
-            "order": order_result(facts, parts.champion),
+            "order": order,
+            "handled_orders": handled_orders(facts, order),
         }
     )
 
@@ -317,13 +335,15 @@ def _programmed(world: World, model: Model) -> bool:
 
 
 def _obstacle(world: World, facts: RolloutFacts) -> tuple[Reason, str] | None:
-    """What keeps the Model's own objects from being: its Service, its claim, its next version."""
+    """What keeps an object of the Model from being: a name that is taken, or a refusal of its own objects."""
+    found = world.facts.obstacles
+    taken = [o for o in found.values() if o.reason == Reason.NAME_TAKEN]
+    if taken:
+        return Reason.NAME_TAKEN, taken[0].message
     name = facts.model.metadata.name
-    next_version = version_name(name, next_number(facts))
-    mine = {("Service", name), ("ModelVersion", next_version)}
-    for key, obstacle in world.facts.obstacles.items():
-        own = (key.kind, key.name) in mine or key.kind in {"PersistentVolumeClaim", "Experiment"}
-        if own:
+    own = {Key("Service", name), Key("ModelVersion", version_name(name, next_number(facts)))}
+    for key, obstacle in found.items():
+        if key in own or key.kind in {"PersistentVolumeClaim", "Experiment"}:
             return Reason(obstacle.reason), obstacle.message
     return None
 

@@ -1,6 +1,6 @@
 """A version: its Job while it is made, its predictor while somebody needs it, and its status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from assay_api import Model, ModelVersion, VersionStatus
@@ -70,10 +70,14 @@ class VersionPlanner:
         """The version's name."""
         return self.version.metadata.name
 
+    def judged(self) -> ModelVersion:
+        """Return the version with the conditions that this pass gives it, as far as it is made."""
+        return _as_judged(self.version, self._made(), self.world)
+
     def __call__(self) -> VersionPlan:
         """Return what shall be."""
         made = self._made()
-        serving = _served(self)
+        serving = _served(replace(self, version=_as_judged(self.version, made, self.world)))
         status = self._shown(made, serving.available if serving else None)
         return VersionPlan(
             status=status,
@@ -211,7 +215,7 @@ class VersionPlanner:
         if available:
             claims += (available,)
             if ready and _is_ready(self.version, making_.progress):
-                known = _as_judged(self.version, making_.progress, self.world)
+                known = _as_judged(self.version, making_, self.world)
                 claims += starting(known, available, self.world.now)
         conditions = with_claims(
             self.version.status.conditions, claims, self.version.metadata.generation, self.world.now
@@ -241,14 +245,14 @@ def _is_ready(version: ModelVersion, progress: Progress | None) -> bool:
     return progress is not None or (ready is not None and ready.status == "True")
 
 
-def _as_judged(version: ModelVersion, progress: Progress | None, world: World) -> ModelVersion:
-    """Return the version with the condition Ready that this pass gives it."""
-    if progress is None:
+def _as_judged(version: ModelVersion, made: "_Making", world: World) -> ModelVersion:
+    """Return the version as this pass finds it made: with its artifact, and its conditions."""
+    if made.progress is None:
         return version
     conditions = with_claims(
-        version.status.conditions, making(progress), version.metadata.generation, world.now
+        version.status.conditions, making(made.progress), version.metadata.generation, world.now
     )
-    return version.model_copy(update={"status": version.status.model_copy(update={"conditions": conditions})})
+    return version.model_copy(update={"status": made.status.model_copy(update={"conditions": conditions})})
 
 
 def _served(plan: VersionPlanner) -> _Serving | None:

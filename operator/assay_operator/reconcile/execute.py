@@ -85,9 +85,9 @@ class Executor:
 
     async def run(self, ref: Ref, plan: Plan) -> float | None:
         """Make the world as planned; return in how many seconds to look again, if that changes anything."""
-        await self._finalize(ref, [f for f in plan.finalizers if f.present])
+        held = await self._finalize(ref, [f for f in plan.finalizers if f.present])
         experiments = [w for w in plan.statuses if isinstance(w.resource, Experiment)]
-        put_off = [write for write in experiments if not await self._write(write)]
+        put_off = [w for w in experiments if not await self._write(w, held.get(w.resource.metadata.uid))]
         self._fenced()
         if not plan.keep_route:
             await self.gateways.publish(ref, plan.route)
@@ -194,12 +194,15 @@ class Executor:
         words = f"{key.kind} {key.name} exists and is not ours; it is left alone. Rename it, or the Model"
         return Obstacle(Reason.NAME_TAKEN, words)
 
-    async def _finalize(self, ref: Ref, finalizers: Iterable[Finalizer]) -> None:
+    async def _finalize(self, ref: Ref, finalizers: Iterable[Finalizer]) -> dict[str, str]:
+        """Set finalizers; return the versions that the objects have by that, by uid."""
+        versions = {}
         for one in finalizers:
             if one.present or one.at_once or self.gateways.programmed(ref).done:
-                await self._set_finalizer(one)
+                versions[one.experiment.metadata.uid] = await self._set_finalizer(one)
+        return versions
 
-    async def _set_finalizer(self, one: Finalizer) -> None:
+    async def _set_finalizer(self, one: Finalizer) -> str:
         self._fenced()
         metadata = one.experiment.metadata
         body = {
@@ -213,26 +216,35 @@ class Executor:
             },
         }
         try:
-            self.store.put(await self.cluster.apply(body, manager=FINALIZERS))
+            applied = await self.cluster.apply(body, manager=FINALIZERS)
         except ApiError as error:
             if error.status not in {NOT_FOUND, CONFLICT}:
                 raise
+            return metadata.resource_version
+        self.store.put(applied)
+        return str(applied["metadata"].get("resourceVersion", ""))
 
     async def _remove(self, removal: Removal) -> None:
         self._fenced()
         await self.cluster.delete(BY_NAME[removal.kind], removal.ref, removal.uid)
 
-    async def _write(self, write: StatusWrite) -> bool:
+    async def _write(self, write: StatusWrite, version: str | None = None) -> bool:
         """Write a status if the object is still as it was gathered; tell whether it was not put off.
 
         What has been deleted has no status any more.
+
+        Args:
+            write: What to write.
+            version: The version that the object has by our own write of this pass, if there was one.
         """
         uid, now = write.resource.metadata.uid, time.monotonic()
         if write.minor and now - self._minor.get(uid, 0.0) < MINOR_EVERY:
             return False
         self._fenced()
         try:
-            self.store.put(await self.cluster.apply_status(status_patch(write.resource, write.status)))
+            self.store.put(
+                await self.cluster.apply_status(status_patch(write.resource, write.status, version))
+            )
         except ApiError as error:
             if error.status == CONFLICT:
                 raise ConflictError(

@@ -14,7 +14,7 @@ from assay_operator.gateway import Endpoint
 from assay_operator.kinds import BY_NAME, DEPLOYMENT, JOB, POD, SLICE, VERSION, Kind
 from assay_operator.kube import Body
 from assay_operator.kube.ownership import relation
-from assay_operator.kube.parsing import Parsed, parsed
+from assay_operator.kube.parsing import Parsed, parsed, with_spec_of
 from assay_operator.kube.parsing import Reading as ParsedBody
 from assay_operator.kube.store import Store
 from assay_operator.kube.workload import deployment, endpoints, job, pod
@@ -136,14 +136,14 @@ class Gatherer:
 
 
 def _read(kind: Kind, body: Body, before: tuple[str, ParsedBody] | None) -> ParsedBody:
-    """Parse; of what does not parse the last good value stands, with its fault."""
+    """Parse; of what does not parse the last good spec stands, with its fault."""
     assert kind.type is not None
     reading = parsed(kind.type, body)
     if not reading.fault:
         return reading
     log.warning("%s %s/%s: %s", kind.kind, *_names(body), reading.fault)
     good = before[1].value if before else None
-    return ParsedBody(good or reading.value, reading.fault)
+    return ParsedBody(with_spec_of(reading.value, good, body), reading.fault)
 
 
 def _names(body: Body) -> tuple[str, str]:

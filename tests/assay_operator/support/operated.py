@@ -4,12 +4,15 @@ The operator is the real one; the rest answers as the real things do. A fuse may
 its effects on the world, as a kill would.
 """
 
+import copy
 import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from kstatus import judged, moved
 
 from assay_api import Ref
 from assay_api.names import predictor_name
@@ -109,8 +112,12 @@ class Memory:
         if key not in self.bodies:
             raise ApiError(404, "gone")
         self._pinned(manifest)
+        before = copy.deepcopy(self.bodies[key])
         self.bodies[key].pop("status", None)
-        return self._done(self._keep(manifest))
+        after = self._keep(manifest)
+        assert judged(after).violations == (), f"{key}: {judged(after).violations}"
+        assert list(moved(before, after)) == []
+        return self._done(after)
 
     def _pinned(self, manifest: Body) -> None:
         """An apply that names a uid or a version is of that very object, as it was then."""
@@ -260,6 +267,23 @@ class World:
         self.outcomes.answers[uid] = Summary(
             {"control": arm(*control), "candidate": arm(*candidate)}, last_ingest=self.moment
         )
+
+    def counted_arms(self, name: str, **arms: tuple[int, int, int]) -> None:
+        """Let the collector have counted (units, right predictions, units with an error) of each arm."""
+        uid = self.cluster.bodies["Experiment", name]["metadata"]["uid"]
+        found = {
+            arm: ArmSummary(
+                units,
+                units,
+                {
+                    "right": Moments.proportion(units, right),
+                    "errors": Moments.proportion(units, errors),
+                    "assay.settled": Moments.proportion(units, 0),
+                },
+            )
+            for arm, (units, right, errors) in arms.items()
+        }
+        self.outcomes.answers[uid] = Summary(found, last_ingest=self.moment)
 
     def status(self, kind: str, name: str) -> dict[str, Any]:
         return self.cluster.bodies[kind, name].get("status", {})
