@@ -63,7 +63,7 @@ async def test_the_end_of_a_job_is_settled_by_one_pass(world: World) -> None:
     world.trained("churn-3", REPORT)
     found = await written(world)
     assert (found["Model"], found["ModelVersion"]) == (1, 1)
-    assert found["Experiment"] == 2, "it is made, and its status is written once"
+    assert found["Experiment"] == 3, "it is made, gets its finalizer, and its status is written once"
 
 
 def arms(*names: str) -> list[dict[str, Any]]:

@@ -37,10 +37,10 @@ def progress(reason: Reason, message: str, *, active: bool, stalled: bool) -> tu
 
 def dated(claim: Claim, generation: int, now: datetime) -> Condition:
     """Return the claim as a condition of the present generation; Kubernetes' times are in seconds."""
-    return Condition(
+    return Condition.model_construct(  # of our own words: nothing in it has to be checked
         type=claim.type,
         status=claim.status,
-        reason=claim.reason,
+        reason=str(claim.reason),
         message=claim.message[:_MAX_MESSAGE],
         observed_generation=generation,
         last_transition_time=now.replace(microsecond=0),

@@ -56,10 +56,11 @@ class Triggers:
 
     def observed(self, body: Body, *, gone: bool) -> None:
         """Take in one event."""
+        news = gone or self._store.is_news(body)
         ref = self._store.drop(body) if gone else self._store.put(body)
         if gone:
             self._gone(body)
-        if ref is not None:
+        if ref is not None and news:  # the echo of our own write is none
             self._queue.add(ref)
         if gone or over(body):
             self.room_after(body)

@@ -41,24 +41,25 @@ class ApiCluster:
         oldest = None
         for namespace in self.namespaces or (None,):
             page = await _answered(
-                "list", self.api.get(resource, namespace=namespace, label_selector=kind.label)
+                "list",
+                self.api.get(resource, namespace=namespace, label_selector=kind.label, serializer=_raw),
             )
-            body = page.to_dict()
-            found += [head | item for item in body["items"]]
-            version = int(body["metadata"]["resourceVersion"])
+            found += [head | item for item in page["items"]]
+            version = int(page["metadata"]["resourceVersion"])
             oldest = version if oldest is None else min(oldest, version)
         return found, oldest or 0
 
     async def get(self, kind: Kind, ref: Ref) -> Body | None:
         """See `Cluster.get`."""
         resource = await self._resource(kind.api_version, kind.kind)
+        reading = self.api.get(resource, name=ref.name, namespace=ref.namespace, serializer=_raw)
         try:
-            found = await _answered("get", self.api.get(resource, name=ref.name, namespace=ref.namespace))
+            found: Body = await _answered("get", reading)
         except ApiError as error:
             if error.status == _NOT_FOUND:
                 return None
             raise
-        return _body(found)
+        return found
 
     async def apply(self, manifest: Body, *, manager: str = OPERATOR) -> Body:
         """See `Cluster.apply`."""
@@ -73,8 +74,10 @@ class ApiCluster:
         resource = await self._resource(manifest["apiVersion"], manifest["kind"])
         namespace = manifest["metadata"]["namespace"]
         try:
-            made = self.api.create(resource, body=manifest, namespace=namespace, field_manager=OPERATOR)
-            return _body(await _answered("create", made))
+            made = self.api.create(
+                resource, body=manifest, namespace=namespace, field_manager=OPERATOR, serializer=_raw
+            )
+            return await _answered("create", made)
         except ApiError as error:
             if error.status == _CONFLICT:
                 return None
@@ -83,8 +86,10 @@ class ApiCluster:
     async def secret(self, ref: Ref, key: str) -> str:
         """See `Cluster.secret`."""
         resource = await self._resource("v1", "Secret")
-        found = await _answered("get", self.api.get(resource, name=ref.name, namespace=ref.namespace))
-        value = (found.to_dict().get("data") or {}).get(key)
+        found = await _answered(
+            "get", self.api.get(resource, name=ref.name, namespace=ref.namespace, serializer=_raw)
+        )
+        value = (found.get("data") or {}).get(key)
         if value is None:
             raise ApiError(_NOT_FOUND, f"there is no key {key}")
         return base64.b64decode(value).decode()
@@ -109,16 +114,17 @@ class ApiCluster:
             namespace=manifest["metadata"]["namespace"],
             field_manager=manager,
             force_conflicts=True,
+            serializer=_raw,
         )
-        return _body(await _answered("apply", applied))
+        return await _answered("apply", applied)
 
     async def _resource(self, api_version: str, kind: str) -> Any:
         return await self.api.resources.get(api_version=api_version, kind=kind)
 
 
-def _body(instance: Any) -> Body:
-    body: Body = instance.to_dict()
-    return body
+def _raw(_: Any, answer: Any) -> Any:
+    """Leave an answer as it is: the client's own objects cost as much again."""
+    return answer
 
 
 async def _answered(verb: str, call: Awaitable[T]) -> T:
@@ -153,4 +159,7 @@ async def connected(namespaces: tuple[str, ...]) -> AsyncIterator[ApiCluster]:
     await config.load_config(client_configuration=settings)
     async with client.ApiClient(settings) as api:
         api.user_agent = OPERATOR
+        sessions = api.rest_client
+        sessions.pool_manager = sessions._create_pool_manager()
+        sessions.pool_manager._trust_env = False  # else each request reads ~/.netrc, in a thread
         yield ApiCluster(await DynamicClient(api), namespaces)

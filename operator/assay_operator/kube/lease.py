@@ -61,10 +61,10 @@ class Timing:
         timeout: How long one request may take.
     """
 
-    duration: float = 6.0
+    duration: float = 7.0
     margin: float = 1.0
     renew: float = 1.5
-    retry: float = 1.0
+    retry: float = 0.5
     timeout: float = 1.5
 
     def __post_init__(self) -> None:

@@ -83,10 +83,11 @@ class Store:
         uids = {body["metadata"]["uid"] for body in listed}
         gone = [b for b in self._all(kind) if b["metadata"]["uid"] not in uids and _age(b) <= version]
         touched = {self.drop(body) for body in gone}
-        touched |= {self.put(body) for body in listed if self._is_news(body)}
+        touched |= {self.put(body) for body in listed if self.is_news(body)}
         return {ref for ref in touched if ref}
 
-    def _is_news(self, body: Body) -> bool:
+    def is_news(self, body: Body) -> bool:
+        """Tell whether `body` is newer than what is known."""
         model = model_of(body)
         known = self._models.get(model, {}).get(_key(body)) if model else None
         return known is None or _age(known) < _age(body)
