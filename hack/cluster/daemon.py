@@ -13,7 +13,6 @@ from pathlib import Path
 from .shell import Failed, Words, environment
 from .wait import until
 
-
 # On a machine that tests keep busy a starved API server looks like one that is away: leases are lost.
 CONTROL_PLANE = frozenset(
     {"etcd", "apiserver", "controller-manager", "scheduler", "kubelet", "proxy", "coredns", "forward"}
