@@ -5,7 +5,7 @@ replaced. So every Model's share of a response is packed once, and a response is
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import envoy.extensions.access_loggers.file.v3.file_pb2
@@ -24,7 +24,7 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2, scoped_route_pb2
 from envoy.service.discovery.v3 import discovery_pb2
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, json_format
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
 from assay_operator.gateway import Json
@@ -49,7 +49,38 @@ def parse(kind: Callable[[], Message], value: Json) -> Any:
     Raises:
         google.protobuf.json_format.ParseError: The schema does not know a field or a type.
     """
-    return json_format.ParseDict(value, kind())
+    message = json_format.ParseDict(value, kind())
+    _repack(message)
+    return message
+
+
+def _repack(message: Message) -> None:
+    """Write what is packed within it anew: the parser does so in another order in each process."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for inner in _messages(field, value):
+            if isinstance(inner, any_pb2.Any):
+                _repack_any(inner)
+            else:
+                _repack(inner)
+
+
+def _messages(field: Any, value: Any) -> Iterable[Message]:
+    """Return the messages of a field, be it one, a list or a map."""
+    if field.message_type.GetOptions().map_entry:
+        of = field.message_type.fields_by_name["value"].message_type
+        return tuple(value.values()) if of else ()
+    return tuple(value) if field.is_repeated else (value,)
+
+
+def _repack_any(packed: any_pb2.Any) -> None:
+    name = packed.type_url.removeprefix(PREFIX)
+    known = descriptor_pool.Default().FindMessageTypeByName(name)
+    inner = message_factory.GetMessageClass(known)()
+    inner.ParseFromString(packed.value)
+    _repack(inner)
+    packed.value = encoded(inner)
 
 
 def chunk(message: Message) -> bytes:
