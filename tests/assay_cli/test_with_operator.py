@@ -22,6 +22,7 @@ from assay_cli.main import main
 from assay_operator.kinds import KINDS
 
 KIND = {(kind.api_version, kind.plural): kind.kind for kind in KINDS}
+ROOT = Path(__file__).parents[2]
 Prepare = Callable[[World], Awaitable[None]]
 
 
@@ -335,3 +336,13 @@ def test_a_plan_needs_nothing_that_only_the_operator_has() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "assay_operator" in told.stdout.split()
     assert {"kopf", "grpc", "envoy", "prometheus_client", "psycopg"}.isdisjoint(told.stdout.split())
+
+
+async def test_the_guide_shows_what_is_printed(seen: Seen) -> None:
+    guide = await asyncio.to_thread((ROOT / "docs" / "guides" / "commands.md").read_text)
+    shown = guide.split("$ assay plan -f model.yaml -n team\n")[1].split("…")[0]
+    await serving(seen.world)
+    _, told = await seen.plan(2, image={"image": "two"})
+    assert told.startswith(shown)
+    assert "$ assay promote churn-3 -m" in guide
+    assert "churn: Done: churn-3 serves" in guide
