@@ -69,7 +69,7 @@ def _undecided(options: argparse.Namespace) -> Experiment:
 def _annotate(options: argparse.Namespace, key: str, value: str) -> None:
     async def write() -> None:
         async with Cluster(options.kubeconfig, options.context) as cluster:
-            await cluster.annotate(Ref(options.namespace, options.experiment), key, value)
+            await cluster.annotate(Ref(options.namespace, options.experiment), {key: value})
 
     with plainly("there is no such Experiment", forbidden="ask for the role edit in this namespace"):
         asyncio.run(write())

@@ -10,7 +10,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-COMMANDS = ("plan", "simulate", "watch", "approve", "retrain", "report", "replay", "assign", "audit", "card")
+COMMANDS = (
+    "plan", "simulate", "watch",
+    "approve", "promote", "retrain",
+    "report", "replay", "assign", "audit", "card",
+)  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:

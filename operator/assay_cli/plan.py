@@ -1,10 +1,14 @@
-"""`assay plan`: how many units, how many days, and whether it can finish, for every method."""
+"""`assay plan`: how many units and days an Experiment needs, or what would be done next with a Model.
+
+Of an Experiment: how many units, how many days, and whether it can finish, for every method. Of a Model
+(`-f`): what the operator would do next with it in the cluster, without doing it.
+"""
 
 import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from assay_cli import plan_goal
+from assay_cli import plan_goal, plan_model, target
 from assay_stats.duration import Method, Plan, plan
 from assay_stats.planning import Design, minimum_detectable_effect
 
@@ -22,15 +26,26 @@ ADVICE = {
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser(
-        "plan", help="units and days that an Experiment needs", description=__doc__
+        "plan",
+        help="units and days that an Experiment needs; with -f: what would be done with a Model",
+        description=__doc__,
     )
     plan_goal.add_arguments(parser)
     parser.add_argument("--units-per-day", type=float, help="new units a day; tells the days")
+    parser.add_argument("-f", "--model", help="a Model (YAML): what the operator would do next with it")
+    target.add_cluster(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the plan; 1 if the sequential test cannot finish in time."""
+    """Print the plan; 1 if the sequential test cannot finish in time.
+
+    Raises:
+        ValueError: What is asked cannot be used.
+        OSError: A file can't be read, or the cluster can't be asked.
+    """
+    if options.model:
+        return plan_model.run(options)
     asked = plan_goal.read(options)
     plans = plans_for(asked, options.units_per_day)
     print("\n".join(lines(asked, plans, options.units_per_day)))

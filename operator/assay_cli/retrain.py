@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         async with Cluster(options.kubeconfig, options.context) as cluster:
             ref = Ref(options.namespace, options.model)
             if latest := (await cluster.model(ref)).status.state.latest:
-                await cluster.annotate(ref, RETRAIN, version_name(ref.name, latest), "models")
+                await cluster.annotate(ref, {RETRAIN: version_name(ref.name, latest)}, "models")
             return latest
 
     words = f"there is no Model {options.model} in namespace {options.namespace}"

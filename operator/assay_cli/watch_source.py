@@ -1,5 +1,6 @@
 """Where commands look: Models, ModelVersions and Experiments of the API server."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -72,15 +73,44 @@ class Cluster:
         found: Any = await api.get_namespaced_custom_object(GROUP, VERSION, ref.namespace, "models", ref.name)
         return Model.model_validate(found)
 
-    async def annotate(self, ref: Ref, key: str, value: str, plural: str = "experiments") -> None:
-        """Write an annotation of an Experiment, or of what else is meant."""
+    async def listed(self, api_version: str, plural: str, namespace: str, selector: str) -> list[Any]:
+        """Return the bodies of any kind, as the API server has them."""
+        found = await self._raw(_path(api_version, namespace, plural), [("labelSelector", selector)])
+        items: list[Any] = found["items"]
+        return items
+
+    async def get(self, api_version: str, plural: str, ref: Ref) -> dict[str, Any] | None:
+        """Return the body of one object of any kind, or None."""
+        try:
+            return await self._raw(f"{_path(api_version, ref.namespace, plural)}/{ref.name}", [])
+        except client.ApiException as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    async def _raw(self, path: str, query: list[tuple[str, str]]) -> dict[str, Any]:
+        query = [(name, value) for name, value in query if value]
+        accept = {"Accept": "application/json"}
+        request = await self._api.param_serialize(
+            "GET", path, query_params=query, header_params=accept, auth_settings=["BearerToken"]
+        )
+        answer = await self._api.call_api(*request)
+        await answer.read()
+        found: Any = self._api.response_deserialize(answer, {"200": "object"})
+        body: dict[str, Any] = found.data
+        return body
+
+    async def annotate(
+        self, ref: Ref, annotations: Mapping[str, str | None], plural: str = "experiments"
+    ) -> None:
+        """Write annotations of an Experiment, or of what else is meant; None removes one."""
         await client.CustomObjectsApi(self._api).patch_namespaced_custom_object(
             GROUP,
             VERSION,
             ref.namespace,
             plural,
             ref.name,
-            {"metadata": {"annotations": {key: value}}},
+            {"metadata": {"annotations": dict(annotations)}},
             _content_type="application/merge-patch+json",
         )
 
@@ -88,3 +118,8 @@ class Cluster:
         api = client.CustomObjectsApi(self._api)
         found: Any = await api.list_namespaced_custom_object(GROUP, VERSION, namespace, plural)
         return [kind.model_validate(item) for item in found["items"]]
+
+
+def _path(api_version: str, namespace: str, plural: str) -> str:
+    root = "apis" if "/" in api_version else "api"
+    return f"/{root}/{api_version}/namespaces/{namespace}/{plural}"

@@ -232,6 +232,6 @@ async def test_health_needs_a_sweep_now_and_then(world: World) -> None:
     transport = httpx.ASGITransport(app=application(triggers, alerts))
     async with httpx.AsyncClient(transport=transport, base_url="http://operator") as client:
         assert (await client.get("/healthz")).status_code == 200
-        assert "assay_api_requests_total" in (await client.get("/metrics")).text
+        assert "assay_reconcile_duration_seconds" in (await client.get("/metrics")).text
         triggers.last_sweep -= 181
         assert (await client.get("/healthz")).status_code == 500

@@ -143,6 +143,14 @@ MODELS = (
         *(SERVES, "False PromotedByHand", FINE, "True", "Failed", "Suspended"),
     ),
     _model(
+        "a person promoted a version whose pods start",
+        *(SERVES, "True Starting", FINE, "False", "InProgress", "Progressing"),
+    ),
+    _model(
+        "a verdict chose another version than the spec asks for",
+        *(SERVES, "False Idle", FINE, "False", "Current", "Healthy"),
+    ),
+    _model(
         "champion has no ready pod",
         *("False ChampionDown", "False Idle", "True ChampionDown", "False", "InProgress", "Degraded"),
     ),

@@ -28,7 +28,7 @@ SHARED: Mapping[Reason, Documented] = {
         "Raise the quota or change `resources`; the message is the API server's own.",
     ),
     Reason.NOT_ALLOWED: warning(
-        (*_TRIED, *on("ModelVersion", "Available")),
+        (*_TRIED, *on("ModelVersion", "Available", "Degraded"), *on("Model", "Degraded")),
         "The administrator does not allow what the spec asks for, such as its service account.",
         "Use a service account of the list in the message, or have the chart's list extended.",
     ),

@@ -60,7 +60,7 @@ VERSION: Mapping[Reason, Documented] = {
     Reason.STARTING: info(_STARTS, "Its pods are starting."),
     Reason.SCALED_TO_ZERO: info(_ANSWERS, "Nobody needs it any more, so it has no pods."),
     Reason.POD_TROUBLE: warning(
-        _ANSWERS,
+        (*_ANSWERS, *on("ModelVersion", "Degraded"), *on("Model", "Degraded")),
         "Something keeps its pods from running; the message is Kubernetes' own.",
         "`kubectl describe pod` of the pod; often its image, its resources or the node.",
     ),

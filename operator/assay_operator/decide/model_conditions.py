@@ -60,6 +60,7 @@ class Situation:
     active: bool = False
     stalled: bool = False
     degraded: bool = False
+    trouble: Reason | None = None  # what is wrong, where that is not why it waits
 
 
 Check = Callable[[ModelFacts], Situation | None]
@@ -172,10 +173,10 @@ def request_starts(facts: ModelFacts) -> Situation | None:
     if known and stalled and stalled.status == "True":
         words = f"{version.metadata.name}: {known.message}"
         return Situation(Reason(known.reason), words, stalled=True, degraded=True)
-    troubled = find(version.status.conditions, "Degraded")
-    bad = troubled is not None and troubled.status == "True"
     words = f"{version.metadata.name}: {known.message if known else 'pods are starting'}"
-    return Situation(Reason.STARTING, words, active=True, degraded=bad)
+    troubled = find(version.status.conditions, "Degraded")
+    trouble = Reason(troubled.reason) if troubled and troubled.status == "True" else None
+    return Situation(Reason.STARTING, words, active=True, trouble=trouble)
 
 
 def another_was_chosen(facts: ModelFacts) -> Situation | None:
@@ -254,8 +255,8 @@ def _degraded(facts: ModelFacts, now: Situation) -> Claim:
     ready = _ready(facts)
     if ready.reason in {Reason.CHAMPION_DOWN, Reason.REFUSED, Reason.NAME_TAKEN}:
         return Claim("Degraded", "True", ready.reason, ready.message)
-    if now.degraded:
-        return Claim("Degraded", "True", now.reason, now.message)
+    if now.degraded or now.trouble:
+        return Claim("Degraded", "True", now.trouble or now.reason, now.message)
     words = "what the spec asks for serves, or is on its way"
     return Claim("Degraded", "False", Reason.AS_EXPECTED, words)
 

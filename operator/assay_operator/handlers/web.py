@@ -15,7 +15,7 @@ from starlette.routing import Route
 _age = Gauge("assay_watch_age_seconds", "Since the newest event of a kind.", ["resource"])
 
 
-STUCK_AFTER = 180.0  # seconds without a sweep; a sweep is every 30
+STUCK_AFTER = 180.0  # seconds without a sweep; a sweep is every 10
 
 
 class Pulse(Protocol):

@@ -1,23 +1,20 @@
 """Gather: everything that is known of one Model, as one frozen value. No call here waits for anybody."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from assay_api import Experiment, Model, ModelVersion, Ref
-from assay_api.names import ROLE, VERSION_OF, predictor_name, trainer_name
+from assay_api import Experiment, Ref
 from assay_operator.decide.start import StartBlocker, start_blocker
 from assay_operator.decide.summary import Reading, Sample
-from assay_operator.gateway import Endpoint
-from assay_operator.kinds import BY_NAME, DEPLOYMENT, JOB, POD, SLICE, VERSION, Kind
+from assay_operator.kinds import BY_NAME, Kind
 from assay_operator.kube import Body
-from assay_operator.kube.ownership import relation
 from assay_operator.kube.parsing import Parsed, parsed, with_spec_of
 from assay_operator.kube.parsing import Reading as ParsedBody
+from assay_operator.kube.snapshot import snapshot
 from assay_operator.kube.store import Store
-from assay_operator.kube.workload import deployment, endpoints, job, pod
 from assay_operator.plan.experiment import start_facts
 from assay_operator.plan.world import Facts, Key, Snapshot, World
 from assay_operator.reconcile.alerts import AlertInbox
@@ -28,7 +25,6 @@ from assay_operator.telemetry import Counts, Question, Sources, Studies
 from assay_operator.xds import Gateways
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 Objects = Mapping[Key, Body]
 
 
@@ -63,18 +59,18 @@ class Gatherer:
             now: The moment of this pass.
             undefined: Experiments whose definition the collector could not take in this pass, and why.
         """
-        snapshot = self._snapshot(ref)
+        known = self._snapshot(ref)
         facts = Facts(
             programmed=self._readers.gateways.programmed(ref),
-            readings=_readings(snapshot, self._readers.counts),
-            samples=_samples(snapshot, self._readers.sources),
-            studies=_studies(snapshot, self._readers.studies),
+            readings=_readings(known, self._readers.counts),
+            samples=_samples(known, self._readers.sources),
+            studies=_studies(known, self._readers.studies),
             undefined=undefined,
             obstacles=self.obstacles.of(ref),
             alerts=self.alerts.of(ref),
             predictor_token=self._platform.predictor_token(ref.namespace),
         )
-        world = World(snapshot, facts, self._platform.platform, now)
+        world = World(known, facts, self._platform.platform, now)
         if places := self._places(world):
             return replace(world, facts=replace(facts, places=places))
         return world
@@ -101,23 +97,7 @@ class Gatherer:
     def _snapshot(self, ref: Ref) -> Snapshot:
         objects = {Key(*key): body for key, body in self._store.objects(ref).items()}
         values, unreadable = self._values(ref, objects)
-        model = next((v for v in values if isinstance(v, Model)), None)
-        versions = sorted(_owned(values, objects, model), key=lambda v: v.spec.number)
-        experiments = sorted((v for v in values if isinstance(v, Experiment)), key=_age)
-        return Snapshot(
-            ref=ref,
-            model=model,
-            versions=tuple(versions),
-            experiments=tuple(experiments),
-            objects=objects,
-            unreadable=unreadable,
-            jobs=_jobs(objects),
-            trainers=_pods(objects, "trainer"),
-            predictors=_pods(objects, "predictor"),
-            deployments=_by_version(objects, DEPLOYMENT, deployment),
-            backends=_backends(objects, ready=True),
-            standby=_backends(objects, ready=False),
-        )
+        return snapshot(ref, objects, values, unreadable)
 
     def _values(self, ref: Ref, objects: Objects) -> tuple[list[Parsed], dict[Key, str]]:
         known, now, faults = self._parsed.get(ref, {}), {}, {}
@@ -148,67 +128,6 @@ def _read(kind: Kind, body: Body, before: tuple[str, ParsedBody] | None) -> Pars
 
 def _names(body: Body) -> tuple[str, str]:
     return body["metadata"]["namespace"], body["metadata"]["name"]
-
-
-def _owned(values: list[Parsed], objects: Objects, model: Model | None) -> Iterator[ModelVersion]:
-    """Yield the Model's own versions; one that somebody else made, or of a former Model, is none."""
-    for value in values:
-        if not isinstance(value, ModelVersion) or model is None:
-            continue
-        body = objects[Key(VERSION.kind, value.metadata.name)]
-        if relation(body, model.metadata.uid, model.metadata.name) in {"Ours", "Orphan"}:
-            yield value
-
-
-def _age(experiment: Experiment) -> tuple[str, str]:
-    return experiment.metadata.creation_timestamp, experiment.metadata.name
-
-
-def _kind(objects: Objects, kind: Kind) -> Iterator[Body]:
-    return (body for key, body in objects.items() if key.kind == kind.kind)
-
-
-def _version_of(body: Body) -> str:
-    return str((body["metadata"].get("labels") or {}).get(VERSION_OF, ""))
-
-
-def _tolerant(read: Callable[[Body], T], body: Body) -> T | None:
-    """Read a body that somebody else may have written; what cannot be read is as good as absent."""
-    try:
-        return read(body)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        log.warning("%s %s/%s is odd: %r", body.get("kind"), *_names(body), error)
-        return None
-
-
-def _by_version(objects: Objects, kind: Kind, read: Callable[[Body], T]) -> dict[str, T]:
-    found = {_version_of(body): _tolerant(read, body) for body in _kind(objects, kind)}
-    return {version: value for version, value in found.items() if version and value is not None}
-
-
-def _jobs(objects: Objects) -> dict[str, Any]:
-    found = _by_version(objects, JOB, job)
-    return {version: seen for version, seen in found.items() if seen.name == trainer_name(version)}
-
-
-def _pods(objects: Objects, role: str) -> dict[str, tuple[Any, ...]]:
-    found: dict[str, tuple[Any, ...]] = {}
-    for body in _kind(objects, POD):
-        if (body["metadata"].get("labels") or {}).get(ROLE) == role and (seen := _tolerant(pod, body)):
-            found[seen.version] = (*found.get(seen.version, ()), seen)
-    return found
-
-
-def _backends(objects: Objects, *, ready: bool) -> dict[str, tuple[Endpoint, ...]]:
-    """Return the endpoints of each version, from the slices that Kubernetes keeps of its Service."""
-    found: dict[str, set[Endpoint]] = {}
-    for body in _kind(objects, SLICE):
-        labels = body["metadata"].get("labels") or {}
-        version = labels.get(VERSION_OF, "")
-        if version and labels.get("kubernetes.io/service-name") == predictor_name(version):
-            addresses = _tolerant(lambda b: list(endpoints(b, ready=ready)), body) or []
-            found.setdefault(version, set()).update(Endpoint(*one) for one in addresses)
-    return {version: tuple(sorted(known)) for version, known in found.items()}
 
 
 def _running(snapshot: Snapshot) -> Iterator[Experiment]:
