@@ -85,7 +85,7 @@ def _failures(uri: str) -> Iterator[None]:
 
 
 def _explained(uri: str, error: BaseException) -> JobError:
-    if may_pass(error):
+    if may_pass(error) and not _is_denied(error):
         words = f"data.uri {uri} cannot be read now: {_line(error)}; its server does not answer as it should"
         return JobError("DataUnreadable", words, passing=True)
     for matches, reason, advice in (
