@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from assay_api.absent import without_defaults_in_items
 from assay_api.experiment import Experiment
 from assay_api.model import Model
 from assay_api.resource import GROUP, VERSION
@@ -176,7 +177,7 @@ def crd(model: type[BaseModel], short: str, *columns: Schema, scale: Schema | No
 def render_schema(model: type[BaseModel]) -> Schema:
     """Return the structural schema of a kind."""
     schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
-    out = structural(schema, schema["$defs"])
+    out = without_defaults_in_items(structural(schema, schema["$defs"]))
     del out["properties"]["metadata"]  # is Kubernetes' own
     out["properties"]["status"].pop("default", None)  # comes with the first report
     return out | {"required": ["spec"]}

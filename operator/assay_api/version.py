@@ -69,6 +69,9 @@ class VersionState(Observed):
     retry_reason: Annotated[
         str, Field(max_length=1024, description="The failure that is tried again, in a sentence.")
     ] = ""
+    failed_job: Annotated[
+        str, Field(max_length=63, description="uid of the Job whose failure is tried again; it is removed.")
+    ] = ""
 
 
 class VersionStatus(Observed):

@@ -52,7 +52,7 @@ def run(environment: Mapping[str, str]) -> report.Report:
         with progress.told(port) as tell:
             return _done(job, place, tell)
     except JobError as error:
-        return report.failure(error.reason, error.message)
+        return report.failure(error.reason, error.message, passing=error.passing)
     except Exception as error:
         logging.getLogger(__name__).exception("training crashed")
         return report.failure("TrainingFailed", f"{type(error).__name__}: {error}")

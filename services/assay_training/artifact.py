@@ -22,6 +22,7 @@ from assay_training.columns import Inputs
 from assay_training.convert import NotConvertibleError, onnx
 from assay_training.errors import JobError
 from assay_training.parity import Parity, compared, numbers, questions
+from assay_training.passing import may_pass
 
 SKOPS, ONNX, SAMPLE = "model.skops", "model.onnx", "sample.json"
 SAMPLED = 20
@@ -160,7 +161,7 @@ def _written(uri: str, files: Files, manifest: Manifest) -> Written:
         return write(uri, files, manifest.model_copy(update={"plan": None}))  # `write` makes it anew
     except (ArtifactError, OSError) as error:
         message = f"the artifact could not be written to {uri}: {error}; nothing is visible"
-        raise JobError("ArtifactFailed", message) from error
+        raise JobError("ArtifactFailed", message, passing=may_pass(error)) from error
 
 
 def _fetched(written: Written, into: Path) -> Predictor:
@@ -168,7 +169,7 @@ def _fetched(written: Written, into: Path) -> Predictor:
         return load(into, fetch(written.uri, written.digest, into))
     except (ArtifactError, OSError) as error:
         message = f"the artifact {written.uri} does not load as it would be served: {error}"
-        raise JobError("InfraCheckFailed", message) from error
+        raise JobError("InfraCheckFailed", message, passing=may_pass(error)) from error
 
 
 def must_answer(predictor: Predictor, rows: Any, answers: np.ndarray[Any, Any]) -> None:

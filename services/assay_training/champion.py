@@ -12,6 +12,7 @@ from assay_training.asking import Endpoint
 from assay_training.errors import JobError
 from assay_training.image import Answering
 from assay_training.metrics import Floats, Predicted
+from assay_training.passing import may_pass
 from assay_training.spec import Champion, Gate, Serves, Stored
 from assay_training.target import Target
 
@@ -98,6 +99,7 @@ def opened(champion: Stored, into: Path) -> Opened:
         raise JobError(
             "ChampionUnreadable",
             f"the champion's artifact {champion.uri} cannot be used for comparison: {error}",
+            passing=may_pass(error),
         ) from error
 
 

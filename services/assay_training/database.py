@@ -15,6 +15,7 @@ import sqlalchemy
 from sqlalchemy import exc
 
 from assay_training.errors import JobError
+from assay_training.passing import database_may_pass
 from assay_training.sample import Sieve, Wish
 from assay_training.spec import Data
 
@@ -83,4 +84,5 @@ def _explained(error: exc.DBAPIError, url: str) -> JobError:
     if any(word in told.lower() for word in _DENIED):
         return JobError("DataAccessDenied", f"data.sql is refused: {told}; check the URL in the Secret")
     reason = "DataNotFound" if isinstance(error, exc.OperationalError) else "DataUnreadable"
-    return JobError(reason, f"data.sql cannot be read: {told}; check the query, and that the database is up")
+    words = f"data.sql cannot be read: {told}; check the query, and that the database is up"
+    return JobError(reason, words, passing=database_may_pass(error))

@@ -17,6 +17,7 @@ from assay_training.errors import JobError
 from assay_training.image import Answering, spelled
 from assay_training.latency import one_row, serving
 from assay_training.metrics import METRICS, SERVING, Context, measured
+from assay_training.passing import may_pass
 from assay_training.report import Report
 from assay_training.spec import Artifact, Data, Gate, Image, Judging
 from assay_training.target import Target
@@ -94,7 +95,8 @@ def _opened(job: Judging, wanted: Artifact, into: Path) -> champion.Opened:
         if error.reason == "FormatMismatch":
             words = f"artifact.format is {wanted.format}, but of {wanted.uri} {error.message}"
             raise JobError("InvalidSpec", words) from error
-        raise JobError("InfraCheckFailed", f"the artifact {wanted.uri} does not load: {error}") from error
+        words = f"the artifact {wanted.uri} does not load: {error}"
+        raise JobError("InfraCheckFailed", words, passing=may_pass(error)) from error
 
 
 def _artifact(job: Judging, wanted: Artifact, opened: champion.Opened, table: source.Table) -> Brought:

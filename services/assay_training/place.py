@@ -14,6 +14,7 @@ from sqlalchemy import NullPool, create_engine, exc, make_url
 
 from assay_training.errors import JobError
 from assay_training.locks import FileLocks, Lock, Locks, SessionLocks
+from assay_training.passing import database_may_pass
 
 KEPT = 5  # studies of a Model whose trials may be wanted again
 Where = Path | str  # a folder, or the SQLAlchemy URL of a database
@@ -97,6 +98,7 @@ def reachable(where: Where) -> Iterator[None]:
             "StudyUnreachable",
             f"tuning.storage cannot be used: {told}; check the Secret of tuning.storage.urlSecretRef "
             "(postgresql+psycopg://user:password@host/name)",
+            passing=database_may_pass(error),
         ) from None
 
 

@@ -15,9 +15,10 @@ DIGITS = 6
 Report = dict[str, Any]
 
 
-def failure(reason: str, message: str) -> Report:
-    """The report of a job that could not train."""
-    return {"ok": False, "reason": reason, "message": message}
+def failure(reason: str, message: str, *, passing: bool = False) -> Report:
+    """The report of a job that could not train; `passing` asks for the same job to be tried again."""
+    report = {"ok": False, "reason": reason, "message": message}
+    return {**report, "passing": True} if passing else report
 
 
 def rounded(value: Any) -> Any:

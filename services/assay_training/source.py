@@ -15,6 +15,7 @@ import pyarrow
 from assay_artifact.store import is_of_store
 from assay_training import files
 from assay_training.errors import JobError
+from assay_training.passing import may_pass, status_of
 from assay_training.sample import Wish
 from assay_training.spec import Data
 
@@ -84,6 +85,9 @@ def _failures(uri: str) -> Iterator[None]:
 
 
 def _explained(uri: str, error: BaseException) -> JobError:
+    if may_pass(error) and not _is_denied(error):
+        words = f"data.uri {uri} cannot be read now: {_line(error)}; its server does not answer as it should"
+        return JobError("DataUnreadable", words, passing=True)
     for matches, reason, advice in (
         (isinstance(error, FileNotFoundError), "DataNotFound", "check the path, and that it is mounted"),
         (_is_denied(error), "DataAccessDenied", "check its credentials (data.secretRef) and permissions"),
@@ -98,10 +102,9 @@ def _explained(uri: str, error: BaseException) -> JobError:
 
 def _is_denied(error: BaseException) -> bool:
     """Each client has words of its own for it: an exception, a status, a text."""
-    status = {getattr(error, name, None) for name in ("status", "status_code", "code")}
     return (
         isinstance(error, PermissionError)
-        or bool(status & _DENIED)
+        or status_of(error) in _DENIED
         or type(error).__name__ in {"NoCredentialsError", "DefaultCredentialsError", "RefreshError"}
         or str(error).startswith(("Forbidden: ", "unable to connect to account"))
     )

@@ -7,6 +7,7 @@ from assay_api import Model, ModelVersion, VersionStatus
 from assay_api.condition import find
 from assay_api.names import predictor_name, trainer_name
 from assay_api.reason import Reason
+from assay_api.version import VersionState
 from assay_operator.decide.claim import Claim
 from assay_operator.decide.rollout import predecessor
 from assay_operator.decide.training import (
@@ -33,6 +34,7 @@ from assay_operator.plan.world import Key, World
 SIZER = "assay-size"  # applies the number of pods and nothing else
 MAX_RETRIES = 6
 FIRST_PAUSE = timedelta(seconds=5)
+STILL_THERE = 1.0  # seconds until a look whether a Job that was removed has gone
 
 
 @dataclass(frozen=True)
@@ -97,23 +99,45 @@ class VersionPlanner:
         return self._trained()
 
     def _trained(self) -> "_Making":
-        state, wait = self.version.status.state, self._pause()
-        if wait is not None:
-            words = f"{state.retry_reason}; tried again in {wait:.0f} s ({state.retries} of {MAX_RETRIES})"
-            return self._judged(Progress("Training", "Unknown", Reason.RETRY_SCHEDULED, words), again=wait)
+        if self.awaited and (again := self._pause()):
+            return self._scheduled(self.version.status.state, self._failed_job(), again)
         progress = self._progress()
         if progress.ready == "False" and progress.passing and self.awaited:
             return self._retried(progress)
+        if progress.passing and not self.awaited:  # it may succeed when somebody waits for it again
+            progress = superseded(replace(progress, ready="Unknown"))
         wanted = self.awaited and progress.ready == "Unknown"
-        return self._judged(progress, children=self._training() if wanted else ())
+        idle = self.version.status.state.model_copy(update={"retry_at": None, "retry_reason": ""})
+        return self._judged(progress, children=self._training() if wanted else (), state=idle)
 
     def _pause(self) -> float | None:
+        """Return the seconds until the failed Job is gone and its pause is over; None if both are so."""
         due = self.version.status.state.retry_at
         left = (due - self.world.now).total_seconds() if due else 0.0
-        return left if left > 0 and self.awaited else None
+        if left > 0:
+            return left
+        return STILL_THERE if self._failed_job() else None
+
+    def _failed_job(self) -> tuple[Removal, ...]:
+        """The Job whose failure is tried again, if it is still there: another one needs its name."""
+        return self._job_removal() if self._job_uid() == self.version.status.state.failed_job else ()
+
+    def _job_uid(self) -> str:
+        body = self.world.snapshot.objects.get(Key("Job", trainer_name(self.name)))
+        return str(body["metadata"]["uid"]) if body else ""
+
+    def _scheduled(self, state: VersionState, removals: tuple[Removal, ...], again: float) -> "_Making":
+        assert state.retry_at is not None
+        due = f"{state.retry_at:%H:%M:%S} UTC ({state.retries} of {MAX_RETRIES})"
+        words = f"{state.retry_reason}; tried again at {due}"
+        progress = Progress("Training", "Unknown", Reason.RETRY_SCHEDULED, words)
+        return self._judged(progress, removals=removals, again=again, state=state)
 
     def _retried(self, failed: Progress) -> "_Making":
-        """A failure that may pass: the Job goes, and comes again after a pause that doubles."""
+        """A failure that may pass: the Job goes, and comes again after a pause that doubles.
+
+        It goes in the next pass: once it is gone, only the status knows that it failed.
+        """
         state = self.version.status.state
         if state.retries >= MAX_RETRIES:
             words = f"{failed.message}; tried {MAX_RETRIES + 1} times; `assay retrain` tries again"
@@ -121,21 +145,15 @@ class VersionPlanner:
         pause = FIRST_PAUSE * 2**state.retries
         news = {
             "retries": state.retries + 1,
-            "retry_at": self.world.now + pause,
+            "retry_at": (self.world.now + pause).replace(microsecond=0),
             "retry_reason": failed.message[:1024],
+            "failed_job": self._job_uid(),
         }
-        words = f"{failed.message}; tried again in {pause.total_seconds():.0f} s"
-        making = self._judged(
-            Progress("Training", "Unknown", Reason.RETRY_SCHEDULED, words),
-            removals=self._job_removal(),
-            again=pause.total_seconds(),
-        )
-        status = making.status.model_copy(update={"state": state.model_copy(update=news)})
-        return _Making(status, making.progress, making.children, making.removals, making.again)
+        return self._scheduled(state.model_copy(update=news), (), again=0.0)
 
     def _progress(self) -> Progress:
         snapshot, source = self.world.snapshot, self.version.spec.source
-        seen, pods = snapshot.jobs.get(self.name), snapshot.trainers.get(self.name, ())
+        seen, pods = snapshot.jobs.get(self.name), self._pods()
         if seen is None and self.awaited and (refusal := self._refusal()):
             return Progress("Pending", "Unknown", *refusal)
         progress = trained(
@@ -149,6 +167,18 @@ class VersionPlanner:
         progress = made_by(progress, image=seen.image if seen else "", judged=sidecar)
         progress = progress if source.training else judging(progress)
         return progress if self.awaited else superseded(progress)
+
+    def _pods(self) -> tuple[PodState, ...]:
+        """The pods of the present Job; those of one that failed before may still be there."""
+        pods, job = self.world.snapshot.trainers.get(self.name, ()), self._job_uid()
+        failed = self.version.status.state.failed_job
+        owners = [(pod, self._controller(pod)) for pod in pods]
+        return tuple(pod for pod, uid in owners if not uid or (uid == job if job else uid != failed))
+
+    def _controller(self, pod: PodState) -> str:
+        body = self.world.snapshot.objects.get(Key("Pod", pod.name), {})
+        owners = body.get("metadata", {}).get("ownerReferences") or ()
+        return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
 
     def _refusal(self) -> tuple[Reason, str] | None:
         """Why the Job cannot be: the administrator forbids it, or the API server refuses it."""
@@ -198,11 +228,13 @@ class VersionPlanner:
         children: tuple[Child, ...] = (),
         removals: tuple[Removal, ...] = (),
         again: float | None = None,
+        state: VersionState | None = None,
     ) -> "_Making":
         facts = progress.facts or self.version.status
         if not self.awaited and progress.reason == Reason.SUPERSEDED:
             removals = (*removals, *self._job_removal(finished=False))
-        status = facts.model_copy(update={"phase": progress.phase, "state": self.version.status.state})
+        kept = state or self.version.status.state
+        status = facts.model_copy(update={"phase": progress.phase, "state": kept})
         return _Making(status, progress, children, removals, again)
 
     def _shown(self, making_: "_Making", available: Claim | None) -> VersionStatus:
