@@ -92,7 +92,8 @@ def strike(town: Town, fault: Callable[[Town, Json], Callable[[], None]]) -> Non
         AssertionError: That took longer than it may.
     """
     town.read_operator_log()
-    before, gateways = town.lease(), len(town.all("pods", SYSTEM, "app.kubernetes.io/component=gateway"))
+    pods = town.all("pods", SYSTEM, "app.kubernetes.io/component=gateway")
+    before, gateways = town.lease(), len([p for p in pods if not p["metadata"].get("deletionTimestamp")])
     begin = time.time()
     undo = fault(town, town.pod("operator"))
     at = taken_over(town, before)

@@ -163,7 +163,7 @@ async def test_a_guardrail_of_a_database_holds_while_it_has_no_numbers_and_then_
         await traffic.more(100)
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert status["decision"]["reason"] == "GuardrailBreached"
-    assert "refunded of candidate" in status["decision"]["message"]
+    assert "guardrail refunded breached: candidate - control" in status["decision"]["message"]
     assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
 
 

@@ -157,7 +157,12 @@ async def test_tokens_change_as_documented_without_a_restart_or_a_refused_call(p
         pytest.param(("get", "secret/payroll"), "default", "no", id="another Secret"),
         pytest.param(("list", "secrets"), "default", "no", id="all Secrets"),
         pytest.param(("get", "secret/assay-tokens"), SYSTEM, "no", id="the installation's tokens"),
-        pytest.param(("get", "secret/assay-predictor"), "default", "no", id="what it writes itself"),
+        pytest.param(
+            ("get", "secret/assay-predictor"),
+            "default",
+            "yes",
+            id="what it writes itself, to see whose it is",
+        ),
         pytest.param(("patch", "secret/assay-predictor"), "default", "yes", id="the predictors' token"),
         pytest.param(("delete", f"secret/{WAREHOUSE_SECRET}"), "default", "no", id="to take one away"),
         pytest.param(("create", "pods/exec"), SYSTEM, "no", id="a shell in a pod"),

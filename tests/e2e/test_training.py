@@ -101,7 +101,6 @@ def test_forty_trials_are_forty_trials_whoever_is_killed(place: Place, tmp_path:
     said = town.condition("amv", "churn-1", place.namespace, "Progressing")
     assert said["reason"] == "Tuning"
     assert "of 40 trials, best rocAuc 0." in said["message"]
-    town.told("churn-1", place.namespace, "Tuning")
     town.kill_part("kubelet")
     done(18)
     town.revive()

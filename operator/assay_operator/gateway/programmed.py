@@ -11,9 +11,11 @@ class Programmed(NamedTuple):
         gateways: How many gateways are connected.
         message: The same in words, for a condition.
         nack: Envoy's reason if it refused the route; the one before it stays in force.
+        expected: Whether the control plane has just begun, and gateways are still to find it.
     """
 
     done: bool
     gateways: int
     message: str
     nack: str | None = None
+    expected: bool = False

@@ -331,7 +331,7 @@ def _programmed(world: World, model: Model) -> bool:
     now = world.facts.programmed
     known = find(model.status.conditions, "Ready")
     before = known is not None and known.status == "True"
-    return now.done or (before and now.nack is None and now.gateways > 0)
+    return now.done or (before and now.nack is None and (now.gateways > 0 or now.expected))
 
 
 def _obstacle(world: World, facts: RolloutFacts) -> tuple[Reason, str] | None:

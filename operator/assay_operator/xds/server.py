@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 STUCK_SECONDS = 30.0
+EXPECTED_SECONDS = 15.0  # in which gateways that had another control plane find this one
 RETRY_SECONDS = 5.0  # for what no Model can help, such as a port that is taken
 OPTIONS = (
     # Envoy's keepalive: without these it counts as abuse, and the stream is dropped twice a minute.
@@ -59,6 +60,7 @@ class AdsServer:
         self._progress = asyncio.Event()
         self._on_progress: Callable[[Ref], None] = _ignore
         self._serving = False
+        self._expected_until = 0.0  # monotonic
         self._linger = linger
         self._server: grpc.aio.Server | None = None
         packed = b"".join(chunk(parse(Listener, value)) for value in listeners(edge or Edge()))
@@ -73,7 +75,14 @@ class AdsServer:
         )
         bound: int = self._server.add_insecure_port(f"{host}:{port}")
         await self._server.start()
+        self._expected_until = time.monotonic() + EXPECTED_SECONDS
+        asyncio.get_running_loop().call_later(EXPECTED_SECONDS + 0.1, self._progressed)
         return bound
+
+    def _progressed(self) -> None:
+        """Have every Model looked at: what was expected has come, or has not."""
+        for ref in list(self._routes):
+            self._on_progress(ref)
 
     async def stop(self) -> None:
         """End every stream. Envoys go on with what they have, and look for us until we are back."""
@@ -106,7 +115,8 @@ class AdsServer:
             return _not_yet(count, f"a gateway refused the route: {held.reason}", held.reason)
         serving = [stream for stream in self._streams if stream.serving]
         if not serving:
-            return _not_yet(count, "gateways are starting" if count else "no gateway is connected")
+            words = "gateways are starting" if count else "no gateway is connected"
+            return _not_yet(count, words)._replace(expected=time.monotonic() < self._expected_until)
         if behind := [stream for stream in serving if not self._has(stream, ref)]:
             return _not_yet(count, _waiting(behind, len(serving)))
         return Programmed(
@@ -200,8 +210,7 @@ class AdsServer:
         self._progress = asyncio.Event()
         if (serving := any(stream.serving for stream in self._streams)) != self._serving:
             self._serving = serving
-            for ref in list(self._routes):
-                self._on_progress(ref)
+            self._progressed()
 
     def _retire(self) -> None:
         floor = min((stream.generation for stream in self._streams), default=-1)
