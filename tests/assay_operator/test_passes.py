@@ -10,6 +10,7 @@ from operated import CHURN, DATA, GUARD, REPORT, ROLLOUT, World, merged, two_ver
 from prometheus_client import REGISTRY
 
 from assay_api import Ref
+from assay_operator.gateway import Programmed
 from assay_operator.kube import ApiError
 from assay_operator.telemetry import gauges
 
@@ -311,3 +312,23 @@ async def test_an_experiment_that_is_deleted_goes_when_its_units_are_back(world:
     world.moment += timedelta(seconds=6)
     await world.reconcile(CHURN)
     assert world.cluster.bodies["Experiment", "churn-2-g2"]["metadata"]["finalizers"] == [], "it never hangs"
+
+
+@pytest.mark.parametrize(
+    ("answer", "ready"),
+    [
+        pytest.param({"gateways": 0, "expected": True}, ("True", "Serving"), id="they are still to come"),
+        pytest.param({"gateways": 2}, ("True", "Serving"), id="a change is on its way"),
+        pytest.param({"gateways": 0}, ("False", "NotProgrammedYet"), id="nobody came"),
+        pytest.param({"gateways": 2, "nack": "no"}, ("False", "Refused"), id="it is refused"),
+    ],
+)
+async def test_a_model_that_was_served_is_served_until_it_is_known_not_to_be(
+    world: World, answer: dict[str, Any], ready: tuple[str, str]
+) -> None:
+    await two_versions(world)
+    world.restart()
+    told = Programmed(**({"done": False, "message": "m"} | answer))
+    world.gateways.programmed = lambda _: told  # type: ignore[method-assign]
+    await world.settle()
+    assert world.condition("Model", "churn", "Ready") == ready
