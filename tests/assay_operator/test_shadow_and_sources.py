@@ -58,8 +58,6 @@ async def test_a_shadow_sees_requests_step_by_step_and_splits_nobody(world: Worl
 
 
 async def test_a_shadow_needs_no_collector(world: World) -> None:
-    world.outcomes.fault = ""
-    await two_versions(world)
     world.outcomes.fault = "connection refused"
     await beside(world, mode="Shadow", ramp=[{"percent": 10}])
     assert world.status("Experiment", "mine")["phase"] == "Running"

@@ -282,6 +282,8 @@ def _verdict(facts: ModelFacts) -> Verdict | None:
     ended = [
         e.status.decision
         for e in facts.rollout.experiments
-        if e.status.decision and _request(facts) in {arm.version for arm in e.spec.candidates}
+        if e.status.decision
+        and e.spec.mode == "AB"
+        and _request(facts) in {arm.version for arm in e.spec.candidates}
     ]
     return ended[-1] if ended else None

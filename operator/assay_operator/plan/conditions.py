@@ -10,5 +10,6 @@ from assay_operator.decide.claim import Claim, dated
 def with_claims(
     known: tuple[Condition, ...], claims: Iterable[Claim], generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """Return the conditions with these claims in place of those of equal type."""
-    return merged(known, *(dated(claim, generation, now) for claim in claims))
+    """Return the conditions with these claims in place of those of equal type; of several the last counts."""
+    newest = {claim.type: claim for claim in claims}
+    return merged(known, *(dated(claim, generation, now) for claim in newest.values()))

@@ -116,7 +116,7 @@ class Memory:
         self.bodies[key].pop("status", None)
         after = self._keep(manifest)
         assert judged(after).violations == (), f"{key}: {judged(after).violations}"
-        assert list(moved(before, after)) == []
+        assert not (steps := list(moved(before, after))), steps
         return self._done(after)
 
     def _pinned(self, manifest: Body) -> None:

@@ -168,7 +168,7 @@ async def test_a_starting_gateway_holds_nobody_up(server: AdsServer, channel: gr
     late = Peer(channel, "edge-2")
     await late.ask(CDS)
     await late.next(CDS)
-    assert server.programmed(REF) == (True, 2, "1 of 1 gateways acknowledged", None)
+    assert server.programmed(REF)[:4] == (True, 2, "1 of 1 gateways acknowledged", None)
 
 
 async def test_a_returning_gateway_counts_at_once_as_it_serves(
@@ -422,7 +422,7 @@ async def test_a_gateway_that_starts_and_refuses_what_all_others_serve_changes_n
     await odd.ask(CDS)
     await odd.answer(await odd.next(CDS), error=f"an Envoy too old for {NAME}")
     assert await settled.silent()
-    assert server.programmed(REF) == (True, 2, "1 of 1 gateways acknowledged", None)
+    assert server.programmed(REF)[:4] == (True, 2, "1 of 1 gateways acknowledged", None)
 
 
 async def test_a_storm_of_returning_gateways_is_answered_once_each(
