@@ -1,16 +1,19 @@
 """From bodies of our own kinds to typed values; what does not parse is salvaged as far as it can be."""
 
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from assay_api import Experiment, Metadata, Model, ModelVersion
+from assay_api import Experiment, Metadata, Model, ModelSpec, ModelStatus, ModelVersion
+from assay_api.serving import Serving
 from assay_operator.kinds import ApiType
 from assay_operator.kube import Body
 
 MAX_REPAIRS = 20
 Parsed = Model | ModelVersion | Experiment
+T = TypeVar("T", bound=BaseModel)
 
 
 class Reading(NamedTuple):
@@ -34,7 +37,27 @@ def parsed(kind: ApiType, body: Body) -> Reading:
     try:
         return Reading(kind.model_validate(body))
     except ValidationError as error:
-        return Reading(_salvaged(kind, body, error), _explained(error))
+        return Reading(_salvaged(kind, body, error) or _bare(kind, body), _explained(error))
+
+
+def _bare(kind: ApiType, body: Body) -> Parsed | None:
+    """Return a Model of which nothing is known but who it is and what serves: enough for its route."""
+    if kind is not Model:
+        return None
+    spec = body.get("spec")
+    known = spec.get("serving") if isinstance(spec, Mapping) else None
+    return Model.model_construct(
+        metadata=Metadata.model_validate(body["metadata"]),
+        spec=ModelSpec.model_construct(serving=_or_default(Serving, known)),
+        status=_or_default(ModelStatus, body.get("status")),
+    )
+
+
+def _or_default(kind: type[T], value: object) -> T:
+    try:
+        return kind.model_validate(value or {})
+    except ValidationError:
+        return kind()
 
 
 def with_spec_of(now: Parsed | None, good: Parsed | None, body: Body) -> Parsed | None:

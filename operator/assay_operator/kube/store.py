@@ -5,8 +5,8 @@ two, but makes every object wait for every other at the start, and keeps what va
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from assay_api import Ref
 from assay_api.names import MODEL as MODEL_LABEL
@@ -31,16 +31,23 @@ def model_of(body: Body) -> Ref | None:
         case MODEL.kind:
             name = metadata["name"]
         case VERSION.kind | EXPERIMENT.kind:
-            name = body.get("spec", {}).get("modelRef", {}).get("name")
+            name = _text(body, "spec", "modelRef", "name")
         case _:
             name = (metadata.get("labels") or {}).get(MODEL_LABEL)
     return Ref(metadata["namespace"], name) if name else None
 
 
+def _text(body: Any, *path: str) -> str:
+    """Return the text at a path; empty where there is none: another release may have let anything pass."""
+    for step in path:
+        body = body.get(step) if isinstance(body, Mapping) else None
+    return body if isinstance(body, str) else ""
+
+
 def layer_of(body: Body) -> Layer | None:
     """Return the layer that an Experiment names, or None."""
-    layer = body.get("spec", {}).get("layer") if body.get("kind") == EXPERIMENT.kind else None
-    return Layer(body["metadata"]["namespace"], layer["name"]) if layer else None
+    name = _text(body, "spec", "layer", "name") if body.get("kind") == EXPERIMENT.kind else ""
+    return Layer(body["metadata"]["namespace"], name) if name else None
 
 
 class Store:
