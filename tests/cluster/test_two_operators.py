@@ -38,6 +38,7 @@ def leads(replica: OperatorProcess) -> bool:
 def system(api_server: Any) -> Iterator[Objects]:
     """The operator's own namespace, with a free Lease."""
     found = ensure_namespace(api_server.client, SYSTEM)
+    found.delete("Lease", LEADER)  # that an operator of another module has left
     found.create({"kind": "Lease", "metadata": {"name": LEADER}, "spec": {}})
     yield found
     found.delete("Lease", LEADER)
