@@ -120,7 +120,9 @@ def test_what_the_server_answers_and_is_no_data_does_not_pass(server: Scripted) 
     assert not refusal(lambda: source.read(data(f"{server.url}/churn.csv"), None)).passing
 
 
-@pytest.mark.parametrize("host", [f"127.0.0.1:{free_port()}", "nowhere.invalid"])
+@pytest.mark.parametrize(
+    "host", [f"127.0.0.1:{free_port()}", "nowhere.invalid"], ids=["no listener", "no name"]
+)
 def test_a_server_that_is_not_there_may_come(host: str) -> None:
     for path in ("churn.csv", "*.csv"):
         found = refusal(lambda path=path: source.read(data(f"http://{host}/{path}"), None))  # type: ignore[misc]
