@@ -39,7 +39,7 @@ def test_rows_come_from_a_cloud_and_the_artifact_goes_there(
     artifact = report["artifact"]
     assert artifact["uri"].startswith(f"{lake}/artifacts/demo/churn/churn-1/")
     opened = said(cloud.environment, artifact["uri"], artifact["digest"], tmp_path / "copy")
-    assert opened.startswith("opened skops "), opened
+    assert opened.startswith("opened onnx "), opened
 
 
 def test_an_object_that_is_not_there_has_a_reason(job: Make, cloud: Cloud, tmp_path: Path) -> None:
