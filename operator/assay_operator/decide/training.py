@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from json import JSONDecodeError, loads
 from typing import Literal
 
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from assay_api.model import Artifact
 from assay_api.reason import DATA_FAULTS, Reason, known
 from assay_api.resource import Observed
 from assay_api.version import Finding, GateResult, StoredArtifact
+from assay_operator.decide import tenant_json
 from assay_operator.decide.claim import Claim
 
 
@@ -155,8 +155,8 @@ def _report(last_words: tuple[str, ...]) -> Report | None:
 
 def _parsed(words: str) -> Report | None:
     try:
-        return Report.model_validate(loads(words))
-    except (JSONDecodeError, ValidationError):
+        return Report.model_validate(tenant_json.loads(words))
+    except ValueError:  # a ValidationError is one
         return None
 
 

@@ -1,12 +1,12 @@
 """A version's conditions: how it was made, and whether its pods answer."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from assay_api import ModelVersion
 from assay_api.condition import find
 from assay_api.reason import Reason, known
+from assay_operator.decide import tenant_json
 from assay_operator.decide.claim import Claim, progress
 from assay_operator.decide.training import Progress
 from assay_operator.decide.workload import PodState
@@ -98,7 +98,7 @@ def pods_not_ready(pods: Iterable[PodState]) -> Claim:
     pods = tuple(pods)
     for pod in pods:
         try:
-            words = json.loads(pod.termination_message)
+            words = tenant_json.loads(pod.termination_message)
             reason, message = str(words["reason"]), str(words["message"])
         except (ValueError, KeyError, TypeError):
             continue

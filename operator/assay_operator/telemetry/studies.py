@@ -4,7 +4,6 @@ What comes from a pod is a tenant's: it is bounded in bytes and time, unencoded,
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import httpx
 
 from assay_api import Ref
 from assay_api.names import trainer_name
+from assay_operator.decide import tenant_json
 from assay_operator.decide.workload import PodState
 
 EVERY = 2.0  # seconds between two questions to a pod
@@ -69,7 +69,7 @@ class StudiesReader:
 
     async def _refresh(self, known: _Known, address: str) -> None:
         async with self._turn:
-            told = await asked(f"http://{address}:{self._port}/progress")
+            told = await asked(progress_url(address, self._port))
         changed = bool(told) and told != known.told
         known.told = told or known.told
         known.due, known.task = time.monotonic() + EVERY, None
@@ -85,7 +85,12 @@ def leading(version: str, pods: tuple[PodState, ...]) -> PodState | None:
     return next((p for p in leaders if p.ready and not p.terminating and p.address), None)
 
 
-async def asked(url: str) -> dict[str, Any]:
+def progress_url(address: str, port: int = PORT) -> httpx.URL:
+    """Return where a worker says how far it is; an IPv6 address stands in brackets."""
+    return httpx.URL(scheme="http", host=address, port=port, path="/progress")
+
+
+async def asked(url: httpx.URL | str) -> dict[str, Any]:
     """Ask a pod once; return nothing if it does not answer shortly and within the bound."""
     try:
         async with (
@@ -96,7 +101,7 @@ async def asked(url: str) -> dict[str, Any]:
             async with client.stream("GET", url, headers=headers) as answer:
                 if not answer.is_success or "content-encoding" in answer.headers:
                     return {}
-                told = json.loads(await _bounded(answer))
+                told = tenant_json.loads(await _bounded(answer))
     except (httpx.HTTPError, ValueError, TimeoutError):
         return {}
     return told if isinstance(told, dict) else {}
