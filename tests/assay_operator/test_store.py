@@ -28,6 +28,18 @@ def test_the_newest_body_wins_whatever_comes_last(order: list[int]) -> None:
     assert store.objects(CHURN)["Model", "churn"]["metadata"]["resourceVersion"] == "3"
 
 
+@given(order=st.permutations([1, 2, 3]))
+def test_the_newest_body_says_to_which_model_it_belongs(order: list[int]) -> None:
+    """Somebody changed a label, and the answer to our own write of before comes late."""
+    store = Store()
+    for version in order:
+        labels = {"assay.dev/model": "other" if version == 3 else "churn"}
+        store.put(body("Service", "s", version, metadata={"labels": labels}))
+    assert store.objects(CHURN) == {}
+    assert list(store.objects(Ref("team", "other"))) == [("Service", "s")]
+    assert store.whose("s") == Ref("team", "other")
+
+
 def test_an_experiment_belongs_to_the_model_it_names_even_if_there_is_none() -> None:
     store = Store()
     ref = store.put(body("Experiment", "e", 1, spec={"modelRef": {"name": "ghost"}}))

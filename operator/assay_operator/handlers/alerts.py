@@ -81,7 +81,7 @@ class AlertmanagerWebhook:
         return any([hmac.compare_digest(given.encode(), known) for known in self.tokens()])
 
     def _model(self, ref: Ref) -> Body | None:
-        return self.store.objects(ref).get((MODEL.kind, ref.name))
+        return self.store.object(ref, (MODEL.kind, ref.name))
 
     async def _take(self, ref: Ref, alerts: Iterable[Incoming]) -> None:
         """Merge by fingerprint: the same alert again changes nothing. Wait until a pass has written them."""

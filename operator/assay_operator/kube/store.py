@@ -64,13 +64,13 @@ class Store:
         model, metadata = model_of(body), body["metadata"]
         if model is None:
             return None
-        trimmed = compact(body)
+        if self._is_outdated(body):
+            return model
         self._moved(body, model)
-        place, key = self._models[model], _key(body)
-        if key not in place or _age(trimmed) >= _age(place[key]):
-            self._refile(place.get(key), trimmed)
-            place[key] = trimmed
-            self._of_uid[metadata["uid"]] = model
+        trimmed, place, key = compact(body), self._models[model], _key(body)
+        self._refile(place.get(key), trimmed)
+        place[key] = trimmed
+        self._of_uid[metadata["uid"]] = model
         return model
 
     def drop(self, body: Body) -> Ref | None:
@@ -95,9 +95,21 @@ class Store:
 
     def is_news(self, body: Body) -> bool:
         """Tell whether `body` is newer than what is known."""
-        model = model_of(body)
-        known = self._models.get(model, {}).get(_key(body)) if model else None
+        known = self._known(body)
         return known is None or _age(known) < _age(body)
+
+    def _is_outdated(self, body: Body) -> bool:
+        known = self._known(body)
+        return known is not None and _age(known) > _age(body)
+
+    def _known(self, body: Body) -> Body | None:
+        """Return the object as it is known, at whichever Model that is."""
+        model = self._of_uid.get(body["metadata"]["uid"]) or model_of(body)
+        return self.object(model, _key(body)) if model else None
+
+    def object(self, ref: Ref, key: Key) -> Body | None:
+        """Return one object of a Model; None if there is none."""
+        return self._models.get(ref, {}).get(key)
 
     def objects(self, ref: Ref) -> dict[Key, Body]:
         """Return what belongs to a Model; the caller does not change it."""

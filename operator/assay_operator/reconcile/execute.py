@@ -145,12 +145,14 @@ class Executor:
         key = _key(child)
         if not BY_NAME[key.kind].watched:
             return await self._ensure_unwatched(ref, child)
-        live = self.store.objects(ref).get(key) or await self._live(child)
+        cached = self.store.object(ref, key)
+        live = cached or await self._live(child)
         if live is not None:
             if relation(live, child.owner_uid, ref.name) not in {"Ours", "Orphan"}:
                 return self._obstacle(child, live, ref.name)
             if says(live, child.manifest):
-                self.store.put(live)
+                if cached is None:
+                    self.store.put(live)
                 return False
         await self._apply(child, live)
         return True
