@@ -169,6 +169,20 @@ async def test_rows_are_counted_when_the_model_asks_under_a_token_of_the_namespa
     assert "team." not in json.dumps(live(world)), "no token in a pod's spec"
 
 
+async def test_a_namespace_that_was_deleted_and_comes_again_gets_its_token_anew(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "predictor").write_text("key")
+    world.restart(tokens_dir=tmp_path)
+    await served(world, capture={})
+    assert world.cluster.bodies.pop(("Secret", "assay-predictor"))
+    while world.cluster.bodies:
+        world.store.drop(world.cluster.bodies.popitem()[1])
+    await world.reconcile(CHURN)
+    await served(world, capture={})
+    assert ("Secret", "assay-predictor") in world.cluster.bodies
+
+
 async def test_the_token_is_written_once_and_a_foreign_secret_is_left_alone(
     world: World, tmp_path: Path
 ) -> None:

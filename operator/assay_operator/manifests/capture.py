@@ -9,7 +9,7 @@ from assay_api.serving import Capture
 from assay_operator.manifests import Manifest
 from assay_operator.manifests.platform import Platform
 
-TOKEN_SECRET = "assay-predictor"  # the only Secret that the operator may write, by name; it can read none
+TOKEN_SECRET = "assay-predictor"  # the only Secret that the operator may write, by name
 _FOLDER, _KEY = "/etc/assay/tokens", "predictor"
 TOKEN_MOUNT: Manifest = {"name": "token", "mountPath": _FOLDER, "readOnly": True}
 

@@ -255,7 +255,8 @@ class Executor:
             if error.status != NOT_FOUND:
                 raise
             return True
-        self._minor[uid] = now
+        if isinstance(write.resource, Experiment):
+            self._minor[uid] = now
         self._show(write)
         return True
 
@@ -287,6 +288,12 @@ class Executor:
         """Keep nothing of an Experiment that is gone."""
         self._undecided.discard(uid)
         self._minor.pop(uid, None)
+
+    def forget_model(self, ref: Ref) -> None:
+        """Keep nothing of a Model that is gone: its namespace may go too, and come again empty."""
+        self._unwatched = {
+            k: known for k, known in self._unwatched.items() if k[1].namespace != ref.namespace
+        }
 
     async def _post(self, event: Body) -> None:
         """Post an Event; the same one again is none, and one that is refused stops nothing."""

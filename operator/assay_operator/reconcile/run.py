@@ -77,6 +77,7 @@ class Reconciler:
 
     def _forget(self, ref: Ref) -> None:
         self.gather.forget(ref)
+        self.executor.forget_model(ref)
         gauges.forget_model(ref)
 
 
