@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from assay_api.resource import LINE, LINES, MOST, DnsName, Flag, Number, Resource, Whole
-from assay_api.rule import Rule
+from assay_api.rule import Rule, bounds_in_order
 
 MOST_TEXT = 64  # characters of a scalar
 MOST_ITEMS = 12  # of a list as parameter, and characters of each
@@ -105,12 +105,7 @@ ONE_PLACE = Rule(
     "say exactly one of uri or sql",
     lambda data: (data.uri is None) != (data.sql is None),
 )
-RANGE_OF_A_COLUMN = Rule(
-    "!has(self.min) || !has(self.max) || self.min <= self.max",
-    "min must not exceed max, or no value is valid",
-    lambda column: column.min is None or column.max is None or column.min <= column.max,
-    ".min",
-)
+RANGE_OF_A_COLUMN = bounds_in_order("no value is valid")
 NAMES_FIT = Rule(
     f"self.columns.map(c, size(c)).sum() <= {MOST_NAMES}",
     f"the names in columns must have at most {MOST_NAMES} characters in all; drop columns that need no rule",

@@ -63,3 +63,17 @@ class Rule:
         if self.broken_by(value):
             raise ValueError(self.message)
         return value
+
+
+def bounds_in_order(otherwise: str) -> Rule:
+    """Return the rule that `min` does not exceed `max`, where both are said.
+
+    Args:
+        otherwise: What would be the matter, to end the message with.
+    """
+    return Rule(
+        "!has(self.min) || !has(self.max) || self.min <= self.max",
+        f"min must not exceed max, or {otherwise}",
+        lambda value: value.min is None or value.max is None or value.min <= value.max,
+        ".min",
+    )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from assay_api.data import MOST_NAMES, Column, ColumnKey, Columns, Data, Param, keys_fit
 from assay_api.resource import MOST, Number, Resource, Whole
-from assay_api.rule import Rule
+from assay_api.rule import Rule, bounds_in_order
 from assay_api.tuning import Tuning
 from assay_api.worker import Worker
 
@@ -67,12 +67,7 @@ SURE = Rule(
     lambda gate: gate.confidence is None or gate.not_worse_than_champion_by is not None,
     ".confidence",
 )
-PASSABLE = Rule(
-    "!has(self.min) || !has(self.max) || self.min <= self.max",
-    "min must not exceed max, or no version passes the gate",
-    lambda gate: gate.min is None or gate.max is None or gate.min <= gate.max,
-    ".min",
-)
+PASSABLE = bounds_in_order("no version passes the gate")
 UP_TO_ONE = Rule(
     f"!(self.metric in {[*SHARES, *UNBOUNDED_BELOW]})"
     " || ((has(self.min) ? self.min : 0.0) <= 1.0 && (has(self.max) ? self.max : 0.0) <= 1.0)",

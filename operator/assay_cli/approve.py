@@ -7,7 +7,7 @@ import getpass
 from assay_api import Experiment, Ref
 from assay_api.names import ABORT, APPROVE
 from assay_cli import target
-from assay_cli.watch import plainly
+from assay_cli.watch import EDIT, plainly
 from assay_cli.watch_source import Cluster
 
 
@@ -71,5 +71,5 @@ def _annotate(options: argparse.Namespace, key: str, value: str) -> None:
         async with Cluster(options.kubeconfig, options.context) as cluster:
             await cluster.annotate(Ref(options.namespace, options.experiment), {key: value})
 
-    with plainly("there is no such Experiment", forbidden="ask for the role edit in this namespace"):
+    with plainly("there is no such Experiment", forbidden=EDIT):
         asyncio.run(write())

@@ -11,12 +11,11 @@ from assay_api.condition import find
 from assay_api.model import OrderResult
 from assay_api.names import PROMOTE, ROLLBACK
 from assay_cli import target
-from assay_cli.watch import plainly
+from assay_cli.watch import EDIT, plainly
 from assay_cli.watch_source import Cluster
 
 LONGEST = 512  # characters of an order that the operator keeps, and by which its result is found
 EVERY = 0.5  # seconds between two looks for the result
-EDIT = "ask for the role edit in this namespace"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

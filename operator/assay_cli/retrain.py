@@ -6,7 +6,7 @@ import asyncio
 from assay_api import Ref
 from assay_api.names import RETRAIN, version_name
 from assay_cli import target
-from assay_cli.watch import plainly
+from assay_cli.watch import EDIT, plainly
 from assay_cli.watch_source import Cluster
 
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
             return latest
 
     words = f"there is no Model {options.model} in namespace {options.namespace}"
-    with plainly(words, forbidden="ask for the role edit in this namespace"):
+    with plainly(words, forbidden=EDIT):
         latest = asyncio.run(ask())
     if not latest:
         raise ValueError(f"{options.model} has no version yet: the first one is being made")

@@ -49,6 +49,9 @@ def status(options: argparse.Namespace) -> int:
         return asyncio.run(_status(options))
 
 
+EDIT = "ask for the role edit in this namespace"  # what to do about a 403 of a command that writes
+
+
 @contextlib.contextmanager
 def plainly(
     missing: str = "is Assay installed in this cluster?",
