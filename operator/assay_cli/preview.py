@@ -163,7 +163,7 @@ def _after(world: World, planned: Plan) -> World:
     objects = {key: body for key, body in known.objects.items() if key not in gone}
     for child in planned.children:
         if (key := _key(child)) not in world.facts.obstacles and BY_NAME[key.kind].watched:
-            objects[key] = _merged(objects.get(key, {}), child.manifest)
+            objects[key] = _merged(objects.get(key) or _born(child.manifest, world.now), child.manifest)
     born = [_born(child.manifest, world.now) for child in planned.creations]
     objects |= {Key(body["kind"], body["metadata"]["name"]): body for body in born}
     written = {one.resource.metadata.uid: one.status for one in planned.statuses}
