@@ -29,9 +29,8 @@ class Service:
 
     async def stop(self) -> None:
         self._server.close()
-        for pair in self.pairs:
-            for writer in pair:
-                writer.transport.abort()
+        for writer in self.silent.union(*self.pairs):  # silent ones stay open though their pair has ended
+            writer.transport.abort()
 
     def silence(self) -> None:
         """As when a node dies: what is open stays open, and nothing comes any more."""
