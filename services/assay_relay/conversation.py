@@ -78,12 +78,12 @@ class Conversation:
             call.cancel()
 
     async def _up(self, call: Any) -> None:
-        """Pass on what Envoy says."""
+        """Pass on what Envoy says; what the operator knows to be accepted is remembered already."""
         for raw in self._held:
             await call.write(raw)
         while (raw := await self._inbox.get()) is not None:  # type: ignore[assignment]
-            await call.write(raw)
             self._heard(raw)
+            await call.write(raw)
 
     async def _down(self, call: Any, write: Write) -> None:
         """Pass on what the operator says."""

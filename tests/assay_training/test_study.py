@@ -112,7 +112,7 @@ def test_patience_ends_a_study_that_gets_no_better(bowl: ModuleType, tmp_path: P
 
 
 def test_the_timeout_ends_a_study_with_what_it_has(bowl: ModuleType, tmp_path: Path) -> None:
-    search = bowl.search(tmp_path, Tuning(trials=5000, timeout="500ms"), seconds=0.05)
+    search = bowl.search(tmp_path, Tuning(trials=5000, timeout="1s"), seconds=0.1)
     search.work(until_all_finished=True)
     assert 1 <= search.best().finished < 12
 

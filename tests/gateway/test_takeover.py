@@ -22,26 +22,37 @@ class Service:
         self.port, self.target = port, port
         self.pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self.silent: set[asyncio.StreamWriter] = set()
+        self._writers: set[asyncio.StreamWriter] = set()  # every one there ever was
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, target: int) -> None:
         self.target = target
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", self.port)
 
     async def stop(self) -> None:
+        """End every connection, be it silent, half closed or not yet led on."""
         self._server.close()
-        for writer in self.silent.union(*self.pairs):  # silent ones stay open though their pair has ended
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
             writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     def silence(self) -> None:
         """As when a node dies: what is open stays open, and nothing comes any more."""
         self.silent |= {writer for pair in self.pairs for writer in pair}
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        if task := asyncio.current_task():
+            self._tasks.add(task)
         try:
             there, out = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
             writer.transport.abort()
             return
+        self._writers.add(out)
         self.pairs.add((writer, out))
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(self._pump(reader, out), self._pump(there, writer))
