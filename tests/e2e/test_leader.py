@@ -1,9 +1,10 @@
-"""The replica that acts dies, sleeps, or is deposed by hand, under traffic: another one acts, once."""
+"""The replica that acts dies, sleeps, is cut off, or is deposed, under traffic: another one acts, once."""
 
 import asyncio
 import json
 import os
 import signal
+import subprocess
 import time
 import urllib.request
 from collections import Counter
@@ -53,6 +54,23 @@ def deposed(town: Town, pod: Json) -> Callable[[], None]:
     change = {"spec": {"holderIdentity": names.pop()}}
     town.kubectl("patch", "lease", LEADER, "-n", SYSTEM, "--type=merge", "-p", json.dumps(change))
     return lambda: None
+
+
+def cut_off(_: Town, pod: Json) -> Callable[[], None]:
+    """Not a packet comes to it or from it, and no connection is closed; it believes that it still leads."""
+    network = os.open(f"/proc/{next(iter(_processes(container(pod))))}/ns/net", os.O_RDONLY)
+    inside = ("nsenter", f"--net=/proc/{os.getpid()}/fd/{network}", "iptables", "--wait")
+
+    def rules(action: str) -> None:
+        for chain in ("INPUT", "OUTPUT"):
+            subprocess.run([*inside, action, chain, "--jump", "DROP"], check=True)
+
+    def joined() -> None:
+        rules("--delete")
+        os.close(network)
+
+    rules("--insert")
+    return joined
 
 
 def replicas(town: Town) -> list[Json]:
@@ -112,7 +130,7 @@ def twice(place: Place) -> dict[tuple[str, str], int]:
     return {event: count for event, count in told.items() if count > 1}
 
 
-@pytest.mark.parametrize("fault", [killed, stopped, deposed])
+@pytest.mark.parametrize("fault", [killed, stopped, deposed, cut_off])
 async def test_a_leader_that_goes_during_an_experiment_is_replaced_and_nothing_is_done_twice(
     place: Place, fault: Callable[[Town, Json], Callable[[], None]]
 ) -> None:
