@@ -49,18 +49,20 @@ class Triggers:
         labels = {kind.label: kopf.PRESENT} if kind.label else None
 
         @kopf.on.event(*_resource(kind), id=f"seen-{kind.plural}", labels=labels, registry=registry)
-        async def seen(body: kopf.Body, event: kopf.RawEvent, **_: Any) -> None:
+        async def seen(event: kopf.RawEvent, **_: Any) -> None:
             self.last_event[kind.kind] = time.monotonic()
-            whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
+            whole = {"apiVersion": kind.api_version, "kind": kind.kind, **event["object"]}
             self.observed(whole, gone=event["type"] == "DELETED")
 
     def observed(self, body: Body, *, gone: bool) -> None:
         """Take in one event."""
-        news = gone or self._store.is_news(body)
-        ref = self._store.drop(body) if gone else self._store.put(body)
+        ref = None
         if gone:
+            ref = self._store.drop(body)
             self._gone(body)
-        if ref is not None and news:  # the echo of our own write is none
+        elif self._store.is_news(body):  # the echo of our own write is none
+            ref = self._store.put(body)
+        if ref is not None:
             self._queue.add(ref)
         if gone or over(body):
             self.room_after(body)

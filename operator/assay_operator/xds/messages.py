@@ -1,12 +1,10 @@
-"""Envoy's protobuf messages, and the way from our JSON values into them.
+"""Envoy's protobuf messages, and what a response is joined from.
 
 Serialized messages of one type may be joined: that is how protobuf merges them, lists growing and scalars
 replaced. So every Model's share of a response is packed once, and a response is a join.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
-from typing import Any
 
 import envoy.extensions.access_loggers.file.v3.file_pb2
 import envoy.extensions.filters.http.buffer.v3.buffer_pb2
@@ -24,10 +22,10 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2, scoped_route_pb2
 from envoy.service.discovery.v3 import discovery_pb2
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool
 from google.protobuf.message import Message
 
-from assay_operator.gateway import Json
+from assay_operator.xds.json_reader import PREFIX, encoded
 
 Cluster = cluster_pb2.Cluster
 Assignment = endpoint_pb2.ClusterLoadAssignment
@@ -37,50 +35,9 @@ Scope = scoped_route_pb2.ScopedRouteConfiguration
 Request = discovery_pb2.DiscoveryRequest
 Response = discovery_pb2.DiscoveryResponse
 
-PREFIX = "type.googleapis.com/"
 CDS, EDS, LDS, SRDS, RDS = (
     PREFIX + kind.DESCRIPTOR.full_name for kind in (Cluster, Assignment, Listener, Scope, Routes)
 )
-
-
-def parse(kind: Callable[[], Message], value: Json) -> Any:
-    """Return the message.
-
-    Raises:
-        google.protobuf.json_format.ParseError: The schema does not know a field or a type.
-    """
-    message = json_format.ParseDict(value, kind())
-    _repack(message)
-    return message
-
-
-def _repack(message: Message) -> None:
-    """Write what is packed within it anew: the parser does so in another order in each process."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for inner in _messages(field, value):
-            if isinstance(inner, any_pb2.Any):
-                _repack_any(inner)
-            else:
-                _repack(inner)
-
-
-def _messages(field: Any, value: Any) -> Iterable[Message]:
-    """Return the messages of a field, be it one, a list or a map."""
-    if field.message_type.GetOptions().map_entry:
-        of = field.message_type.fields_by_name["value"].message_type
-        return tuple(value.values()) if of else ()
-    return tuple(value) if field.is_repeated else (value,)
-
-
-def _repack_any(packed: any_pb2.Any) -> None:
-    name = packed.type_url.removeprefix(PREFIX)
-    known = descriptor_pool.Default().FindMessageTypeByName(name)
-    inner = message_factory.GetMessageClass(known)()
-    inner.ParseFromString(packed.value)
-    _repack(inner)
-    packed.value = encoded(inner)
 
 
 def chunk(message: Message) -> bytes:
@@ -88,11 +45,6 @@ def chunk(message: Message) -> bytes:
     packed = any_pb2.Any()
     packed.Pack(message, deterministic=True)
     return encoded(Response(resources=[packed]))
-
-
-def encoded(message: Message) -> bytes:
-    """Return the same bytes for the same content, in every process."""
-    return bytes(message.SerializeToString(deterministic=True))
 
 
 def _register_composite() -> None:

@@ -15,7 +15,8 @@ import xxhash
 from assay_api import Ref
 from assay_operator.gateway import Edge, ModelRoute, Programmed, listeners
 from assay_operator.xds import metrics
-from assay_operator.xds.messages import LDS, Listener, Request, chunk, parse
+from assay_operator.xds.json_reader import parse
+from assay_operator.xds.messages import LDS, Listener, Request, chunk
 from assay_operator.xds.parcel import Parcel, parcel
 from assay_operator.xds.shelf import Shelf
 from assay_operator.xds.snapshot import Snapshot

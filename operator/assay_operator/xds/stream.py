@@ -7,7 +7,8 @@ from typing import Any
 
 from assay_api import Ref
 from assay_operator.gateway import survivors
-from assay_operator.xds.messages import CDS, EDS, LDS, RDS, SRDS, Cluster, Response, chunk, encoded, parse
+from assay_operator.xds.json_reader import encoded, parse
+from assay_operator.xds.messages import CDS, EDS, LDS, RDS, SRDS, Cluster, Response, chunk
 from assay_operator.xds.section import Section
 from assay_operator.xds.snapshot import Snapshot
 
