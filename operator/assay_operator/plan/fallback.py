@@ -52,7 +52,8 @@ def _refusal(world: World, body: Body, stored: Mapping[str, Any], fault: str) ->
     conditions = with_claims(known, invalid(fault)[1], metadata.generation, world.now)
     if conditions != known:
         status = ExperimentStatus(observed_generation=metadata.generation, conditions=conditions)
-        yield StatusWrite(Experiment.model_construct(metadata=metadata), status, stored=stored)
+        bare: dict[str, Any] = {"metadata": metadata}
+        yield StatusWrite(Experiment.model_construct(**bare), status, stored=stored)
 
 
 def _conditions(stored: Any) -> Iterator[Condition]:
