@@ -4,10 +4,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from assay_api.bake import Bake
 from assay_api.data import Columns, Data
 from assay_api.duration import Pause
 from assay_api.experiment import ExperimentTemplate
-from assay_api.model_status import Alert, ChampionRecord, ModelState, ModelStatus, OrderResult
+from assay_api.model_status import (
+    Alert,
+    ChampionRecord,
+    FormerLevel,
+    ModelState,
+    ModelStatus,
+    OrderResult,
+)
 from assay_api.resource import (
     LINE,
     NO_DOUBLE_DASH,
@@ -27,6 +35,7 @@ from assay_api.worker import Worker
 __all__ = [
     "Alert",
     "ChampionRecord",
+    "FormerLevel",
     "Model",
     "ModelSpec",
     "ModelState",
@@ -136,18 +145,6 @@ class Image(Resource):
             '{"predictions": [{"label", "probabilities"} or {"value"}]}.',
         ),
     ] = "/predict"
-
-
-class Bake(Resource):
-    """How a new champion is watched after a promotion."""
-
-    duration: Annotated[
-        Pause,
-        Field(
-            description="Watched for this long after it took over, and not longer than rollbackWindow: "
-            "if it has no ready pod meanwhile, the former champion serves again. 0s: not watched."
-        ),
-    ] = "10m"
 
 
 class Rollout(Resource):

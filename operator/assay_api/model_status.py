@@ -17,7 +17,15 @@ class ChampionRecord(Observed):
     reason: Annotated[str, Field(max_length=256, description="Why, in a sentence.")] = ""
     cause: Annotated[
         Literal[
-            "FirstVersion", "Verdict", "Restored", "Replace", "Order", "BakeFailed", "ChampionDeleted", ""
+            "FirstVersion",
+            "Verdict",
+            "Restored",
+            "Replace",
+            "Order",
+            "BakeFailed",
+            "BakeBreached",
+            "ChampionDeleted",
+            "",
         ],
         Field(description="Why, in a word; the newest word of a person, a verdict or the spec counts."),
     ] = ""
@@ -53,6 +61,19 @@ class OrderResult(Observed):
     at: Annotated[datetime, Field(description="When it was carried out or refused.")]
 
 
+class FormerLevel(Observed):
+    """How the former champion answered, before another took over: sums over seconds of shares."""
+
+    version: Annotated[str, Field(max_length=63, description="The former champion.")]
+    until: Annotated[datetime, Field(description="When the other one took over.")]
+    seconds: Annotated[int, Field(ge=0, description="Seconds in which it answered.")]
+    errors: Annotated[float, Field(ge=0, description="Sum of the shares that failed.")]
+    slow: Annotated[
+        dict[str, Annotated[float, Field(ge=0)]],
+        Field(max_length=16, description="Sum of the shares that were slower, by bar."),
+    ] = Field(default_factory=dict)
+
+
 class ModelState(Observed):
     """What the operator must remember of a Model; only the operator reads it."""
 
@@ -86,6 +107,12 @@ class ModelState(Observed):
     order: Annotated[OrderResult | None, Field(description="The last order of a person, and its result.")] = (
         None
     )
+    former_level: Annotated[
+        FormerLevel | None,
+        Field(
+            description="Level against which the present champion is watched; frozen when it is read first."
+        ),
+    ] = None
     handled_orders: Annotated[
         tuple[Annotated[str, Field(max_length=512)], ...],
         Field(max_length=2, description="Orders that are carried out or refused, one of each kind."),

@@ -26,6 +26,7 @@ from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.reconcile.run import Reconciler
 from assay_operator.settings import Settings
 from assay_operator.telemetry import Outcomes, Source, SourceUnavailable, metrics
+from assay_operator.telemetry.bakes import BakesReader
 from assay_operator.telemetry.cached_sources import CachedSources
 from assay_operator.telemetry.counts import CountsReader
 from assay_operator.telemetry.lazy_source import LazySource
@@ -157,10 +158,12 @@ async def _acting(common: Common, ads: AdsServer, stack: AsyncExitStack) -> Acti
     )
     counts, studies = CountsReader(common.outcomes, queue.add), StudiesReader(queue.add)
     stack.push_async_callback(counts.close)
+    bakes = BakesReader(common.outcomes, queue.add)
     stack.push_async_callback(studies.close)
+    stack.push_async_callback(bakes.close)
     sources = await stack.enter_async_context(sampled(common.settings, common.cluster, queue.add))
     ads.on_progress(queue.add)
-    readers = Readers(counts, sources, studies, ads)
+    readers = Readers(counts, bakes, sources, studies, ads)
     run = reconciler(common.settings, common.cluster, common.store, common.outcomes, readers)
     run = replace(run, executor=replace(run.executor, fence=common.leadership.held))
     return Acting(queue, run, counts, sources)

@@ -16,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assay_collector import profiles, reading
+from assay_collector import answers, profiles, reading
 from assay_collector.batch import Batch
 from assay_collector.body import Budget, read
 from assay_collector.lifespan import lifespan
 from assay_collector.openapi import openapi
 from assay_collector.parts import Collector
 from assay_collector.problem import Problem, unavailable
+from assay_collector.store import answers as answers_store
 from assay_collector.store import summary
 from assay_collector.store.profiles import WINDOW, summed
 from assay_collector.telemetry import Telemetry
@@ -71,6 +72,22 @@ class Api:
             detail = "a column has other cells than before, or the namespace has too many versions' profiles"
             raise Problem(HTTPStatus.CONFLICT, detail)
         return _json({name: answer[name] for name in ("accepted", "duplicates", "late")})
+
+    async def post_answers(self, request: Request) -> Response:
+        """POST /v1/answers."""
+        answer = await self._write(request, answers.read, Role.GATEWAY)
+        return _json({name: answer[name] for name in ("accepted", "unknown", "late")})
+
+    async def post_questions(self, request: Request) -> Response:
+        """POST /v1/answers/sums: sums over seconds, one for each question, in their order."""
+        self._parts.tokens.check(request.headers.get("authorization", ""), Role.OPERATOR)
+        with self._budget.held() as share:
+            asked = answers.asked(await read(request, self._parts.bounds, share))
+        now = self._parts.writer.now() / 1e6
+        sums = await self._read(
+            request, lambda connection: [answers_store.summed(connection, each, now) for each in asked]
+        )
+        return _json({"sums": sums})
 
     async def get_profiles(self, request: Request) -> Response:
         """GET /v1/profiles/{namespace}/{model}/{version}: counts between two moments."""
@@ -171,6 +188,8 @@ def application(collector: Collector) -> Starlette:
         Route("/v1/experiments/{uid}/units/{unit}", api.get_unit),
         Route("/v1/exposures", api.post_exposures, methods=["POST"]),
         Route("/v1/outcomes", api.post_outcomes, methods=["POST"]),
+        Route("/v1/answers", api.post_answers, methods=["POST"]),
+        Route("/v1/answers/sums", api.post_questions, methods=["POST"]),
         Route("/v1/profiles", api.post_profiles, methods=["POST"]),
         Route("/v1/profiles/{namespace}/{model}/{version}", api.get_profiles),
         Route("/v1/changes", api.get_changes),
@@ -203,11 +222,8 @@ def _refusals(telemetry: Telemetry) -> Callable[[Request, Exception], Awaitable[
 def _known(path: str) -> str:
     """Return a label with few values, whatever is asked for."""
     head = path.split("/")[1:3]
-    return (
-        "/" + "/".join(head)
-        if head in (["v1", each] for each in ("exposures", "outcomes", "experiments", "profiles", "changes"))
-        else "other"
-    )
+    known = ("exposures", "outcomes", "experiments", "profiles", "answers", "changes")
+    return "/" + "/".join(head) if head in (["v1", each] for each in known) else "other"
 
 
 def _json(content: Any) -> Response:

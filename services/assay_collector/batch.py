@@ -69,6 +69,37 @@ class Counted:
         return self.at
 
 
+class Second(NamedTuple):
+    """What one version, named by namespace, Model and version, answered in one second of Unix time.
+
+    Attributes:
+        counts: Requests, errors, and how many were slower than each bar of `assay_assign.SLOWER_THAN`.
+    """
+
+    owner: tuple[str, str, str]
+    second: int
+    counts: tuple[int, ...]
+
+
+class Asked(NamedTuple):
+    """A question for the sums over the seconds between two moments, Unix time."""
+
+    owner: tuple[str, str, str]
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Counts of answers, of one gateway."""
+
+    rows: Sequence[Second]
+
+    def newest(self) -> int:
+        """Return when the latest of them ended at the latest, in microseconds; 0 if there is none."""
+        return max((1_000_000 * (row.second + 1) for row in self.rows), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """The operator's word on an Experiment."""
@@ -85,7 +116,7 @@ class Tick:
     sweep: bool = False
 
 
-Batch = Exposures | Outcomes | Counted | Declared | Tick
+Batch = Exposures | Outcomes | Counted | Answered | Declared | Tick
 
 
 @dataclass(slots=True)

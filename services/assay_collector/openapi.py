@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from assay_collector import profiles, wire
+from assay_collector import answers, profiles, wire
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -32,7 +32,10 @@ CHECKS = {
 @cache
 def openapi() -> Schema:
     """Return the OpenAPI 3.1 document."""
-    inputs: list[type[BaseModel]] = [wire.Outcome, wire.Exposure, wire.Experiment, profiles.Profile]
+    inputs: list[type[BaseModel]] = [
+        wire.Outcome, wire.Exposure, wire.Experiment, profiles.Profile, answers.AnswerCounts,
+        answers.AnswerQuestion,
+    ]  # fmt: skip
     _, defined = models_json_schema(
         [(each, "validation") for each in inputs], ref_template=PREFIX + "{model}"
     )
@@ -87,6 +90,24 @@ def _paths() -> Schema:
         "/v1/outcomes": {
             "post": _operation(
                 "reportOutcomes", "application", "Report outcomes", "Counts", _body("Outcome", lines=True)
+            ),
+        },
+        "/v1/answers": {
+            "post": _operation(
+                "reportAnswers",
+                "gateway",
+                "Report counts of answers by version and second",
+                "Counts",
+                _body("AnswerCounts", lines=True),
+            ),
+        },
+        "/v1/answers/sums": {
+            "post": _operation(
+                "sumAnswers",
+                "operator",
+                "Sums over seconds of the shares of bad answers, one for each question",
+                "AnswerSums",
+                {"required": True, "content": {JSON: {"schema": _list("AnswerQuestion")}}},
             ),
         },
         "/v1/profiles": {
@@ -179,6 +200,8 @@ def _answers() -> Schema:
     times = {"from": MOMENT, "until": MOMENT}
     checks = {name: COUNT | {"description": said} for name, said in CHECKS.items()}
     return {
+        "AnswerSum": _object(seconds=COUNT, requests=COUNT, errors=number, slow=_map(number)),
+        "AnswerSums": _object(sums=_list("AnswerSum")),
         "Arm": _object(units=COUNT, exposures=COUNT, metrics=_map(_reference("Sums"))),
         "Changed": _object(changed={"type": "boolean"}),
         "Changes": _object(revision=COUNT, experiments={"type": "array", "items": text}),

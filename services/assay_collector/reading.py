@@ -38,14 +38,14 @@ def outcomes(body: bytes, key: bytes, now: int) -> Outcomes:
     """
     if (rows := _quickly(quick.outcomes(body), lambda record: _told(record, key, now))) is not None:
         return Outcomes(rows)
-    return Outcomes([_reported(record, key, now) for record in _validated(_OUTCOMES, _records(body))])
+    return Outcomes([_reported(record, key, now) for record in validated(_OUTCOMES, records(body))])
 
 
 def exposures(body: bytes) -> Exposures:
     """Read exposures; raises as `outcomes` does."""
     if (rows := _quickly(quick.exposures(body), _seen)) is not None:
         return Exposures(rows)
-    return Exposures([(r.experiment, _exposure(r)) for r in _validated(_EXPOSURES, _records(body))])
+    return Exposures([(r.experiment, _exposure(r)) for r in validated(_EXPOSURES, records(body))])
 
 
 def declared(uid: str, body: bytes) -> Declared:
@@ -130,16 +130,21 @@ def _metric(metric: wire.Metric) -> Metric:
     )
 
 
-def _records(body: bytes) -> Sequence[Any]:
+def records(body: bytes) -> Sequence[Any]:
+    """Return the records of an array, of NDJSON, or the one there is.
+
+    Raises:
+        Problem: 400 for what is no JSON, 413 for too many.
+    """
     try:
         whole = orjson.loads(body)
     except orjson.JSONDecodeError:
         lines = [line for line in body.split(b"\n") if line.strip()]
         _few(len(lines))
         return [parsed(line, f"record {number}") for number, line in enumerate(lines)]
-    records = whole if isinstance(whole, list) else [whole]
-    _few(len(records))
-    return records
+    found = whole if isinstance(whole, list) else [whole]
+    _few(len(found))
+    return found
 
 
 def _few(records: int) -> None:
@@ -160,9 +165,14 @@ def parsed(text: bytes, what: str) -> Any:
         raise Problem(HTTPStatus.BAD_REQUEST, f"{what} is not JSON: {error}") from error
 
 
-def _validated(adapter: TypeAdapter[list[T]], records: Sequence[Any]) -> list[T]:
+def validated(adapter: TypeAdapter[list[T]], found: Sequence[Any]) -> list[T]:
+    """Return typed records.
+
+    Raises:
+        Problem: 422; it names records and fields.
+    """
     try:
-        return adapter.validate_python(records)
+        return adapter.validate_python(found)
     except ValidationError as error:
         raise refused(error) from error
 

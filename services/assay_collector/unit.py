@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from assay_assign import is_failure
 from assay_collector.metric import Mark, Metric, Missing, Source
 
 HOUR = 3_600_000_000
@@ -90,12 +91,7 @@ def failed(metric: Metric, exposure: Exposure) -> bool:
     """Tell whether this answer is a bad one; a failure that another arm covered is the assigned arm's."""
     if metric.slower_than is not None:
         return exposure.duration > metric.slower_than
-    return (
-        exposure.status == 0
-        or exposure.status >= 500  # noqa: PLR2004 - a server's errors, in HTTP's own words
-        or exposure.served != exposure.arm
-        or exposure.attempts > 1
-    )
+    return is_failure(exposure.status) or exposure.served != exposure.arm or exposure.attempts > 1
 
 
 def enrolled(arm: int, exposure: Exposure, metrics: Sequence[Metric]) -> Unit:

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from assay_collector.batch import Answer, Batch, Counted, Exposures, Outcomes, Tick
+from assay_collector.batch import Answer, Answered, Batch, Counted, Exposures, Outcomes, Tick
 from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import Committed, transact
 from assay_collector.problem import Problem, unavailable
@@ -28,6 +28,12 @@ log = logging.getLogger(__name__)
 
 GROUP = 20_000  # records in one commit
 MILLION = 1_000_000
+KINDS: dict[type, str] = {
+    Exposures: "exposure",
+    Outcomes: "outcome",
+    Counted: "profile",
+    Answered: "answer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ class Writer:
         for uid, number in done.mismatches.items():
             self._telemetry.mismatches.labels(uid).inc(number)
         for job, answer in zip(group, done.answers, strict=True):
-            if isinstance(job.batch, Exposures | Outcomes | Counted):
+            if isinstance(job.batch, Exposures | Outcomes | Counted | Answered):
                 age = max(0.0, self._clock() - job.batch.newest() / MILLION)
                 self._telemetry.counted(_kind(job.batch), answer, age)
 
@@ -151,12 +157,11 @@ class Writer:
 
 
 def _size(job: Job) -> int:
-    return len(job.batch.rows) if isinstance(job.batch, Exposures | Outcomes) else 1
+    return len(job.batch.rows) if isinstance(job.batch, Exposures | Outcomes | Answered) else 1
 
 
-def _kind(batch: Exposures | Outcomes | Counted) -> str:
-    kinds: dict[type, str] = {Exposures: "exposure", Outcomes: "outcome", Counted: "profile"}
-    return kinds[type(batch)]
+def _kind(batch: Exposures | Outcomes | Counted | Answered) -> str:
+    return KINDS[type(batch)]
 
 
 def _down(error: Exception) -> bool:

@@ -19,6 +19,7 @@ Record = dict[str, Any]
 
 WORTH_PACKING = 8_192  # bytes
 SHORTEST, LONGEST = 0.1, 5.0
+COUNTS_SECONDS = 2.0  # for counts of answers, behind which exposures wait
 BAD = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
@@ -51,6 +52,19 @@ class Delivery:
         else:
             self._acknowledged(len(records), answer)
 
+    def count(self, records: Sequence[Record]) -> None:
+        """Report counts of answers; those that are refused for good are given up.
+
+        Raises:
+            Unavailable: Not now.
+        """
+        answer = self._post(records, "/v1/answers", timeout=COUNTS_SECONDS)
+        if answer.status_code in {*BAD, HTTPStatus.NOT_FOUND}:
+            self._telemetry.refused.inc(len(records))
+            log.error("the collector refuses counts of answers: %s", answer.text[:300])
+        elif answer.status_code != HTTPStatus.OK:
+            raise Unavailable(f"{answer.status_code} {answer.text[:300]}")
+
     def _acknowledged(self, number: int, answer: httpx.Response) -> None:
         unknown = int(answer.json().get("unknown", 0))
         self._telemetry.sent.inc(number)
@@ -68,14 +82,14 @@ class Delivery:
         self.send(records[:middle])
         self.send(records[middle:])
 
-    def _post(self, records: Sequence[Record]) -> httpx.Response:
+    def _post(self, records: Sequence[Record], path: str = "/v1/exposures", **more: Any) -> httpx.Response:
         body = "\n".join(json.dumps(record, separators=(",", ":")) for record in records).encode()
         headers = {"Content-Type": "application/x-ndjson"}
         if len(body) > WORTH_PACKING:
             body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         try:
             headers["Authorization"] = f"Bearer {self._shown()}"
-            return self._client.post("/v1/exposures", content=body, headers=headers)
+            return self._client.post(path, content=body, headers=headers, **more)
         except (httpx.HTTPError, OSError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
 

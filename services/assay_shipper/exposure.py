@@ -3,11 +3,27 @@
 import json
 from typing import Any, NamedTuple
 
-from assay_assign import UNENROLLED, pseudonym
+from assay_assign import UNENROLLED, is_failure, pseudonym
 from assay_assign import assigned as expected
 
 NONE = "none"
 RECORD_START = b'{"'
+MILLION = 1_000_000
+
+
+class Answer(NamedTuple):
+    """What one request came to.
+
+    Attributes:
+        owner: Namespace, Model and version.
+        second: Unix time at which it ended, in whole seconds.
+        duration: Microseconds.
+    """
+
+    owner: tuple[str, str, str]
+    second: int
+    failed: bool
+    duration: int
 
 
 class Line(NamedTuple):
@@ -18,6 +34,7 @@ class Line(NamedTuple):
         assigned: The arm, or `none`, or `unenrolled`.
         sound: Whether the hash of the unit gives the arm that Envoy gave.
         record: What the collector gets; None if the unit is in no Experiment.
+        answer: What came of the request, whoever asked; None if no version was reached.
     """
 
     namespace: str
@@ -27,6 +44,7 @@ class Line(NamedTuple):
     assigned: str
     sound: bool
     record: dict[str, Any] | None
+    answer: Answer | None = None
 
 
 def parse(line: bytes, key: bytes) -> Line:
@@ -51,7 +69,7 @@ def parse(line: bytes, key: bytes) -> Line:
             raise ValueError("an arm without a unit")
         record = _record(raw, pseudonym(key, unit), sound=sound)
     names = (str(raw.get("namespace") or ""), str(raw.get("model") or ""))
-    return Line(*names, experiment, _seconds(raw), assigned, sound, record)
+    return Line(*names, experiment, _seconds(raw), assigned, sound, record, _answer(raw, names))
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -68,6 +86,18 @@ def _object(line: bytes) -> dict[str, Any]:
     return raw
 
 
+def _answer(raw: dict[str, Any], names: tuple[str, str]) -> Answer | None:
+    if not raw.get("version") or not all(names):
+        return None
+    duration = max(0, int(raw.get("dur_us") or 0))
+    ended = int(_seconds(raw) + duration / MILLION)
+    return Answer((*names, str(raw["version"])), ended, is_failure(_status(raw)), duration)
+
+
+def _status(raw: dict[str, Any]) -> int:
+    return int(raw.get("status") or 0)
+
+
 def _record(raw: dict[str, Any], unit: str, *, sound: bool) -> dict[str, Any]:
     return {
         "id": str(raw["id"]) if raw.get("id") else _identity(raw, unit),
@@ -78,7 +108,7 @@ def _record(raw: dict[str, Any], unit: str, *, sound: bool) -> dict[str, Any]:
         "arm": raw["assigned"],
         "served": raw.get("served"),
         "version": raw.get("version"),
-        "status": int(raw.get("status") or 0),
+        "status": _status(raw),
         "duration_us": max(0, int(raw.get("dur_us") or 0)),
         "attempts": max(0, int(raw.get("attempts") or 0)),
         "audit": "ok" if sound else "mismatch",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from assay_shipper import checkpoint
+from assay_shipper.answers import Answers
 from assay_shipper.delivery import Backoff, Delivery, Record, Unavailable
 from assay_shipper.exposure import Line, parse
 from assay_shipper.rotation import Rotation, bound, forget
@@ -44,6 +45,7 @@ class Shipper:
         self._tail = Tail(settings.exposures, checkpoint.load(settings.checkpoint_file))
         self._rotation = Rotation(settings.exposures, settings.rotate_bytes, admin)
         self._backoff = Backoff(time.monotonic)
+        self._answers = Answers(delivery, time.monotonic)
         self._batch: Batch | None = None
         self._complained = float("-inf")
 
@@ -65,6 +67,7 @@ class Shipper:
             if self._batch is None:
                 self._batch = self._next()
             done = self._batch is not None and self._backoff.ready() and self._ship(self._batch)
+            self._answers.report()
             self._watch()
         except OSError as error:
             self._complain("log", error)
@@ -101,6 +104,8 @@ class Shipper:
                 log.warning("a line of the log is no exposure: %s", type(error).__name__)
                 continue
             self._count(line)
+            if line.answer is not None:
+                self._answers.add(line.answer)
             if line.record is not None:
                 batch.records.append(line.record)
                 batch.newest = max(batch.newest, line.at)
@@ -151,6 +156,7 @@ class Shipper:
             if gone and self._batch is None:
                 break
             time.sleep(self._settings.poll_seconds)
+        self._answers.report(last=True)
         left = self._tail.behind()
         log.info(
             "stopped with %d bytes and %d records not shipped",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_api import Experiment, Model, ModelVersion
+from assay_operator.decide.bake import Answers, BakeReading, watch
 from assay_operator.decide.champion import (
     fulfilled,
     handled_orders,
@@ -493,6 +494,8 @@ ORDERS = st.sampled_from(["", "promote churn-1", "promote churn-2", "rollback x"
     promotions=st.lists(PROMOTIONS, max_size=4),
     order=ORDERS,
     available=st.sets(st.sampled_from(VERSIONS)),
+    failing=st.sets(st.sampled_from(VERSIONS)),
+    minutes=st.sampled_from([0.05, 1.0, 10.0]),
 )
 def test_nothing_flaps(  # noqa: PLR0917  given by name
     strategy: str,
@@ -501,6 +504,8 @@ def test_nothing_flaps(  # noqa: PLR0917  given by name
     promotions: list[tuple[str, str, float]],
     order: str,
     available: set[str],
+    failing: set[str],
+    minutes: float,
 ) -> None:
     """Whatever was decided before: when nothing new happens, the champion changes a few times at most."""
     annotation, _, text = order.partition(" ")
@@ -518,9 +523,45 @@ def test_nothing_flaps(  # noqa: PLR0917  given by name
     )
     versions = tuple(version(n, f"s{n}") for n in (1, 2, 3))
     seen = facts(now, *versions, digest=digest, experiments=ended, available=frozenset(available))
-    changes = 0
+    changes = undone = 0
     for _ in range(40):
-        then = after(seen)
-        changes += then.champion != seen.champion
-        seen = replace(then, now=seen.now + timedelta(minutes=10))
-    assert changes <= len(ended) + 2, "each verdict, the order and the spec act once"
+        then = after(replace(seen, bake=answering(seen, failing)))
+        if then.champion != seen.champion:
+            changes += 1
+            undone += then.history[0].cause == "BakeBreached"
+        seen = replace(then, now=seen.now + timedelta(minutes=minutes))
+    assert changes - undone <= len(ended) + 2, "each verdict, the order and the spec act once"
+    assert undone <= changes - undone, "each change is undone once at most"
+
+
+def answering(seen: RolloutFacts, failing: set[str]) -> BakeReading:
+    """What the collector knows: versions that fail do so always, and were asked once a second."""
+    found = watch(seen.model)
+    if found is None:
+        return BakeReading()
+    seconds = max(0, int((seen.now - found.since).total_seconds()))
+    bad = {name: float(name in failing) for name in found[:2]}
+    champion = Answers(seconds, bad[found.champion] * seconds)
+    return BakeReading(found, champion, Answers(600, bad[found.former] * 600))
+
+
+@pytest.mark.parametrize(
+    ("failing", "available", "then"),
+    [
+        pytest.param({"churn-2"}, {"churn-1", "churn-2"}, "churn-1", id="it answers worse"),
+        pytest.param({"churn-2"}, {"churn-2"}, "churn-2", id="worse, and the former one is not warm"),
+        pytest.param({"churn-1", "churn-2"}, {"churn-1", "churn-2"}, "churn-2", id="both are as bad"),
+        pytest.param(set(), {"churn-1", "churn-2"}, "churn-2", id="all is well"),
+    ],
+)
+def test_a_new_champion_that_answers_worse_gives_way_to_the_former_one(
+    failing: set[str], available: set[str], then: str
+) -> None:
+    seen = facts(BAKING, version(1, "old"), version(2, "new"), available=frozenset(available))
+    seen = replace(seen, bake=answering(seen, failing))
+    assert champion(seen) == then
+    if then == "churn-1":
+        back = after(seen)
+        assert (back.history[0].cause, "errors breached" in back.history[0].reason) == ("BakeBreached", True)
+        later = replace(back, now=NOW + timedelta(minutes=1))
+        assert champion(replace(later, bake=answering(later, failing))) == "churn-1", "it stays"

@@ -1,5 +1,6 @@
 """One pass settles a change, and writes each status once; nobody's trouble is anybody else's."""
 
+import copy
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +11,7 @@ from operated import CHURN, DATA, GUARD, REPORT, ROLLOUT, World, merged, two_ver
 from prometheus_client import REGISTRY
 
 from assay_api import Ref
+from assay_operator.decide.bake import Answers
 from assay_operator.gateway import Programmed
 from assay_operator.kube import ApiError
 from assay_operator.telemetry import gauges
@@ -189,6 +191,97 @@ async def test_a_new_champion_that_goes_down_gives_way_within_two_seconds(world:
     assert world.condition("Model", "churn", "Stalled") == ("True", "BakeFailed")
 
 
+async def replaced(world: World, **bake: Any) -> None:
+    """A second version that has just replaced the first one, which had no failure."""
+    rollout = {"strategy": "Replace", "rollbackWindow": "1h", "bake": bake}
+    world.outcomes.answered["churn-1"] = Answers(600, 0.0)
+    await two_versions(world, rollout=rollout)
+    world.answers("churn-2")
+    await world.settle()
+    assert world.status("Model", "churn")["champion"] == "churn-2"
+
+
+def progressing(world: World) -> str:
+    (said,) = [c for c in world.status("Model", "churn")["conditions"] if c["type"] == "Progressing"]
+    return str(said["message"])
+
+
+async def test_a_new_champion_that_fails_gives_way_in_the_pass_that_hears_of_it(world: World) -> None:
+    await replaced(world)
+    assert "guardrails: errors" in progressing(world)
+    level = world.status("Model", "churn")["state"]["formerLevel"]
+    assert (level["version"], level["seconds"], level["errors"]) == ("churn-1", 600, 0)
+    world.moment += timedelta(seconds=3)
+    world.outcomes.answered |= {"churn-2": Answers(3, 3.0), "churn-1": Answers(600, 500.0)}
+    found = await written(world)
+    assert found["Model"] == 1, "the level is as it was when it was read first"
+    status = world.status("Model", "churn")
+    assert (status["champion"], status["history"][0]["cause"]) == ("churn-1", "BakeBreached")
+    assert "errors breached: churn-2 - churn-1 = +1" in status["history"][0]["reason"]
+    assert "formerLevel" not in status["state"]
+    assert world.gateways.routes[CHURN].champion.version == "churn-1"
+    assert world.condition("Model", "churn", "Stalled") == ("True", "BakeBreached")
+    assert world.condition("Model", "churn", "Degraded") == ("True", "BakeBreached")
+    assert ("Warning", "BakeBreached") in {(e["type"], e["reason"]) for e in world.cluster.events.values()}
+    world.moment += timedelta(minutes=1)
+    await written(world)
+    assert world.status("Model", "churn")["champion"] == "churn-1", "it stays"
+
+
+async def test_a_promoted_champion_is_watched_as_well(world: World) -> None:
+    world.outcomes.answered["churn-1"] = Answers(600, 0.0)
+    await running(world)
+    world.moment += timedelta(seconds=20)
+    world.counted("churn-2-g2", (5000, 4000), (5000, 4400))
+    await world.settle()
+    assert world.status("Model", "churn")["champion"] == "churn-2"
+    world.outcomes.answered["churn-2"] = Answers(3, 3.0)
+    world.moment += timedelta(seconds=3)
+    await world.settle()
+    status = world.status("Model", "churn")
+    assert (status["champion"], status["history"][0]["cause"]) == ("churn-1", "BakeBreached")
+
+
+async def test_good_answers_write_nothing(world: World) -> None:
+    await replaced(world)
+    for seconds in range(1, 60):
+        world.outcomes.answered["churn-2"] = Answers(seconds, 0.01 * seconds)
+        world.moment += timedelta(seconds=1)
+        assert await written(world) == {}
+
+
+async def test_a_collector_that_is_away_decides_nothing_and_is_named(world: World) -> None:
+    world.outcomes.fault = "the collector does not answer"
+    await replaced(world)
+    world.moment += timedelta(seconds=30)
+    await world.settle()
+    assert world.status("Model", "churn")["champion"] == "churn-2"
+    assert "guardrails cannot decide: the collector does not answer" in progressing(world)
+    world.outcomes.fault = ""
+    world.outcomes.answered["churn-2"] = Answers(30, 30.0)
+    await world.settle()
+    assert world.status("Model", "churn")["champion"] == "churn-1", "and when it is back, it decides"
+
+
+async def test_a_restarted_operator_knows_the_level(world: World) -> None:
+    await replaced(world)
+    world.restart()
+    del world.outcomes.answered["churn-1"]
+    world.outcomes.answered["churn-2"] = Answers(3, 3.0)
+    world.moment += timedelta(seconds=3)
+    await world.settle()
+    assert world.status("Model", "churn")["champion"] == "churn-1"
+
+
+async def test_without_guardrails_pods_are_watched_only(world: World) -> None:
+    await replaced(world, guardrails=[])
+    world.outcomes.answered["churn-2"] = Answers(60, 60.0)
+    world.moment += timedelta(seconds=60)
+    await world.settle()
+    assert world.status("Model", "churn")["champion"] == "churn-2"
+    assert "guardrail" not in progressing(world)
+
+
 KINDS = ("Service", "Deployment", "PersistentVolumeClaim")
 CHILDREN = {
     "Service": ("churn", "churn-1--predictor"),
@@ -241,6 +334,66 @@ async def test_a_model_that_cannot_be_read_keeps_its_route_and_says_so(world: Wo
     world.put("Model", "churn", metadata={"generation": 4})
     await world.settle()
     assert world.condition("Model", "churn", "Stalled")[0] == "False"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        pytest.param({"decision": {"power": 0}}, "spec.decision.power", id="a field that can be left out"),
+        pytest.param({"arms": "none"}, "spec.arms", id="nothing of it can be used"),
+    ],
+)
+async def test_an_experiment_that_cannot_be_read_says_so_itself(
+    world: World, change: dict[str, Any], field: str
+) -> None:
+    await running(world)
+    route, before = world.gateways.routes[CHURN], world.status("Experiment", "churn-2-g2")
+    body = world.cluster.bodies["Experiment", "churn-2-g2"]
+    good = copy.deepcopy(body["spec"])
+    body["spec"] |= change
+    world.put("Experiment", "churn-2-g2", metadata={"generation": 2})
+    world.restart()
+    await written(world)
+    for of in ("Ready", "Stalled", "Degraded"):
+        assert world.condition("Experiment", "churn-2-g2", of)[1] == "InvalidSpec"
+    assert world.condition("Experiment", "churn-2-g2", "Ready")[0] == "False"
+    status = world.status("Experiment", "churn-2-g2")
+    (ready,) = [c for c in status["conditions"] if c["type"] == "Ready"]
+    assert ready["message"].startswith(field)
+    assert ready["observedGeneration"] == status["observedGeneration"] == 2
+    assert status["state"] == before["state"], "what must be remembered is untouched"
+    assert world.gateways.routes[CHURN].champion == route.champion
+    world.cluster.bodies["Experiment", "churn-2-g2"]["spec"] = good
+    world.put("Experiment", "churn-2-g2", metadata={"generation": 3})
+    await world.settle()
+    assert world.condition("Experiment", "churn-2-g2", "Ready") == ("Unknown", "Running")
+    assert world.gateways.routes[CHURN] == route
+
+
+async def test_an_experiment_of_no_model_that_cannot_be_read_says_so_too(world: World) -> None:
+    world.put("Experiment", "lost", spec={"modelRef": {"name": "churn"}, "arms": []})
+    await written(world)
+    assert world.condition("Experiment", "lost", "Ready") == ("False", "InvalidSpec")
+
+
+async def test_what_an_unreadable_experiment_says_is_pinned_to_what_was_read(world: World) -> None:
+    world.put("Experiment", "lost", spec={"modelRef": {"name": "churn"}, "arms": []})
+    world.cluster._keep({"kind": "Experiment", "metadata": {"name": "lost"}, "spec": {"arms": [1]}})
+    assert await world.reconcile(CHURN) == pytest.approx(0.05), "it looks again at once"
+    assert "conditions" not in world.status("Experiment", "lost")
+
+
+async def test_an_experiment_that_is_over_keeps_its_last_word(world: World) -> None:
+    await running(world)
+    world.moment += timedelta(seconds=20)
+    world.counted("churn-2-g2", (5000, 4000), (5000, 4400))
+    await world.settle()
+    body = world.cluster.bodies["Experiment", "churn-2-g2"]
+    body["spec"] |= {"arms": "none"}
+    world.put("Experiment", "churn-2-g2")
+    await world.settle()
+    assert world.condition("Experiment", "churn-2-g2", "Ready") == ("True", "CandidateWins")
+    assert world.condition("Model", "churn", "Stalled") == ("True", "InvalidSpec")
 
 
 async def test_a_fault_of_ours_in_one_model_stops_no_other(

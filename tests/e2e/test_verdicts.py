@@ -5,6 +5,7 @@ import time
 import urllib.error
 from typing import Any
 
+import load
 import pytest
 from people import CORRECT, ERRORS, Place
 from town import LEADER, SYSTEM, wait
@@ -204,3 +205,38 @@ def test_a_deleted_model_takes_everything_with_it(place: Place) -> None:
     assert place.experiment_phase("exp", "Aborted", "Pending")
     log = place.town.kubectl("logs", "-n", SYSTEM, "-l", OPERATORS, "--since=60s", "--tail=-1").stdout
     assert "Traceback" not in log, log[log.index("Traceback") - 300 :]
+
+
+async def test_a_replacement_that_answers_500_gives_way_by_itself(place: Place) -> None:
+    """Its users are those whom it fails; the former champion never failed them."""
+    keep = {"strategy": "Replace", "rollbackWindow": "10m"}
+    place.town.apply(place.model("plain", rollout=keep))
+    await asyncio.to_thread(place.champion, "churn-1")
+    asks = [(c.id, c.row) for c in place.customers if c.row["area_code"] == "area_code_510"]
+    async with load.users(place.target(), asks) as traffic:
+        await traffic.more(1500)  # half a minute, which is the level
+        place.town.apply(place.model("faulty", rollout=keep))
+        status = await asyncio.to_thread(
+            place.town.until, "amodel", "churn", place.namespace, was_undone, 120
+        )
+        back = time.time()
+        await traffic.more(250)
+    failed = [a.at for a in traffic.answers if a.failed]
+    print(f"answered 500 for {max(failed) - min(failed):.2f} s")  # shown with -s
+    assert max(failed) - min(failed) <= 3 + 2 + 2, "three seconds show it, two bring users back; and slack"
+    assert [a for a in traffic.since(back + 2) if a.failed or a.version != "churn-1"] == []
+    assert [(one["version"], one["cause"]) for one in status["history"][:2]] == [
+        ("churn-1", "BakeBreached"),
+        ("churn-2", "Replace"),
+    ]
+    assert "guardrail errors breached: churn-2 - churn-1 = +" in status["history"][0]["reason"]
+    said = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+    assert said["Ready"][0] == "True"
+    assert (said["Stalled"], said["Degraded"]) == (("True", "BakeBreached"),) * 2
+    await asyncio.to_thread(place.town.told, "churn", place.namespace, "BakeBreached")
+
+
+def was_undone(status: dict[str, Any]) -> bool:
+    """Whether a new champion has given way because of its answers."""
+    history = status.get("history", [])
+    return bool(history) and history[0]["cause"] == "BakeBreached"

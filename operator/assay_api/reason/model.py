@@ -28,8 +28,14 @@ MODEL: Mapping[Reason, Documented] = {
     ),
     Reason.BAKE_FAILED: warning(
         on("Model", "Progressing", "Degraded"),
-        "The new champion failed while it was watched; the former one serves again.",
+        "The new champion lost its pods while it was watched; the former one serves again.",
         "Find the cause in the message, then change the spec, or `assay promote` the version.",
+    ),
+    Reason.BAKE_BREACHED: warning(
+        on("Model", "Progressing", "Degraded"),
+        "The new champion answered worse than the former one, by more than a guardrail of `rollout.bake` "
+        "allows, while it was watched; the former one serves again.",
+        "Look at its logs and the message's numbers, then change the spec, or `assay promote` the version.",
     ),
     Reason.PROMOTED_BY_HAND: notice(
         _PROGRESS,

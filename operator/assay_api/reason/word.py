@@ -22,6 +22,7 @@ class Reason(StrEnum):
     EXPERIMENTING = "Experimenting"
     BAKING = "Baking"
     BAKE_FAILED = "BakeFailed"
+    BAKE_BREACHED = "BakeBreached"
     PROMOTED_BY_HAND = "PromotedByHand"
     ROLLED_BACK_BY_HAND = "RolledBackByHand"
     IDLE = "Idle"

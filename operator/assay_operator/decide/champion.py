@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from assay_api import ModelVersion
-from assay_api.duration import span
+from assay_api import Experiment, ModelVersion
 from assay_api.model import ChampionRecord, OrderResult
 from assay_api.names import PROMOTE, ROLLBACK
+from assay_operator.decide.bake import breach, watch
 from assay_operator.decide.rollout import RolloutFacts, is_ready
 from assay_operator.decide.unavailability import unavailable_for
 
@@ -21,7 +21,9 @@ RECORDS = 20
 _REASON = 256
 DOWN_GRACE = 1.0  # seconds without a ready pod that a champion on probation is allowed
 
-Cause = Literal["FirstVersion", "Verdict", "Restored", "Replace", "Order", "BakeFailed", "ChampionDeleted"]
+Cause = Literal[
+    "FirstVersion", "Verdict", "Restored", "Replace", "Order", "BakeFailed", "BakeBreached", "ChampionDeleted"
+]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,13 @@ def bake_failed(facts: RolloutFacts) -> Successor | None:
     return Successor(former, "BakeFailed", words)
 
 
+def bake_breached(facts: RolloutFacts) -> Successor | None:
+    """The new champion answers worse than the former one did, which is still warm."""
+    former = baking_after(facts)
+    words = breach(facts.model, facts.bake, facts.now) if former else None
+    return Successor(former, "BakeBreached", words) if former and words else None
+
+
 def champion_deleted(facts: RolloutFacts) -> Successor | None:
     """The champion's ModelVersion is gone: the newest former champion, or the same source made again.
 
@@ -93,10 +102,21 @@ def won(facts: RolloutFacts) -> Successor | None:
         decision = experiment.status.decision
         if decision is None or decision.winner is None or (since and decision.at <= since):
             continue
+        if _has_acted(facts, experiment):
+            continue
         if experiment.spec.control.version == facts.champion:
             name = experiment.metadata.name
             return Successor(decision.winner, "Verdict", f"won Experiment {name}", name)
     return None
+
+
+def _has_acted(facts: RolloutFacts, experiment: Experiment) -> bool:
+    """Whether its verdict made a champion already: its time may be of a replica whose clock is ahead."""
+    began = experiment.status.started_at
+    return any(
+        record.experiment == experiment.metadata.name and (began is None or record.since >= began)
+        for record in facts.history
+    )
 
 
 def first(facts: RolloutFacts) -> Successor | None:
@@ -128,6 +148,7 @@ def replaced(facts: RolloutFacts) -> Successor | None:
 CHAIN: tuple[Check, ...] = (
     ordered_by_hand,  # a person has the last word
     bake_failed,  # then safety
+    bake_breached,
     champion_deleted,
     won,  # then evidence
     first,
@@ -160,20 +181,15 @@ def recorded(facts: RolloutFacts, new: Successor) -> tuple[ChampionRecord, ...]:
 
 def baking_after(facts: RolloutFacts) -> str | None:
     """Return the former champion to which a new one that fails goes back; None once it is trusted."""
-    if len(facts.history) < 2 or facts.history[0].version != facts.champion:  # noqa: PLR2004
-        return None
-    new, old = facts.history[:2]
-    watched = min(span(facts.model.spec.rollout.bake.duration), facts.rollback_window)
-    fresh = facts.now - new.since < watched and new.cause != "BakeFailed"
-    return old.version if fresh and facts.version(old.version) else None
+    found = watch(facts.model)
+    fresh = found is not None and facts.now < found.until
+    return found.former if found and fresh and facts.version(found.former) else None
 
 
 def bake_ends_in(facts: RolloutFacts) -> timedelta | None:
     """Return how long the present champion is still watched; None if it is not."""
-    if baking_after(facts) is None:
-        return None
-    watched = min(span(facts.model.spec.rollout.bake.duration), facts.rollback_window)
-    return facts.history[0].since + watched - facts.now
+    found = watch(facts.model)
+    return found.until - facts.now if found and baking_after(facts) else None
 
 
 def _by_hand(order: Order) -> str:

@@ -12,6 +12,7 @@ from assay_api.condition import find
 from assay_api.experiment_status import Verdict
 from assay_api.model import Alert
 from assay_api.reason import REASONS, Reason
+from assay_operator.decide.bake import BY_BAKE, guardrail_note
 from assay_operator.decide.champion import baking_after, open_order
 from assay_operator.decide.claim import Claim, flag, progress
 from assay_operator.decide.rollout import RolloutFacts, experiment_to_make
@@ -125,8 +126,8 @@ def champion_was_rolled_back(facts: ModelFacts) -> Situation | None:
     history = facts.rollout.history
     if not history or facts.rollout.request_is_open or _serves_request(facts):
         return None
-    if history[0].cause == "BakeFailed":
-        return Situation(Reason.BAKE_FAILED, history[0].reason, stalled=True, degraded=True)
+    if history[0].cause in BY_BAKE:
+        return Situation(Reason(history[0].cause), history[0].reason, stalled=True, degraded=True)
     if history[0].cause == "Order":
         order = facts.rollout.model.status.state.order
         back = order is not None and order.order.startswith("assay.dev/rollback")
@@ -142,6 +143,8 @@ def champion_bakes(facts: ModelFacts) -> Situation | None:
     if former is None:
         return None
     words = f"{facts.rollout.champion} is watched; {former} is kept warm"
+    if note := guardrail_note(facts.rollout.model, facts.rollout.bake, facts.rollout.now):
+        words += f"; {note}"
     return Situation(Reason.BAKING, words, active=True)
 
 

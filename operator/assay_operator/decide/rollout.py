@@ -10,6 +10,7 @@ from assay_api.duration import span
 from assay_api.model import ChampionRecord, ModelState
 from assay_api.names import MADE_BY_MODEL, RETRAIN, experiment_generation, experiment_name, version_number
 from assay_api.reason import Reason
+from assay_operator.decide.bake import NOT_READ, BakeReading
 from assay_operator.decide.start import active_experiment
 
 _RESTARTABLE = {"Abort", "Invalidate", "Conclude"}  # verdicts after which a changed design is tried anew
@@ -27,6 +28,7 @@ class RolloutFacts:
         source_digest: Of the source that the spec asks for.
         design_digest: Of the source and of the Experiment that the rollout template makes of it.
         now: The moment, in microseconds.
+        bake: What the collector knows of a champion that is watched.
     """
 
     model: Model
@@ -36,6 +38,7 @@ class RolloutFacts:
     source_digest: str
     design_digest: str
     now: datetime
+    bake: BakeReading = NOT_READ
 
     def version(self, name: str) -> ModelVersion | None:
         """Return the version of that name."""

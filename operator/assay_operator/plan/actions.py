@@ -42,11 +42,14 @@ class StatusWrite:
         resource: The object as it was gathered: the write fails if it has changed since.
         status: The whole new status.
         minor: Whether it differs by numbers that grow by themselves only; such a write may wait.
+        stored: The status as it is stored, if it may not be understood: all of it stays, but for its
+            generation and conditions.
     """
 
     resource: Resource
     status: Status
     minor: bool = False
+    stored: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,24 @@
 """The plan of a Model that cannot be read or planned: its last route, its last status, and a condition."""
 
-from assay_api import Model
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from assay_api import Condition, Experiment, Metadata, Model
 from assay_api.condition import find
+from assay_api.experiment_status import ExperimentStatus
 from assay_api.reason import Reason
 from assay_operator.decide.claim import Claim, progress
+from assay_operator.decide.experiment_conditions import invalid
 from assay_operator.plan.actions import Plan, StatusWrite
 from assay_operator.plan.conditions import with_claims
 from assay_operator.plan.route import route
-from assay_operator.plan.world import World
+from assay_operator.plan.world import Body, World
 
 
 def frozen_plan(world: World, fault: str) -> Plan:
-    """Return a plan that changes nothing but, if there is a fault, the Model's conditions.
+    """Return a plan that changes nothing but, if there is a fault, the conditions of those at fault.
 
     Args:
         world: The Model's.
@@ -19,14 +26,43 @@ def frozen_plan(world: World, fault: str) -> Plan:
     """
     model = world.model
     if model is None:
-        return Plan(keep_route=bool(world.snapshot.unreadable))
+        return Plan(keep_route=bool(world.snapshot.unreadable), statuses=tuple(_unreadable(world)))
     if model.metadata.deletion_timestamp:
         return Plan(route=None)
-    writes = _writes(world, model, fault) if fault else ()
+    writes = (*_unreadable(world), *_writes(world, model, fault)) if fault else ()
     try:
         return Plan(route=route(world, model, model.status.champion), statuses=writes)
     except ValueError:  # no route can be made of it: the one before stays
         return Plan(keep_route=True, statuses=writes)
+
+
+def _unreadable(world: World) -> Iterator[StatusWrite]:
+    """Let each Experiment that cannot be read say so itself, if it is not over; no more of it is touched."""
+    for key, fault in world.snapshot.unreadable.items():
+        body = world.snapshot.objects[key]
+        status = body.get("status") or {}
+        over = body["metadata"].get("deletionTimestamp") or status.get("decision")
+        if key.kind == Experiment.__name__ and not over:
+            yield from _refusal(world, body, status, fault)
+
+
+def _refusal(world: World, body: Body, stored: Mapping[str, Any], fault: str) -> Iterator[StatusWrite]:
+    metadata = Metadata.model_validate(body["metadata"])
+    known = tuple(_conditions(stored.get("conditions")))
+    conditions = with_claims(known, invalid(fault)[1], metadata.generation, world.now)
+    if conditions != known:
+        status = ExperimentStatus(observed_generation=metadata.generation, conditions=conditions)
+        bare: dict[str, Any] = {"metadata": metadata}
+        yield StatusWrite(Experiment.model_construct(**bare), status, stored=stored)
+
+
+def _conditions(stored: Any) -> Iterator[Condition]:
+    """Yield those that can be read."""
+    for one in stored if isinstance(stored, list) else ():
+        try:
+            yield Condition.model_validate(one)
+        except ValidationError:
+            continue
 
 
 def _writes(world: World, model: Model, fault: str) -> tuple[StatusWrite, ...]:

@@ -8,6 +8,7 @@ from assay_api.condition import find
 from assay_api.model import ModelState
 from assay_api.names import ABORT, FINALIZER, experiment_name, version_name
 from assay_api.reason import Reason
+from assay_operator.decide.bake import former_level
 from assay_operator.decide.champion import (
     DOWN_GRACE,
     Successor,
@@ -97,6 +98,7 @@ def rollout_facts(world: World, model: Model) -> RolloutFacts:
         source_digest=source_digest(model.spec.source),
         design_digest=design_digest(model),
         now=world.now,
+        bake=world.facts.bake,
     )
 
 
@@ -308,6 +310,7 @@ def _state(facts: RolloutFacts, parts: _Parts) -> ModelState:
             "experiment": newest_made(facts),
             "latest": max([new, facts.state.latest, *numbers]),
             "order": order,
+            "former_level": former_level(facts.model, facts.bake, facts.now),
             "handled_orders": handled_orders(facts, order),
         }
     )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from assay_api import Experiment, Model, ModelVersion, Ref
 from assay_api.model import Alert
+from assay_operator.decide.bake import NOT_READ, BakeReading
 from assay_operator.decide.layer import Holding
 from assay_operator.decide.start import StartBlocker, active_experiment
 from assay_operator.decide.summary import Reading, Sample
@@ -78,6 +79,7 @@ class Facts:
         programmed: Whether the route published last is in force.
         readings: Of the collector, by the Experiment's uid.
         samples: Of metrics with a source of their own, by the Experiment's uid and the metric's name.
+        bake: Of the collector, about a new champion that is watched.
         studies: How far a version's training is, by version.
         places: Slots that are reserved for an Experiment in its layer, or why there are none, by uid.
         undefined: Why the collector could not take an Experiment's definition in this pass, by uid.
@@ -90,6 +92,7 @@ class Facts:
     programmed: Programmed = NOT_PUBLISHED
     readings: Mapping[str, Reading] = field(default_factory=dict)
     samples: Mapping[str, Mapping[str, Sample]] = field(default_factory=dict)
+    bake: BakeReading = NOT_READ
     studies: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     places: Mapping[str, Holding | StartBlocker] = field(default_factory=dict)
     undefined: Mapping[str, str] = field(default_factory=dict)

@@ -244,9 +244,8 @@ class Executor:
             return False
         self._fenced()
         try:
-            self.store.put(
-                await self.cluster.apply_status(status_patch(write.resource, write.status, version))
-            )
+            patch = status_patch(write.resource, write.status, version, write.stored)
+            self.store.put(await self.cluster.apply_status(patch))
         except ApiError as error:
             if error.status == CONFLICT:
                 raise ConflictError(
@@ -257,7 +256,8 @@ class Executor:
             return True
         if isinstance(write.resource, Experiment):
             self._minor[uid] = now
-        self._show(write)
+        if write.stored is None:
+            self._show(write)
         return True
 
     def _show(self, write: StatusWrite) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from assay_api import Experiment, Ref
+from assay_operator.decide.bake import NOT_READ, BakeReading, measured
 from assay_operator.decide.start import StartBlocker, start_blocker
 from assay_operator.decide.summary import Reading, Sample
 from assay_operator.kinds import BY_NAME, Kind
@@ -21,7 +22,7 @@ from assay_operator.reconcile.alerts import AlertInbox
 from assay_operator.reconcile.layer import LayerReservations
 from assay_operator.reconcile.obstacles import Obstacles
 from assay_operator.reconcile.platform import PlatformSource
-from assay_operator.telemetry import Counts, Question, Sources, Studies
+from assay_operator.telemetry import Bakes, Counts, Question, Sources, Studies
 from assay_operator.xds import Gateways
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Readers:
     """The background readers: each returns what it heard last, at once."""
 
     counts: Counts
+    bakes: Bakes
     sources: Sources
     studies: Studies
     gateways: Gateways
@@ -64,6 +66,7 @@ class Gatherer:
             programmed=self._readers.gateways.programmed(ref),
             readings=_readings(known, self._readers.counts),
             samples=_samples(known, self._readers.sources),
+            bake=_bake(known, self._readers.bakes, now),
             studies=_studies(known, self._readers.studies),
             undefined=undefined,
             obstacles=self.obstacles.of(ref),
@@ -78,6 +81,7 @@ class Gatherer:
     def forget(self, ref: Ref) -> None:
         """Keep nothing of a Model that is gone."""
         self._parsed.pop(ref, None)
+        self._readers.bakes.forget(ref)
         self.obstacles.forget(ref)
         self.alerts.forget(ref)
 
@@ -139,6 +143,15 @@ def _running(snapshot: Snapshot) -> Iterator[Experiment]:
 def _readings(snapshot: Snapshot, counts: Counts) -> dict[str, Reading]:
     running = [one for one in _running(snapshot) if one.spec.mode != "Shadow"]
     return {one.metadata.uid: counts.read(one.metadata.uid, snapshot.ref) for one in running}
+
+
+def _bake(snapshot: Snapshot, bakes: Bakes, now: datetime) -> BakeReading:
+    model = snapshot.model
+    watch = measured(model, now) if model and not model.metadata.deletion_timestamp else None
+    if watch is None:
+        bakes.forget(snapshot.ref)
+        return NOT_READ
+    return bakes.read(snapshot.ref, watch)
 
 
 def _samples(snapshot: Snapshot, sources: Sources) -> dict[str, dict[str, Sample]]:

@@ -1,11 +1,12 @@
 """The only room that asks how the arms are doing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from assay_api import Metric, Ref
+from assay_operator.decide.bake import Answers, BakeReading, Watch
 from assay_operator.decide.summary import NOT_ASKED, ArmSummary, Reading, Sample, Summary
 from assay_operator.decide.workload import PodState
 from assay_stats import Moments
@@ -23,6 +24,19 @@ class Changes:
     experiments: tuple[str, ...]  # uids
 
 
+class AnswerQuestion(NamedTuple):
+    """Which answers to add up: of one version, in the seconds between two moments.
+
+    Attributes:
+        ref: The Model.
+    """
+
+    ref: Ref
+    version: str
+    since: datetime
+    until: datetime | None = None
+
+
 class Outcomes(Protocol):
     """Where counts come from. Calls raise `SourceUnavailable`, and none blocks for longer than it says."""
 
@@ -34,6 +48,9 @@ class Outcomes(Protocol):
 
     async def changes(self, since: int, timeout: float) -> Changes:  # noqa: ASYNC109  the server's bound
         """Wait until an Experiment has news after revision `since`, at most `timeout` seconds."""
+
+    async def answer_sums(self, questions: Sequence[AnswerQuestion]) -> tuple[Answers, ...]:
+        """Return the sums over the seconds of each question, in their order."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,16 @@ class Counts(Protocol):
         """Read no more for an Experiment; idempotent."""
 
 
+class Bakes(Protocol):
+    """How watched champions answer, without waiting for the collector."""
+
+    def read(self, ref: Ref, watch: Watch) -> BakeReading:
+        """Return the newest answer about a Model's champion; the Model is woken by one that may matter."""
+
+    def forget(self, ref: Ref) -> None:
+        """Ask no more about a Model; idempotent."""
+
+
 class Studies(Protocol):
     """How far trainings are, without waiting for one."""
 
@@ -83,6 +110,21 @@ class Sources(Protocol):
 
 
 __all__ = [
-    "NOT_ASKED", "ArmSummary", "Changes", "Counts", "Outcomes", "Question", "Reading", "Sample", "Source",
-    "SourceUnavailable", "Sources", "Studies", "Summary",
+    "NOT_ASKED",
+    "AnswerQuestion",
+    "Answers",
+    "ArmSummary",
+    "BakeReading",
+    "Bakes",
+    "Changes",
+    "Counts",
+    "Outcomes",
+    "Question",
+    "Reading",
+    "Sample",
+    "Source",
+    "SourceUnavailable",
+    "Sources",
+    "Studies",
+    "Summary",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """`Outcomes` over the collector's HTTP API."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ import httpx
 from prometheus_client import Counter
 
 from assay_operator.decide.observed import QualityCounts
-from assay_operator.telemetry import ArmSummary, Changes, SourceUnavailable, Summary
+from assay_operator.telemetry import AnswerQuestion, Answers, ArmSummary, Changes, SourceUnavailable, Summary
 from assay_stats import Moments
 
 _PATIENCE = httpx.Timeout(5, connect=1)
@@ -43,6 +43,14 @@ class Collector:
         )
         return Changes(answer["revision"], tuple(answer["experiments"]))
 
+    async def answer_sums(self, questions: Sequence[AnswerQuestion]) -> tuple[Answers, ...]:
+        """See `Outcomes.answer_sums`."""
+        answer = await self._ask("POST", "/v1/answers/sums", json=[_question(each) for each in questions])
+        try:
+            return tuple(Answers(each["seconds"], each["errors"], each["slow"]) for each in answer["sums"])
+        except (KeyError, TypeError) as error:
+            raise SourceUnavailable(f"the collector does not count answers: {error!r}") from error
+
     async def _ask(self, method: str, path: str, *, absent: bool = False, **more: Any) -> Any:
         try:
             head = {"authorization": f"Bearer {self.token()}"}
@@ -61,6 +69,12 @@ class Collector:
             raise SourceUnavailable(
                 f"the collector does not answer: {type(error).__name__} {error}".rstrip()
             ) from error
+
+
+def _question(question: AnswerQuestion) -> dict[str, Any]:
+    until = {} if question.until is None else {"until": question.until.timestamp()}
+    named = {"namespace": question.ref.namespace, "model": question.ref.name, "version": question.version}
+    return {**named, "since": question.since.timestamp(), **until}
 
 
 def _summary(answer: Mapping[str, Any]) -> Summary:

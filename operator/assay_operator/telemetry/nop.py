@@ -1,12 +1,24 @@
 """Outcomes nobody has measured yet, for tests and dry runs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from assay_api import Ref
-from assay_operator.telemetry import NOT_ASKED, Changes, Question, Reading, Sample, SourceUnavailable, Summary
+from assay_operator.decide.bake import Watch
+from assay_operator.telemetry import (
+    NOT_ASKED,
+    AnswerQuestion,
+    Answers,
+    BakeReading,
+    Changes,
+    Question,
+    Reading,
+    Sample,
+    SourceUnavailable,
+    Summary,
+)
 
 
 @dataclass
@@ -15,6 +27,7 @@ class NoOutcomes:
 
     answers: dict[str, Summary] = field(default_factory=dict)
     definitions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    answered: dict[str, Answers] = field(default_factory=dict)  # by version
     fault: str = ""
 
     async def define(self, uid: str, definition: Mapping[str, Any]) -> None:
@@ -36,6 +49,11 @@ class NoOutcomes:
         await asyncio.sleep(timeout)
         return Changes(since, ())
 
+    async def answer_sums(self, questions: Sequence[AnswerQuestion]) -> tuple[Answers, ...]:
+        """See `Outcomes.answer_sums`."""
+        self._answer()
+        return tuple(self.answered.get(each.version, Answers(0, 0.0)) for each in questions)
+
     def _answer(self) -> None:
         if self.fault:
             raise SourceUnavailable(self.fault)
@@ -53,6 +71,24 @@ class NoSources:
 
     def forget(self, uid: str) -> None:
         """See `Sources.forget`."""
+
+
+@dataclass(frozen=True)
+class DirectBakes:
+    """`Bakes` of an `Outcomes` that answers at once, for tests and dry runs."""
+
+    outcomes: NoOutcomes
+
+    def read(self, ref: Ref, watch: Watch) -> BakeReading:  # noqa: ARG002  nobody has to be woken
+        """See `Bakes.read`."""
+        if self.outcomes.fault:
+            return BakeReading(watch, fault=self.outcomes.fault)
+        found = self.outcomes.answered
+        none = Answers(0, 0.0)
+        return BakeReading(watch, found.get(watch.champion, none), found.get(watch.former, none))
+
+    def forget(self, ref: Ref) -> None:
+        """See `Bakes.forget`."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from assay_collector.store.rows import Row, rows_of
 from assay_collector.unit import Excluded, Outcome, Patience, Unit, counted
 
 PATIENCE = Patience()
-DAY = 86_400_000_000
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
 _REASON = {Excluded.CROSSOVER: "crossover_units", Excluded.BOT: "bot_units"}
 
 
@@ -31,6 +32,7 @@ class Policy:
         grace: Microseconds for which an outcome waits for the exposure of its unit.
         retention: Microseconds for which ids of exposures are known, and closed Experiments keep units.
         counts: Microseconds for which counts of profiles are kept.
+        answers: Microseconds for which counts of answers are kept.
     """
 
     patience: Patience = PATIENCE
@@ -38,6 +40,7 @@ class Policy:
     grace: int = DAY
     retention: int = 7 * DAY
     counts: int = 14 * DAY
+    answers: int = 2 * HOUR
 
 
 class Book:

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, delete, select, update
 
 from assay_collector.history import History, waiting
 from assay_collector.ledger.book import Policy
-from assay_collector.store import histories, schema
+from assay_collector.store import answers, histories, schema
 from assay_collector.store.experiments import held
 from assay_collector.store.profiles import forget
 from assay_collector.store.rows import Row, Rows, rows_of
 
 STEP = 2_000  # rows in one transaction
+MILLION = 1_000_000
 
 
 def sweep(connection: Connection, policy: Policy, now: int, step: int = STEP) -> bool:
@@ -23,6 +24,7 @@ def sweep(connection: Connection, policy: Policy, now: int, step: int = STEP) ->
     more = _ids(connection, rows, now - policy.retention, step) | forget(
         connection, now - policy.counts, step
     )
+    more |= answers.forget(connection, (now - policy.answers) // MILLION, step)
     # one or the other: each holds Experiments, and two replicas that hold some each would wait for ever
     return (
         _orphans(connection, rows, now - policy.grace, step)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from assay_collector.batch import Answer, Batch, Counted, Declared, Exposures, Outcomes, Tick
+from assay_collector.batch import Answer, Answered, Batch, Counted, Declared, Exposures, Outcomes, Tick
 from assay_collector.ledger.book import Book, Policy
 from assay_collector.ledger.closing import STEP, close
-from assay_collector.ledger.counting import count
+from assay_collector.ledger.counting import count, count_answers
 from assay_collector.ledger.exposing import expose
 from assay_collector.ledger.recording import record
 from assay_collector.ledger.sweeping import sweep
@@ -46,6 +46,7 @@ def transact(connection: Connection, policy: Policy, now: int, batches: Sequence
     for index, batch in enumerate(batches):
         if isinstance(batch, Counted):
             done.answers[index] = count(connection, policy, now, batch)
+    _answered(connection, policy, now, batches, done)
     for batch, answer in zip(batches, done.answers, strict=True):
         if isinstance(batch, Tick) and batch.sweep:
             answer.changed = sweep(connection, policy, now)
@@ -54,6 +55,15 @@ def transact(connection: Connection, policy: Policy, now: int, batches: Sequence
             done.changed |= passed > 0
             answer.changed = passed >= STEP
     return done
+
+
+def _answered(
+    connection: Connection, policy: Policy, now: int, batches: Sequence[Batch], done: Committed
+) -> None:
+    found = [(index, batch) for index, batch in enumerate(batches) if isinstance(batch, Answered)]
+    answers = count_answers(connection, policy, now, [batch for _, batch in found])
+    for (index, _), answer in zip(found, answers, strict=True):
+        done.answers[index] = answer
 
 
 def _events(

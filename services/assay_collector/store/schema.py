@@ -19,6 +19,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from assay_assign import SLOWER_THAN
+
 metadata = MetaData()
 
 models = Table(
@@ -180,4 +182,26 @@ senders = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("senders_by_time", "at"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    UniqueConstraint("namespace", "model", "version", name="versions_by_name"),
+)
+
+answers = Table(  # of one version in one second
+    "answers",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("second", BigInteger, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    *(Column(f"over_{bar}", BigInteger, nullable=False) for bar in SLOWER_THAN),
+    Index("answers_by_time", "second"),
+    sqlite_with_rowid=False,
 )

@@ -24,7 +24,7 @@ from assay_operator.kube.store import Store
 from assay_operator.reconcile.gather import Readers
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
-from assay_operator.telemetry.nop import DirectCounts, NoOutcomes, NoSources
+from assay_operator.telemetry.nop import DirectBakes, DirectCounts, NoOutcomes, NoSources
 from assay_operator.telemetry.studies import NoStudies
 from assay_operator.xds.nop import NoGateways
 from assay_stats import Moments
@@ -194,7 +194,9 @@ class World:
         """Let an operator begin anew; `changes` are of the administrator's choices."""
         self.store = Store()
         self.watch()
-        readers = Readers(DirectCounts(self.outcomes), self.sources, self.studies, self.gateways)
+        readers = Readers(
+            DirectCounts(self.outcomes), DirectBakes(self.outcomes), self.sources, self.studies, self.gateways
+        )
         self.changes |= changes
         settings = Settings(own_namespace="system", **self.changes)
         wired = reconciler(settings, self.cluster, self.store, self.outcomes, readers)
