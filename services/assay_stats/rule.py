@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
 from assay_stats.sequential import tuning
+from assay_stats.smallsample import PART
 
 MetricType = Literal["Proportion", "Mean", "Ratio", "Cuped"]
 Direction = Literal["Increase", "Decrease"]
@@ -20,6 +21,8 @@ FEWEST_EVENTS = 10
 PRIMARY_CONCENTRATION = 100.0
 HARM_CONCENTRATION = 10.0
 PLAN_PART = 4
+RATE_PART = 0.01
+"""Of alpha, for the interval of each arm's own rate, which turns a ratio of rates into a difference."""
 
 
 class Record:
@@ -71,6 +74,11 @@ class Rule(Record):
     count: Literal["Events", "NonEvents"] = "Events"
     floor_units: int = FEWEST_UNITS
     floor_events: int = FEWEST_EVENTS
+
+    @property
+    def level(self) -> float:
+        """Level of the confidence sequence: alpha less the part of early harm, or of the arms' rates."""
+        return self.alpha * (1 - PART if self.method == "AsymptoticCS" else 1 - 2 * RATE_PART)
 
 
 @dataclass(frozen=True)
