@@ -22,7 +22,11 @@ class Excluded(IntEnum):
 
 
 class Exposure(NamedTuple):
-    """One request that was answered under an arm."""
+    """One request that was answered under an arm.
+
+    Attributes:
+        failed: Whether the shipper judged its answer an error; None of one that does not say.
+    """
 
     key: bytes
     at: int
@@ -34,6 +38,7 @@ class Exposure(NamedTuple):
     duration: int
     attempts: int
     sound: bool
+    failed: bool | None = None
 
 
 class Outcome(Struct, frozen=True, array_like=True, gc=False):
@@ -90,6 +95,8 @@ def failed(metric: Metric, exposure: Exposure) -> bool:
     """Tell whether this answer is a bad one; a failure that another arm covered is the assigned arm's."""
     if metric.slower_than is not None:
         return exposure.duration > metric.slower_than
+    if exposure.failed is not None:
+        return exposure.failed
     return (
         exposure.status == 0
         or exposure.status >= 500  # noqa: PLR2004 - a server's errors, in HTTP's own words

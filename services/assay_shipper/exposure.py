@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 from assay_assign import UNENROLLED, pseudonym
 from assay_assign import assigned as expected
+from assay_shipper.fault import Fault, fault, whole
 
 NONE = "none"
 RECORD_START = b'{"'
+NEVER_US = 2**53 - 1  # an answer that did not end took longer than any limit
 
 
 class Line(NamedTuple):
@@ -18,6 +20,7 @@ class Line(NamedTuple):
         assigned: The arm, or `none`, or `unenrolled`.
         sound: Whether the hash of the unit gives the arm that Envoy gave.
         record: What the collector gets; None if the unit is in no Experiment.
+        fault: What is wrong with the answer; None if nothing is.
     """
 
     namespace: str
@@ -27,6 +30,7 @@ class Line(NamedTuple):
     assigned: str
     sound: bool
     record: dict[str, Any] | None
+    fault: Fault | None
 
 
 def parse(line: bytes, key: bytes) -> Line:
@@ -46,12 +50,14 @@ def parse(line: bytes, key: bytes) -> Line:
         salt = raw.get("salt") or experiment
         sound = unit != "" and assigned == expected(salt, unit, raw.get("table") or "")
     record = None
-    if experiment and assigned not in (NONE, UNENROLLED):
+    enrolled = bool(experiment) and assigned not in (NONE, UNENROLLED)
+    bad = fault(raw, assigned if enrolled else None)
+    if enrolled:
         if not unit:
             raise ValueError("an arm without a unit")
-        record = _record(raw, pseudonym(key, unit), sound=sound)
+        record = _record(raw, pseudonym(key, unit), sound=sound, failed=bad is not None)
     names = (str(raw.get("namespace") or ""), str(raw.get("model") or ""))
-    return Line(*names, experiment, _seconds(raw), assigned, sound, record)
+    return Line(*names, experiment, _seconds(raw), assigned, sound, record, bad)
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -68,7 +74,7 @@ def _object(line: bytes) -> dict[str, Any]:
     return raw
 
 
-def _record(raw: dict[str, Any], unit: str, *, sound: bool) -> dict[str, Any]:
+def _record(raw: dict[str, Any], unit: str, *, sound: bool, failed: bool) -> dict[str, Any]:
     return {
         "id": str(raw["id"]) if raw.get("id") else _identity(raw, unit),
         "ts": _seconds(raw),
@@ -79,8 +85,9 @@ def _record(raw: dict[str, Any], unit: str, *, sound: bool) -> dict[str, Any]:
         "served": raw.get("served"),
         "version": raw.get("version"),
         "status": int(raw.get("status") or 0),
-        "duration_us": max(0, int(raw.get("dur_us") or 0)),
+        "duration_us": max(0, int(raw["dur_us"])) if whole(raw) else NEVER_US,
         "attempts": max(0, int(raw.get("attempts") or 0)),
+        "failed": failed,
         "audit": "ok" if sound else "mismatch",
     }
 
