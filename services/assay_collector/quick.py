@@ -53,6 +53,7 @@ class Exposure(Struct, gc=False):
     duration_us: Natural = 0
     attempts: Natural = 1
     audit: Literal["ok", "mismatch"] = "ok"
+    failed: bool | None = None
 
 
 T = TypeVar("T", bound=Struct)

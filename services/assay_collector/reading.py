@@ -113,6 +113,7 @@ def _exposure(record: wire.Exposure | quick.Exposure) -> unit.Exposure:
         record.duration_us,
         record.attempts,
         record.audit == "ok",
+        record.failed,
     )
 
 

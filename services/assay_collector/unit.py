@@ -23,7 +23,11 @@ class Excluded(IntEnum):
 
 
 class Exposure(NamedTuple):
-    """One request that was answered under an arm."""
+    """One request that was answered under an arm.
+
+    Attributes:
+        failed: Whether the shipper judged its answer an error; None of one that does not say.
+    """
 
     key: bytes
     at: int
@@ -35,6 +39,7 @@ class Exposure(NamedTuple):
     duration: int
     attempts: int
     sound: bool
+    failed: bool | None = None
 
 
 class Outcome(Struct, frozen=True, array_like=True, gc=False):
@@ -91,6 +96,8 @@ def failed(metric: Metric, exposure: Exposure) -> bool:
     """Tell whether this answer is a bad one; a failure that another arm covered is the assigned arm's."""
     if metric.slower_than is not None:
         return exposure.duration > metric.slower_than
+    if exposure.failed is not None:
+        return exposure.failed
     return is_failure(exposure.status) or exposure.served != exposure.arm or exposure.attempts > 1
 
 

@@ -109,6 +109,9 @@ class Exposure(Record):
     duration_us: Annotated[int, Field(ge=0)] = 0
     attempts: Annotated[int, Field(ge=0)] = 1
     audit: Literal["ok", "mismatch"] = "ok"
+    failed: StrictBool | None = Field(
+        default=None, description="whether the answer is an error; without it, status and attempts tell"
+    )
 
 
 def _camel(name: str) -> str:

@@ -26,6 +26,7 @@ from assay_serving.served import State
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 GONE = 499
+FAILED = 500
 KINDS = formats.readable() | {JSON}
 
 
@@ -154,6 +155,8 @@ async def _answered(template: str, handler: Handler, request: Request) -> Respon
     try:
         return await handler(request)
     except Problem as problem:
+        if problem.status == FAILED:
+            log.warning("%s failed: %s", template, problem)
         return problem.response()
     except ClientDisconnect:
         return Response(status_code=GONE)

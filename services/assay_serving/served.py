@@ -18,6 +18,7 @@ from assay_serving.metrics import Metrics
 from assay_serving.problems import Problem
 from assay_serving.rows import RowReader
 from assay_serving.settings import Settings
+from assay_serving.sound import check_shape, check_values
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Version:
     def __init__(self, predictor: Predictor, settings: Settings, sample: Table | None = None) -> None:
         """Make the first predictions; raises whatever the model raises."""
         self.manifest = manifest = predictor.manifest
+        self.classes = len(manifest.classes or ())
         self.model = settings.model or manifest.model
         self.version = settings.version or manifest.version
         self.settings = settings
@@ -63,6 +65,7 @@ class Version:
     def _counted(self, table: Table) -> Prediction:
         self.metrics.batch.observe(len(table))
         prediction = self.predictor.predict(table)
+        check_shape(prediction, len(table), self.classes)
         if self.capture:
             self._captured(self.capture, table, prediction)
         return prediction
@@ -78,16 +81,18 @@ class Version:
         """Answer rows together with those of other requests.
 
         Raises:
-            Problem: 429, 504, or 422 when the model refuses a value.
+            Problem: 429, 504, 422 when the model refuses a value, or 500 when it gives no answer.
         """
         if not len(table):
             return Prediction(None, None, None)
         longest = self.settings.timeout_seconds
         deadline = time.monotonic() + min(patience or longest, longest)
         try:
-            return await self.batcher(table, deadline)
+            prediction = await self.batcher(table, deadline)
         except ValueError as error:
             raise Problem(422, "refused-by-model", f"the model refuses the rows: {error}") from error
+        check_values(prediction)
+        return prediction
 
     async def explain(self, table: Table) -> tuple[Explanation, list[Any]]:
         """Explain rows, beside the predictions of others; return the shares and the class that is meant.

@@ -3,12 +3,14 @@
 import json
 from typing import Any, NamedTuple
 
-from assay_assign import UNENROLLED, is_failure, pseudonym
+from assay_assign import UNENROLLED, pseudonym
 from assay_assign import assigned as expected
+from assay_shipper.fault import Fault, answer_fault, fault, whole
 
 NONE = "none"
 RECORD_START = b'{"'
 MILLION = 1_000_000
+NEVER_US = 2**53 - 1  # an answer that did not end took longer than any limit
 
 
 class Answer(NamedTuple):
@@ -17,6 +19,7 @@ class Answer(NamedTuple):
     Attributes:
         owner: Namespace, Model and version.
         second: Unix time at which it ended, in whole seconds.
+        failed: Whether the caller was not answered well, whoever should have answered.
         duration: Microseconds.
     """
 
@@ -34,6 +37,7 @@ class Line(NamedTuple):
         assigned: The arm, or `none`, or `unenrolled`.
         sound: Whether the hash of the unit gives the arm that Envoy gave.
         record: What the collector gets; None if the unit is in no Experiment.
+        fault: What is wrong with the answer; None if nothing is.
         answer: What came of the request, whoever asked; None if no version was reached.
     """
 
@@ -44,6 +48,7 @@ class Line(NamedTuple):
     assigned: str
     sound: bool
     record: dict[str, Any] | None
+    fault: Fault | None
     answer: Answer | None = None
 
 
@@ -64,12 +69,14 @@ def parse(line: bytes, key: bytes) -> Line:
         salt = raw.get("salt") or experiment
         sound = unit != "" and assigned == expected(salt, unit, raw.get("table") or "")
     record = None
-    if experiment and assigned not in (NONE, UNENROLLED):
+    enrolled = bool(experiment) and assigned not in (NONE, UNENROLLED)
+    bad = fault(raw, assigned if enrolled else None)
+    if enrolled:
         if not unit:
             raise ValueError("an arm without a unit")
-        record = _record(raw, pseudonym(key, unit), sound=sound)
+        record = _record(raw, pseudonym(key, unit), sound=sound, failed=bad is not None)
     names = (str(raw.get("namespace") or ""), str(raw.get("model") or ""))
-    return Line(*names, experiment, _seconds(raw), assigned, sound, record, _answer(raw, names))
+    return Line(*names, experiment, _seconds(raw), assigned, sound, record, bad, _answer(raw, names))
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -89,16 +96,16 @@ def _object(line: bytes) -> dict[str, Any]:
 def _answer(raw: dict[str, Any], names: tuple[str, str]) -> Answer | None:
     if not raw.get("version") or not all(names):
         return None
-    duration = max(0, int(raw.get("dur_us") or 0))
-    ended = int(_seconds(raw) + duration / MILLION)
-    return Answer((*names, str(raw["version"])), ended, is_failure(_status(raw)), duration)
+    ended = int(_seconds(raw) + max(0, int(raw.get("dur_us") or 0)) / MILLION)
+    failed = answer_fault(raw) is not None
+    return Answer((*names, str(raw["version"])), ended, failed, _duration(raw))
 
 
-def _status(raw: dict[str, Any]) -> int:
-    return int(raw.get("status") or 0)
+def _duration(raw: dict[str, Any]) -> int:
+    return max(0, int(raw["dur_us"])) if whole(raw) else NEVER_US
 
 
-def _record(raw: dict[str, Any], unit: str, *, sound: bool) -> dict[str, Any]:
+def _record(raw: dict[str, Any], unit: str, *, sound: bool, failed: bool) -> dict[str, Any]:
     return {
         "id": str(raw["id"]) if raw.get("id") else _identity(raw, unit),
         "ts": _seconds(raw),
@@ -108,9 +115,10 @@ def _record(raw: dict[str, Any], unit: str, *, sound: bool) -> dict[str, Any]:
         "arm": raw["assigned"],
         "served": raw.get("served"),
         "version": raw.get("version"),
-        "status": _status(raw),
-        "duration_us": max(0, int(raw.get("dur_us") or 0)),
+        "status": int(raw.get("status") or 0),
+        "duration_us": _duration(raw),
         "attempts": max(0, int(raw.get("attempts") or 0)),
+        "failed": failed,
         "audit": "ok" if sound else "mismatch",
     }
 

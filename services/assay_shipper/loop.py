@@ -112,7 +112,10 @@ class Shipper:
         return batch
 
     def _count(self, line: Line) -> None:
-        self._telemetry.exposures.labels(line.namespace, line.model, line.assigned).inc()
+        owner = (line.namespace, line.model, line.assigned)
+        self._telemetry.exposures.labels(*owner).inc()
+        if line.fault:
+            self._telemetry.faults.labels(*owner, line.fault).inc()
         if not line.sound:
             self._telemetry.mismatches.labels(line.experiment).inc()
             log.error(

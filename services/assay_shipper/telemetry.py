@@ -15,6 +15,12 @@ class Telemetry:
             ["namespace", "model", "assigned"],
             registry=registry,
         )
+        self.faults = Counter(
+            "assay_exposure_faults",
+            "Requests that were not served well: covered, refused, failed, cut, left, empty",
+            ["namespace", "model", "assigned", "fault"],
+            registry=registry,
+        )
         self.mismatches = Counter(
             "assay_exposure_audit_mismatches",
             "Exposures whose arm is not the one that their unit's hash says",

@@ -249,9 +249,11 @@ def test_a_failure_counts_once_for_the_unit_under_the_assigned_arm(
     assert cell(ledger, "errors", "boosted") == (2, 1, 1)
 
 
-def test_a_client_error_is_no_failure_of_the_arm(ledger: Any) -> None:
-    ledger(declared(metric("errors", source=Source.GATEWAY)), exposures(seen("ann", status=404)))
-    assert cell(ledger, "errors") == (1, 0, 0)
+def test_what_the_shipper_judged_is_not_judged_again(ledger: Any) -> None:
+    ledger(declared(metric("errors", source=Source.GATEWAY)))
+    well = seen("ann", status=404, failed=False), seen("bob", attempts=2, failed=False)
+    ledger(exposures(*well, seen("eve", failed=True)))
+    assert cell(ledger, "errors") == (3, 1, 1)
 
 
 def test_slow_answers_count_by_unit(ledger: Any) -> None:

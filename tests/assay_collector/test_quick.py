@@ -63,7 +63,7 @@ def careful(read: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 CASES = [
     (outcomes, PLAIN, ("namespace", "time", "more")),
-    (reading.exposures, SEEN, ("epoch", "served", "audit", "duration_us")),
+    (reading.exposures, SEEN, ("epoch", "served", "audit", "duration_us", "failed")),
 ]
 
 

@@ -120,3 +120,17 @@ def forest(start: Start) -> Server:
 @pytest.fixture(scope="session")
 def ridge(start: Start) -> Server:
     return start("ridge")
+
+
+@pytest.fixture
+def serve_artifact() -> Iterator[Callable[[Any, Path], Server]]:
+    """Start a server for an artifact of one's own."""
+    servers: list[Server] = []
+
+    def started(there: Any, folder: Path) -> Server:
+        servers.append(Server(there.uri, there.digest, folder))
+        return servers[-1].wait_ready()
+
+    yield started
+    for server in servers:
+        server.stop()

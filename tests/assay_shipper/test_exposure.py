@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assay_assign import pseudonym, slot
-from assay_shipper.exposure import parse
+from assay_shipper.exposure import NEVER_US, parse
 
 KEY = b"a key for tests"
 
@@ -18,7 +18,7 @@ def test_an_enrolled_line_becomes_a_record_without_the_raw_unit(log: Any) -> Non
         "id": json.loads(text)["id"], "ts": float(json.loads(text)["ts"]), "experiment": "exp-1", "epoch": 3,
         "unit": pseudonym(KEY, "user-1"), "arm": "control", "served": "control",
         "version": "churn-1", "status": 200,
-        "duration_us": 77, "attempts": 1, "audit": "ok",
+        "duration_us": 77, "attempts": 1, "failed": False, "audit": "ok",
     }  # fmt: skip
     assert line.sound
 
@@ -79,12 +79,12 @@ def test_a_line_behind_half_a_line_is_saved(log: Any) -> None:
     assert parse(whole[:40] + whole, KEY) == parse(whole, KEY)
 
 
-def test_numbers_that_envoy_leaves_out_are_zero(log: Any) -> None:
+def test_numbers_that_envoy_leaves_out_are_zero_and_the_end_that_did_not_come_is_never(log: Any) -> None:
     record = parse(
         log.enrolled(status=None, dur_us=None, attempts=None, served=None, version=None), KEY
     ).record
     assert record is not None
-    assert (record["status"], record["duration_us"], record["attempts"]) == (0, 0, 0)
+    assert (record["status"], record["duration_us"], record["attempts"]) == (0, NEVER_US, 0)
 
 
 @pytest.mark.parametrize("unit", ["Ünïcødé", "a:b", "x" * 8_000, "<script>", "user@example.org", "0"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from assay_operator.gateway.route import ArmRoute, Backend, Endpoint, ModelRoute, Shadow
-from assay_operator.gateway.values import TYPES, V3_OVER_ADS, Json, address, options
+from assay_operator.gateway.values import OVERWRITE, TYPES, V3_OVER_ADS, Json, address, options, typed
 
 CHAMPION = "champion"
 SHADOW = "_shadow"  # no name for an arm
@@ -12,6 +12,8 @@ HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
 AT_ONCE = 10_000  # connections, requests and retries; Envoy's defaults (1024, and 3 retries) fail callers
 NO_SPILL = 10_000  # percent: one healthy pod of a hundred takes all requests before the Service gets any
 CONNECT = "1s"  # three addresses at least: each has 0.3 s before Envoy tries the next one beside it
+ATTEMPT_HEADER = "x-assay-attempt"  # who answered an attempt, and how; no caller sees it
+ATTEMPT = "%UPSTREAM_METADATA(assay:arm)% %RESP(:status)%"
 IDLE = "3s"  # below the 5 s after which a model server closes: whoever closes first must not be racing
 
 
@@ -150,6 +152,7 @@ def _composite(name: str, members: tuple[str, ...]) -> Json:
         "connect_timeout": CONNECT,
         "lb_policy": "CLUSTER_PROVIDED",
         "circuit_breakers": _breakers(),
+        "typed_extension_protocol_options": _marked(),
         "cluster_type": {
             "name": "envoy.clusters.composite",
             "typed_config": {
@@ -158,6 +161,23 @@ def _composite(name: str, members: tuple[str, ...]) -> Json:
             },
         },
     }
+
+
+def _marked() -> Json:
+    """Mark each answer with who gave it, so that an arm's refusal is told from the champion's.
+
+    Envoy retries by status wherever it came from: the champion would be asked again whatever it refuses.
+    """
+    mark = {"header": {"key": ATTEMPT_HEADER, "value": ATTEMPT}, "append_action": OVERWRITE}
+    mutations = {"response_mutations": [{"append": mark}]}
+    return options(
+        HTTP_OPTIONS,
+        explicit_http_config={"http_protocol_options": {}},
+        http_filters=[
+            typed("mark", "extensions.filters.http.header_mutation.v3.HeaderMutation", mutations=mutations),
+            typed("codec", "extensions.filters.http.upstream_codec.v3.UpstreamCodec"),
+        ],
+    )
 
 
 def _breakers() -> Json:

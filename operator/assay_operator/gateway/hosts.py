@@ -1,10 +1,12 @@
 """Routes: which Model by host, which arm by the salted hash of the unit."""
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from assay_assign import SLOTS, encode
 from assay_operator.gateway import paths
-from assay_operator.gateway.clusters import champion_cluster, shadow_cluster, target
+from assay_operator.gateway.clusters import ATTEMPT_HEADER, champion_cluster, shadow_cluster, target
 from assay_operator.gateway.guard import tree
 from assay_operator.gateway.route import ModelRoute, Split
 from assay_operator.gateway.values import Json, headers, seconds
@@ -21,6 +23,8 @@ SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
 PICKS = 64  # the host that just failed is idle, so the next pick likes it; a pick costs nothing
 RETRIES = 2  # a pod that dies may have connections of two hosts: its own, and one that was dead before
 NOT_EXECUTED = "connect-failure,refused-stream,reset-before-request"
+REFUSED = "4.."
+REFUSED_UNREAD = "400|404|405|406|411|413|414|415|422|429|431"  # of the request itself, or of any just now
 
 
 def domains(route: ModelRoute) -> list[str]:
@@ -84,9 +88,10 @@ def _split_route(route: ModelRoute, split: Split) -> Json:
         "metadata": _metadata(route, facts),
         "request_headers_to_add": headers({UNIT_HEADER: f"%REQ({split.header})%"}),
         "response_headers_to_add": headers({VERSION_HEADER: SERVED_VERSION}),
+        "response_headers_to_remove": [ATTEMPT_HEADER],
         "route": {
             **_forward(route),
-            "retry_policy": _retry(route, "5xx", per_try_timeout=seconds(route.timeout_seconds / 2)),
+            "retry_policy": _covered(route, split),
             "hash_policy": [policy],
             "weighted_clusters": {"use_hash_policy": True, "clusters": list(_shares(route, split))},
         },
@@ -150,7 +155,17 @@ def _forward(route: ModelRoute) -> Json:
     return {"timeout": seconds(route.timeout_seconds), "request_mirror_policies": [mirror]}
 
 
-def _retry(route: ModelRoute, executed: str, **extra: str) -> Json:
+def _covered(route: ModelRoute, split: Split) -> Json:
+    """What an arm fails or refuses, the champion is asked; what that one refuses stays refused."""
+    arms = "|".join(re.escape(arm.name) for arm in split.arms)
+    refused = f"({arms}) ({REFUSED if route.retry_executed else REFUSED_UNREAD})"
+    refusal = {"name": ATTEMPT_HEADER, "string_match": {"safe_regex": {"regex": refused}}}
+    half = seconds(route.timeout_seconds / 2)
+    policy = _retry(route, "5xx", per_try_timeout=half, retriable_headers=[refusal])
+    return {**policy, "retry_on": f"{policy['retry_on']},retriable-headers"}
+
+
+def _retry(route: ModelRoute, executed: str, **extra: Any) -> Json:
     retry_on = f"{NOT_EXECUTED},{executed}" if route.retry_executed else NOT_EXECUTED
     return {
         "retry_on": retry_on,

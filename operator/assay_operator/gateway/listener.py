@@ -24,6 +24,8 @@ EXPOSURE = {
     "served": "%UPSTREAM_METADATA(assay:arm)%",
     "version": "%UPSTREAM_METADATA(assay:version)%",
     "status": "%RESPONSE_CODE%",
+    "method": "%REQ(:METHOD)%",
+    "bytes": "%BYTES_SENT%",
     "dur_us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "flags": "%RESPONSE_FLAGS%",

@@ -6,6 +6,7 @@ from typing import Any
 Json = dict[str, Any]
 
 TYPES = "type.googleapis.com/envoy."
+OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 V3_OVER_ADS = {"ads": {}, "resource_api_version": "V3"}
 
 
@@ -27,8 +28,7 @@ def options(message: str, /, **fields: Any) -> Json:
 def headers(pairs: Mapping[str, str]) -> Sequence[Json]:
     """Return header mutations that replace whatever a caller or a model server wrote."""
     return [
-        {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-        for key, value in pairs.items()
+        {"header": {"key": key, "value": value}, "append_action": OVERWRITE} for key, value in pairs.items()
     ]
 
 

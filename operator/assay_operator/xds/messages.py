@@ -8,9 +8,11 @@ import contextlib
 
 import envoy.extensions.access_loggers.file.v3.file_pb2
 import envoy.extensions.filters.http.buffer.v3.buffer_pb2
+import envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2
 import envoy.extensions.filters.http.health_check.v3.health_check_pb2
 import envoy.extensions.filters.http.lua.v3.lua_pb2
 import envoy.extensions.filters.http.router.v3.router_pb2
+import envoy.extensions.filters.http.upstream_codec.v3.upstream_codec_pb2
 import envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2
 import envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2
 import envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2

@@ -48,8 +48,8 @@ class OnnxPredictor:
         (answer,) = self.session.run(self.output, self.feed(table))
         if self.mapped:
             answer = [[row[label] for label in self.manifest.classes or ()] for row in answer]
-        if not np.isfinite(answer).all():
-            raise ValueError("Input contains a null or a value too large, for which the model has no answer")
+        if not np.isfinite(answer).all() and np.isnan(table.numbers).any():
+            raise ValueError("Input contains a null, for which the model has no answer")
         if self.manifest.task == "Regression":
             return Prediction(None, None, np.asarray(answer, dtype=np.float64).reshape(-1))
         return self.decision(np.asarray(answer, dtype=np.float64))
