@@ -24,7 +24,7 @@ from assay_operator.gateway import Programmed
 from assay_operator.manifests.definition import definition
 from assay_operator.plan.actions import Definition
 from assay_operator.plan.conditions import with_claims
-from assay_operator.plan.observe import UNKNOWN, observed
+from assay_operator.plan.observe import UNKNOWN, growth, observed
 from assay_operator.plan.world import World
 
 RETRY = 5.0  # seconds until the collector is told again
@@ -264,6 +264,7 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     units = {arm.name: arm.units for arm in seen.arms}
     state = {
         "peaks": tuple(reached(reading) for reading in seen.readings),
+        "counted": growth(experiment, quality.counts).after(seen.arms),
         "srm_log_evidence": round(quality.srm.log_e, 9) if quality.srm else status.state.srm_log_evidence,
     }
     return status.model_copy(
