@@ -78,11 +78,11 @@ PROMISE = Rule(
     ".metrics",
 )
 _STEPS = f"self.ramp.map(s, {cel('s.minDuration')}).sum()"
-_LAST = cel("self.ramp[size(self.ramp) - 1].minDuration")
 RAMP_ENDS = Rule(
-    f"{_STEPS} - {_LAST} <= {cel('self.decision.maxDuration')}",
-    "the ramp must reach its last step within decision.maxDuration; shorten minDuration of its steps",
-    lambda it: sum(_steps(it)[:-1]) <= _most(it),
+    f"{_STEPS} <= {cel('self.decision.maxDuration')}",
+    "the steps of the ramp must end within decision.maxDuration, or no candidate can win; shorten their "
+    "minDuration",
+    lambda it: sum(_steps(it)) <= _most(it),
     ".ramp",
 )
 UNITS_FIT = Rule(

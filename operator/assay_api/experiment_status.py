@@ -83,6 +83,15 @@ class Plan(Observed):
     ] = {}
 
 
+class Counted(Observed):
+    """The most that was counted of one metric of one arm; a source that says less has begun anew."""
+
+    metric: Annotated[str, Field(max_length=63, description="Name of the metric.")]
+    arm: Annotated[str, Field(max_length=63, description="Name of the arm.")]
+    units: Annotated[int, Field(ge=0, description="Units.")] = 0
+    events: Annotated[float, Field(description="Events, where they are a counter of Prometheus.")] = 0
+
+
 class ExperimentState(Observed):
     """What the operator must remember of a running Experiment; only the operator reads it."""
 
@@ -99,6 +108,9 @@ class ExperimentState(Observed):
     plan: Annotated[Plan | None, Field(description="What was fixed at the start.")] = None
     peaks: Annotated[
         tuple[Peak, ...], Field(max_length=250, description="The largest log evidence so far.")
+    ] = ()
+    counted: Annotated[
+        tuple[Counted, ...], Field(max_length=250, description="The most that was counted so far.")
     ] = ()
     srm_log_evidence: Annotated[
         float, Field(description="Log evidence against the declared split; the largest so far.")

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from assay_api.data import QueryText, SecretKeyRef
 from assay_api.duration import Polling
-from assay_api.resource import LINES, Resource
+from assay_api.resource import LINES, MOST, Number, Resource
 
 Source = Literal["Events", "Gateway", "Prometheus", "SQL"]
 SOURCE = Field(
@@ -25,11 +25,24 @@ class PrometheusQuery(Resource):
 
     count: Annotated[PromQL, Field(description="Query of the number of units of each arm.")]
     sum: Annotated[
-        PromQL, Field(description="Query of the sum of the units' values; an arm without a series has 0.")
+        PromQL,
+        Field(
+            description="Query of the sum of the units' values; an arm without a series has no data. Say "
+            "`or 0 * (COUNT)` where it means 0."
+        ),
     ]
     sum_of_squares: Annotated[
         PromQL | None, Field(description="Query of the sum of their squares; for a Mean.")
     ] = None
+    shift: Annotated[
+        Number,
+        Field(
+            ge=-MOST,
+            le=MOST,
+            description="What was subtracted from every value before it was summed: keeps the spread of a "
+            "Mean that is large beside it.",
+        ),
+    ] = 0.0
     every: Every = "30s"
 
     @property
@@ -48,7 +61,13 @@ class SqlQuery(Resource):
         SecretKeyRef,
         Field(description="Where the SQLAlchemy URL is, as postgresql+psycopg://user:password@host/name."),
     ]
-    query: Annotated[QueryText, Field(description="Returns the columns arm, n, sum and, for a Mean, sumsq.")]
+    query: Annotated[
+        QueryText,
+        Field(
+            description="Returns the columns arm, n, sum and, for a Mean, variance (or sumsq, and shift "
+            "where the sums are of value - shift)."
+        ),
+    ]
     every: Every = "1m"
 
     @property

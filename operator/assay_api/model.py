@@ -6,7 +6,7 @@ from pydantic import Field
 
 from assay_api.bake import Bake
 from assay_api.data import Columns, Data
-from assay_api.duration import Pause
+from assay_api.duration import Pause, cel, milliseconds
 from assay_api.experiment import ExperimentTemplate
 from assay_api.model_status import (
     Alert,
@@ -85,6 +85,23 @@ TEMPLATE = Rule(
     "strategy Experiment needs the experiment to make; say rollout.experiment, or strategy Replace",
     lambda rollout: rollout.strategy != "Experiment" or rollout.experiment is not None,
     ".strategy",
+)
+_TIMEOUT = cel("self.serving.timeout")
+_TEMPLATE_METRICS = "self.rollout.experiment.metrics"
+SLOW_ANSWERS_CAN_COME = Rule(
+    f"!has(self.rollout.experiment) || ({_TEMPLATE_METRICS}.guardrails.all(m, !has(m.slowerThan)"
+    f" || {cel('m.slowerThan')} <= {_TIMEOUT})"
+    f" && {_TEMPLATE_METRICS}.secondary.all(m, !has(m.slowerThan) || {cel('m.slowerThan')} <= {_TIMEOUT})"
+    f" && (!has({_TEMPLATE_METRICS}.primary) || !has({_TEMPLATE_METRICS}.primary.slowerThan)"
+    f" || {cel(f'{_TEMPLATE_METRICS}.primary.slowerThan')} <= {_TIMEOUT}))",
+    "slowerThan of a metric must not be longer than serving.timeout, which ends requests: nothing is ever "
+    "slower",
+    lambda spec: all(
+        milliseconds(metric.slower_than) <= milliseconds(spec.serving.timeout)
+        for metric in (spec.rollout.experiment.metrics.every if spec.rollout.experiment else ())
+        if metric.slower_than
+    ),
+    ".rollout.experiment",
 )
 PICKLE_NEEDS_A_YES = Rule(
     "self.format != 'Joblib' || self.allowPickle",
@@ -223,7 +240,9 @@ class Source(Resource):
 class ModelSpec(Source):
     """What to serve under this name, and how a new version earns it."""
 
-    RULES: ClassVar = (ONE_SOURCE, GATES_NEED_ROWS, NO_FILES, SENT_TO_IMAGES, GATES_FIT_THE_TASK)
+    RULES: ClassVar = (
+        ONE_SOURCE, GATES_NEED_ROWS, NO_FILES, SENT_TO_IMAGES, GATES_FIT_THE_TASK, SLOW_ANSWERS_CAN_COME,
+    )  # fmt: skip
 
     serving: Annotated[Serving, Field(description="Serving of the versions.")] = Serving()
     rollout: Annotated[Rollout, Field(description="Rollout of a new version.")] = Rollout()

@@ -152,7 +152,7 @@ async def test_a_guardrail_of_a_database_holds_while_it_has_no_numbers_and_then_
         secret(place, warehouse.url("right"))
         await holds(place, "NoData", "refunded: SQL has no data of any arm")
         warehouse.query(f"INSERT INTO refunds VALUES ('{uid}', 'control', 'NaN'), ('{uid}', 'candidate', 0)")
-        await holds(place, "MetricUnavailable", "refunded: arm control: .* not all numbers")
+        await holds(place, "SourceError", "refunded: arm control: .* not all numbers")
         with warehouse.frozen():
             await holds(place, "MetricUnavailable", "refunded: the database says: .*timeout")
         warehouse.stop()

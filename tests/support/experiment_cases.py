@@ -49,6 +49,13 @@ FINE = [
     pytest.param({"decision": {"approval": "Manual"}}, id="a person has the last word"),
     pytest.param({"decision": {"maxDuration": "2h"}}, id="a short one without a minimum"),
     pytest.param(guardrail("slow", slowerThan="200ms"), id="slow answers"),
+    pytest.param(
+        {
+            "decision": {"maxDuration": "2h"},
+            "ramp": [{"percent": p, "minDuration": "40m"} for p in (5, 10, 50)],
+        },
+        id="three steps of 40 minutes in two hours",
+    ),
     pytest.param(guardrail("complaints", source="Events"), id="complaints are reported"),
     pytest.param(guardrail("complaints", source="Gateway"), id="errors under a name of one's own"),
     pytest.param(planned(0.9, {"absolute": 0.2}, direction="Decrease"), id="down from 90 percent"),
@@ -155,6 +162,19 @@ REFUSED = [
         {"decision": {"maxDuration": "2h"}, "ramp": [{"percent": 5, "minDuration": "3h"}, {"percent": 50}]},
         design.RAMP_ENDS,
         id="the last step comes too late",
+    ),
+    pytest.param(
+        {"decision": {"maxDuration": "2h"}, "ramp": [{"percent": 5}, {"percent": 50, "minDuration": "3h"}]},
+        design.RAMP_ENDS,
+        id="the last step is longer than the whole",
+    ),
+    pytest.param(
+        {
+            "decision": {"maxDuration": "2h"},
+            "ramp": [{"percent": p, "minDuration": "41m"} for p in (5, 10, 50)],
+        },
+        design.RAMP_ENDS,
+        id="three steps of 41 minutes in two hours",
     ),
     pytest.param(
         {"decision": {"maxUnits": 100}, "ramp": [{"percent": 5, "minUnitsPerArm": 51}]},

@@ -36,6 +36,20 @@ def served(**change: Any) -> dict[str, Any]:
     return IMAGE | {"serving": change}
 
 
+def slow(role: str, timeout: str = "30s") -> dict[str, Any]:
+    """A template with a metric of answers that are slower than 31 seconds."""
+    metric = {"name": "slow", "source": "Gateway", "direction": "Decrease", "slowerThan": "31s"}
+    metrics = (
+        TEMPLATE["metrics"]
+        | {
+            "primary": {"primary": metric},
+            "guardrails": {"guardrails": [metric | {"margin": {"absolute": 0.02}}]},
+            "secondary": {"secondary": [metric]},
+        }[role]
+    )
+    return served(timeout=timeout) | {"rollout": {"experiment": {"metrics": metrics}}}
+
+
 REQUEST, LIMIT = serving.Resources.RULES
 REFUSED = [
     pytest.param(IMAGE | TRAINING, model.ONE_SOURCE, id="two sources"),
@@ -52,6 +66,10 @@ REFUSED = [
     pytest.param(IMAGE | {"rollout": {"strategy": "Experiment"}}, model.TEMPLATE, id="no experiment to make"),
     pytest.param(
         {"artifact": ARTIFACT["artifact"] | {"format": "Joblib"}}, model.PICKLE_NEEDS_A_YES, id="a pickle"
+    ),
+    *(
+        pytest.param(slow(role), model.SLOW_ANSWERS_CAN_COME, id=f"slower than the time-out: {role}")
+        for role in ("primary", "guardrails", "secondary")
     ),
     pytest.param(served(replicas=2, maxReplicas=1), serving.MOST_NOT_LESS, id="fewer at most than at least"),
     pytest.param(

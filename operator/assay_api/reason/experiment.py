@@ -65,7 +65,7 @@ EXPERIMENT: Mapping[Reason, Documented] = {
     ),
     Reason.NO_DATA: info(
         _RUNS,
-        "No unit has been counted yet, or a source has no numbers of any arm.",
+        "No unit has been counted yet, or a source has no numbers of an arm.",
         "If it stays so: check that callers send the header of `unit`.",
     ),
     Reason.STALE_DATA: warning(
@@ -77,6 +77,16 @@ EXPERIMENT: Mapping[Reason, Documented] = {
         _RUNS,
         "The source of a metric that decides gives an error; the last numbers stand.",
         "Check the query and the source that the message names.",
+    ),
+    Reason.SOURCE_ERROR: warning(
+        _RUNS,
+        "A source answered with numbers that no data can have, as more events than units.",
+        "Mend the query; the message names the arm and the number.",
+    ),
+    Reason.SOURCE_RESET: warning(
+        _RUNS,
+        "A metric that decides has fewer units or events than before: something counted from zero again.",
+        "Use a query that survives restarts, as `increase(x_total[$elapsed])`, in a new Experiment.",
     ),
     Reason.BOT_UNITS: warning(
         _RUNS,

@@ -56,6 +56,8 @@ class Reason(StrEnum):
     NO_DATA = "NoData"
     STALE_DATA = "StaleData"
     METRIC_UNAVAILABLE = "MetricUnavailable"
+    SOURCE_ERROR = "SourceError"
+    SOURCE_RESET = "SourceReset"
     BOT_UNITS = "BotUnits"
     NOT_PROGRAMMED = "NotProgrammed"
     RATIO_UNKNOWN = "RatioUnknown"

@@ -73,7 +73,8 @@ def is_material(before: ExperimentStatus, after: ExperimentStatus) -> bool:
     """Tell whether two statuses differ in more than numbers that grow by themselves."""
     known = {c.type: (c.status, c.reason) for c in before.conditions}
     same = all(known.get(c.type) == (c.status, c.reason) for c in after.conditions)
-    grown = {"peaks": before.state.peaks, "srm_log_evidence": before.state.srm_log_evidence}
+    state = before.state
+    grown = {"peaks": state.peaks, "counted": state.counted, "srm_log_evidence": state.srm_log_evidence}
     alike = {
         "arms": before.arms,
         "analysis": before.analysis,

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import find, is_true
+from assay_api.duration import milliseconds
 from assay_api.reason import Reason
+from assay_operator.decide.analysis import plan
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,29 @@ def model_exists(facts: StartFacts) -> StartBlocker | None:
             "Pending", Reason.MODEL_NOT_FOUND, f"modelRef.name: no Model {name} in this namespace"
         )
     )
+
+
+def design_can_be_planned(facts: StartFacts) -> StartBlocker | None:
+    """The rules of the API leave nothing that the statistics refuse; if they do, it stops this one only."""
+    try:
+        plan(facts.experiment.spec)
+    except (ValueError, ArithmeticError) as error:
+        return StartBlocker("Invalid", Reason.INVALID_SPEC, f"metrics, decision: {error}")
+    return None
+
+
+def slow_answers_can_come(facts: StartFacts) -> StartBlocker | None:
+    """A request that takes longer than the time-out is an error, so nothing is ever slower."""
+    assert facts.model is not None
+    timeout = facts.model.spec.serving.timeout
+    for metric in facts.experiment.spec.metrics.every:
+        if metric.slower_than and milliseconds(metric.slower_than) > milliseconds(timeout):
+            words = (
+                f"metrics[{metric.name}].slowerThan is {metric.slower_than}, but the Model's serving.timeout "
+                f"ends requests after {timeout}: nothing is ever counted; lower slowerThan"
+            )
+            return StartBlocker("Invalid", Reason.INVALID_SPEC, words)
+    return None
 
 
 def versions_exist(facts: StartFacts) -> StartBlocker | None:
@@ -103,6 +128,8 @@ def arms_answer(facts: StartFacts) -> StartBlocker | None:
 
 CHECKS: tuple[Check, ...] = (
     model_exists,
+    design_can_be_planned,
+    slow_answers_can_come,
     versions_exist,
     no_experiment_ahead,
     versions_are_ready,

@@ -13,7 +13,7 @@ from assay_assign import layer, table
 from assay_operator.decide.analysis import plan as frozen_plan
 from assay_operator.decide.analysis import reached, reported
 from assay_operator.decide.claim import Claim, flag
-from assay_operator.decide.experiment_conditions import Shown, over, running, waiting
+from assay_operator.decide.experiment_conditions import Shown, invalid, over, running, waiting
 from assay_operator.decide.layer import Holding, place
 from assay_operator.decide.observed import Observed
 from assay_operator.decide.outcome import Outcome
@@ -24,8 +24,8 @@ from assay_operator.gateway import Programmed
 from assay_operator.manifests.definition import definition
 from assay_operator.plan.actions import Definition
 from assay_operator.plan.conditions import with_claims
-from assay_operator.plan.observe import UNKNOWN, observed
-from assay_operator.plan.world import World
+from assay_operator.plan.observe import UNKNOWN, growth, observed
+from assay_operator.plan.world import Key, World
 
 RETRY = 5.0  # seconds until the collector is told again
 _PENDING = Reading(pending=True)
@@ -55,9 +55,30 @@ def step(world: World, experiment: Experiment, ending: Ending | None) -> Step:
         return _close(world, experiment)
     if ending:
         return _end(world, experiment, experiment.status, Outcome("Abort", ending.reason, ending.message))
-    if experiment.status.started_at is None:
-        return _start(world, experiment)
-    return _look(world, experiment)
+    if fault := world.snapshot.unreadable.get(Key("Experiment", experiment.metadata.name)):
+        return _unusable(world, experiment, fault)
+    try:
+        return _look(world, experiment) if experiment.status.started_at else _start(world, experiment)
+    except (
+        ValueError,
+        ArithmeticError,
+    ) as error:  # what no rule refuses stops this one only
+        if experiment.status.started_at and _out_of_time(experiment, world.now):
+            outcome = Outcome("Conclude", Reason.NO_DATA_IN_TIME, f"cannot be analysed: {error}")
+            return _end(world, experiment, experiment.status, outcome)
+        return _unusable(world, experiment, f"cannot be analysed: {error}")
+
+
+def _unusable(world: World, experiment: Experiment, fault: str) -> Step:
+    """Say what is wrong; units stay where they are, and nothing is decided."""
+    phase, claims = invalid(fault[:1024])
+    phase = experiment.status.phase if experiment.status.started_at else phase
+    return Step(_shown(world, experiment, experiment.status, (phase, claims)))
+
+
+def _out_of_time(experiment: Experiment, now: datetime) -> bool:
+    began, most = experiment.status.started_at, seconds(experiment.spec.decision.max_duration)
+    return began is not None and (now - began).total_seconds() >= most
 
 
 def start_facts(world: World, experiment: Experiment) -> StartFacts:
@@ -73,7 +94,7 @@ def _start(world: World, experiment: Experiment) -> Step:
     blocker = start_blocker(start_facts(world, experiment))
     place_ = blocker or _place(world, experiment)
     if isinstance(place_, StartBlocker):
-        return Step(_shown(world, experiment, experiment.status, waiting(place_)))
+        return Step(_shown(world, experiment, experiment.status, _blocked(place_)))
     timeout = seconds(world.model.spec.serving.timeout) if world.model else 0.0
     begun = _first(experiment, place_, timeout, world.now)
     if fault := world.facts.undefined.get(
@@ -84,6 +105,10 @@ def _start(world: World, experiment: Experiment) -> Step:
     outcome = Outcome("Hold", Reason.STARTED, "the first units are enrolled")
     shown = _shown(world, experiment, begun, running(outcome, ()), programmed=_SENDING)
     return Step(shown, _defined(experiment, begun), _again(world, shown, None))
+
+
+def _blocked(blocker: StartBlocker) -> Shown:
+    return invalid(blocker.message) if blocker.reason == Reason.INVALID_SPEC else waiting(blocker)
 
 
 def _place(world: World, experiment: Experiment) -> Holding | StartBlocker:
@@ -264,6 +289,7 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     units = {arm.name: arm.units for arm in seen.arms}
     state = {
         "peaks": tuple(reached(reading) for reading in seen.readings),
+        "counted": growth(experiment, quality.counts).after(seen.arms),
         "srm_log_evidence": round(quality.srm.log_e, 9) if quality.srm else status.state.srm_log_evidence,
     }
     return status.model_copy(

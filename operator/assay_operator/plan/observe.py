@@ -7,7 +7,8 @@ from datetime import datetime
 from assay_api import Experiment
 from assay_api.names import APPROVE, SETTLED
 from assay_operator.decide.analysis import SRM_ALPHA, readings
-from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed
+from assay_operator.decide.growth import Growth
+from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
 from assay_operator.decide.summary import ArmSummary, Reading, Sample, Summary
 from assay_operator.decide.unavailability import unavailable_for
 from assay_operator.plan.world import World
@@ -22,7 +23,7 @@ def observed(world: World, experiment: Experiment, reading: Reading) -> Observed
     fault = reading.fault or (UNKNOWN if reading.summary is None else "")
     summary = reading.summary or Summary()
     samples = world.facts.samples.get(experiment.metadata.uid, {})
-    arms = _arms(experiment, summary, samples)
+    arms, shrunk = growth(experiment, summary.findings).checked(_arms(experiment, summary, samples))
     assert status.started_at is not None
     assert state.step_started_at is not None
     assert state.plan is not None
@@ -35,7 +36,7 @@ def observed(world: World, experiment: Experiment, reading: Reading) -> Observed
         arms=arms,
         readings=() if fault else readings(spec, state.plan, arms, state.peaks),
         peaks=state.peaks,
-        quality=replace(_quality(experiment, summary, fault, world.now), gaps=_gaps(samples)),
+        quality=replace(_quality(experiment, summary, fault, world.now), gaps=(*shrunk, *_gaps(samples))),
         dropped=frozenset(state.dropped),
         approved=experiment.metadata.annotations.get(APPROVE, ""),
         lost=_lost(world, experiment),
@@ -44,6 +45,12 @@ def observed(world: World, experiment: Experiment, reading: Reading) -> Observed
         alerted=", ".join(sorted({alert.name for alert in world.alerts})),
         programmed=world.facts.programmed.done,
     )
+
+
+def growth(experiment: Experiment, found: QualityCounts) -> Growth:
+    """Return what the counts must not fall behind."""
+    excluded = found.crossover_units + found.bot_units
+    return Growth(experiment.spec.metrics.every, experiment.status.state.counted, excluded)
 
 
 def _gaps(samples: Mapping[str, Sample]) -> tuple[Gap, ...]:

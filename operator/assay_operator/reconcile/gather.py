@@ -162,9 +162,9 @@ def _samples(snapshot: Snapshot, sources: Sources) -> dict[str, dict[str, Sample
 def _sampled(ref: Ref, one: Experiment, sources: Sources) -> dict[str, Sample]:
     arms, began = tuple(arm.name for arm in one.spec.arms), one.status.started_at
     assert began is not None
-    who = (ref, one.metadata.name, one.metadata.uid)
+    who, dropped = (ref, one.metadata.name, one.metadata.uid), frozenset(one.status.state.dropped)
     return {
-        metric.name: sources.read(Question(*who, metric, arms, began))
+        metric.name: sources.read(Question(*who, metric, arms, began, dropped))
         for metric in one.spec.metrics.every
         if metric.query
     }

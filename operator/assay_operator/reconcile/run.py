@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from assay_api import Ref
+from assay_operator.kinds import EXPERIMENT
 from assay_operator.kube import NamespaceTerminating
 from assay_operator.plan.actions import Plan
 from assay_operator.plan.fallback import frozen_plan
@@ -82,10 +83,15 @@ class Reconciler:
 
 
 def planned_or_frozen(world: World) -> Plan:
-    """Plan; a Model that cannot be read or planned keeps its route and its last status, and says so."""
-    if world.snapshot.unreadable:
-        fault = "; ".join(f"{key.kind} {key.name}: {why}" for key, why in world.snapshot.unreadable.items())
-        return frozen_plan(world, fault)
+    """Plan; a Model that cannot be read or planned keeps its route and its last status, and says so.
+
+    An Experiment that cannot be read is held by its own step, and is no matter of the Model's.
+    """
+    unreadable = {k: why for k, why in world.snapshot.unreadable.items() if k.kind != EXPERIMENT.kind}
+    if unreadable:
+        return frozen_plan(
+            world, "; ".join(f"{key.kind} {key.name}: {why}" for key, why in unreadable.items())
+        )
     try:
         return plan(world)
     except Exception as error:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from assay_api import Metric, Ref
+from assay_api.reason import Reason
 from assay_operator.decide.bake import Answers, BakeReading, Watch
 from assay_operator.decide.summary import NOT_ASKED, ArmSummary, Reading, Sample, Summary
 from assay_operator.decide.workload import PodState
@@ -13,7 +14,30 @@ from assay_stats import Moments
 
 
 class SourceUnavailable(Exception):  # noqa: N818
-    """The collector could not be asked, or did not understand. Never a verdict, only a reason to wait."""
+    """A source could not be asked, or did not understand. Never a verdict, only a reason to wait."""
+
+    reason = Reason.METRIC_UNAVAILABLE
+
+
+class SourceError(SourceUnavailable):
+    """A source answered with numbers that no data can have."""
+
+    reason = Reason.SOURCE_ERROR
+
+
+class NoData(SourceUnavailable):
+    """A source answered, and has no numbers of an arm that takes part.
+
+    Attributes:
+        found: The sums of the arms that have some.
+    """
+
+    reason = Reason.NO_DATA
+
+    def __init__(self, message: str, found: Mapping[str, Moments]) -> None:
+        """Take what is missing, and what is not."""
+        super().__init__(message)
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -63,13 +87,25 @@ class Question:
     metric: Metric
     arms: tuple[str, ...]
     started_at: datetime
+    dropped: frozenset[str] = frozenset()  # arms that were taken out, and may have no numbers any more
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The arms that must have numbers."""
+        return tuple(arm for arm in self.arms if arm not in self.dropped)
 
 
 class Source(Protocol):
     """Somebody who counts. One call at a time for a question; it ends within `timeout` by itself."""
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Moments]:
-        """Return the sums of each arm since the start; none without data. Raises `SourceUnavailable`."""
+        """Return the sums of each arm since the start.
+
+        Raises:
+            NoData: An arm has no numbers.
+            SourceError: The numbers cannot be.
+            SourceUnavailable: There is no answer.
+        """
 
 
 class Counts(Protocol):
@@ -110,21 +146,7 @@ class Sources(Protocol):
 
 
 __all__ = [
-    "NOT_ASKED",
-    "AnswerQuestion",
-    "Answers",
-    "ArmSummary",
-    "BakeReading",
-    "Bakes",
-    "Changes",
-    "Counts",
-    "Outcomes",
-    "Question",
-    "Reading",
-    "Sample",
-    "Source",
-    "SourceUnavailable",
-    "Sources",
-    "Studies",
-    "Summary",
+    "NOT_ASKED", "AnswerQuestion", "Answers", "ArmSummary", "BakeReading", "Bakes", "Changes", "Counts",
+    "NoData", "Outcomes", "Question", "Reading", "Sample", "Source", "SourceError", "SourceUnavailable",
+    "Sources", "Studies", "Summary",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from assay_api import Ref
 from assay_api.duration import seconds
-from assay_operator.telemetry import NOT_ASKED, Question, Sample, Source, SourceUnavailable
+from assay_operator.telemetry import NOT_ASKED, NoData, Question, Sample, Source, SourceUnavailable
 
 AT_ONCE = 8  # questions to the outside, over all Experiments
 SOONEST = 5.0  # seconds between two of the same
@@ -81,10 +81,11 @@ class CachedSources:
         source, begin = question.metric.source, time.monotonic()
         try:
             found = await self._sources[source].ask(question, datetime.now(UTC))
-            result = "ok" if found else "nodata"
-            sample = Sample(found, *(("", "") if found else ("NoData", f"{source} has no data of any arm")))
+            result, sample = "ok", Sample(found, "", "")
+        except NoData as nothing:
+            result, sample = "nodata", Sample(nothing.found, nothing.reason, str(nothing))
         except SourceUnavailable as nothing:
-            result, sample = "error", Sample(before.moments, "MetricUnavailable", str(nothing))
+            result, sample = "error", Sample(before.moments, nothing.reason, str(nothing))
         except Exception as error:  # noqa: BLE001  a driver's own must not end the asking, nor tell secrets
             log.warning("%s %s: %s", question.ref, question.metric.name, type(error).__name__)
             result = "error"

@@ -10,7 +10,16 @@ import httpx
 from prometheus_client import Counter
 
 from assay_operator.decide.observed import QualityCounts
-from assay_operator.telemetry import AnswerQuestion, Answers, ArmSummary, Changes, SourceUnavailable, Summary
+from assay_operator.telemetry import (
+    AnswerQuestion,
+    Answers,
+    ArmSummary,
+    Changes,
+    SourceError,
+    SourceUnavailable,
+    Summary,
+)
+from assay_operator.telemetry.sums import Sums, validated
 from assay_stats import Moments
 
 _PATIENCE = httpx.Timeout(5, connect=1)
@@ -78,12 +87,17 @@ def _question(question: AnswerQuestion) -> dict[str, Any]:
 
 
 def _summary(answer: Mapping[str, Any]) -> Summary:
-    checks, newest = answer["checks"], answer.get("lastIngestAt")
-    return Summary(
-        arms={name: _arm(arm) for name, arm in answer["arms"].items()},
-        last_ingest=datetime.fromisoformat(newest) if newest else None,
-        findings=QualityCounts(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
-    )
+    try:
+        checks, newest = answer["checks"], answer.get("lastIngestAt")
+        return Summary(
+            arms={name: _arm(name, arm) for name, arm in answer["arms"].items()},
+            last_ingest=datetime.fromisoformat(newest) if newest else None,
+            findings=QualityCounts(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(
+            f"the collector's summary cannot be read: {type(error).__name__} {error}"
+        ) from error
 
 
 _FINDINGS = {
@@ -96,20 +110,21 @@ _FINDINGS = {
 }
 
 
-def _arm(arm: Mapping[str, Any]) -> ArmSummary:
-    moments = {name: _moments(cell) for name, cell in arm["metrics"].items()}
+def _arm(name: str, arm: Mapping[str, Any]) -> ArmSummary:
+    moments = {metric: _moments(f"{name}, metric {metric}", cell) for metric, cell in arm["metrics"].items()}
     return ArmSummary(arm["units"], arm["exposures"], moments)
 
 
-def _moments(cell: Mapping[str, Any]) -> Moments:
-    """Take sums about the mean where the collector has them: plain ones cancel when the mean is large.
+def _moments(whose: str, cell: Mapping[str, Any]) -> Moments:
+    """Take the variance where the collector has it: plain sums cancel when the mean is large.
 
     Of zeros and ones, which equal their squares, the plain sums are exact.
     """
     n, total, squares = cell["n"], cell["sum"], cell["sumsq"]
-    if n == 0 or total == squares or "m2" not in cell:
-        return Moments(n, total, squares)
-    return Moments(n, 0.0, cell["m2"], shift=total / n)
+    if total == squares and 0 <= total <= n:
+        return validated(whose, Sums(n, total), binary=True)
+    spread = cell["m2"] / max(n - 1, 1) if "m2" in cell else None
+    return validated(whose, Sums(n, total, squares, spread), binary=False)
 
 
 @asynccontextmanager

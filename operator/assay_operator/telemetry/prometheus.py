@@ -33,15 +33,22 @@ class Prometheus:
             )
         query = question.metric.prometheus
         assert query is not None
-        texts = (query.count, query.sum, query.sum_of_squares)
-        asked = [self._vector(_filled(text, question, now), now) for text in texts if text]
-        counts, sums, *squares = await asyncio.gather(*asked)
-        rows = {
-            arm: Sums(counts[arm], sums.get(arm, 0.0), squares[0].get(arm, 0.0) if squares else None)
-            for arm in question.arms
-            if arm in counts
+        texts = {"count": query.count, "sum": query.sum, "sumOfSquares": query.sum_of_squares}
+        asked = {name: _filled(text, question, now) for name, text in texts.items() if text}
+        answers = await asyncio.gather(*(self._vector(text, now) for text in asked.values()))
+        vectors = dict(zip(asked, answers, strict=True))
+        units = {arm for arm in question.arms if vectors["count"].get(arm)}
+        absent = {
+            arm: f"{name} has no number of arm {arm}, which has units; if that means 0, add `or 0 * (COUNT)`"
+            for name, vector in vectors.items()
+            for arm in sorted(units - vector.keys())
         }
-        return moments(rows, question)
+        rows = {
+            arm: _sums({name: vector.get(arm, 0.0) for name, vector in vectors.items()}, query.shift)
+            for arm in vectors["count"]
+            if arm not in absent
+        }
+        return moments(rows, question, absent)
 
     async def _vector(self, text: str, now: datetime) -> dict[str, float]:
         """Return the value of each arm; those that are not a number are left out."""
@@ -56,6 +63,10 @@ class Prometheus:
                 f"Prometheus does not answer: {type(error).__name__} {error}".rstrip()
             ) from error
         return _series(said, text)
+
+
+def _sums(values: Mapping[str, float], shift: float) -> Sums:
+    return Sums(values["count"], values["sum"], values.get("sumOfSquares"), shift=shift)
 
 
 async def _bounded(answer: httpx.Response) -> bytes:
@@ -74,6 +85,8 @@ def _parsed(status: int, body: bytes) -> Any:
     try:
         said = answer.json()
         if answer.is_success and said["status"] == "success":
+            if warnings := said.get("warnings"):  # as of a part of the stores that did not answer
+                raise SourceUnavailable(f"Prometheus warns: {'; '.join(map(str, warnings))[:300]}")
             return said["data"]
         raise SourceUnavailable(f"Prometheus says {status}: {str(said.get('error', ''))[:300]}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -9,19 +9,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, exc, make_url, text
 from sqlalchemy.pool import NullPool
 
 from assay_api import Ref
-from assay_operator.telemetry import Question, SourceUnavailable
-from assay_operator.telemetry.sums import Sums, moments
+from assay_operator.telemetry import Question, SourceError, SourceUnavailable
+from assay_operator.telemetry.sums import Exact, Sums, moments
 
 TIMEOUT = 30.0  # seconds
 CONNECT = 5  # seconds
 THREADS = 4  # queries at once; one that hangs keeps its thread, and never more than these
 MOST_ROWS = 100
+COLUMNS = ("n", "sum", "sumsq", "variance", "shift")  # beside arm; the last three may be absent
 POSTGRESQL = "postgresql"
 
 Secret = Callable[[Ref, str], Awaitable[str]]
@@ -58,7 +62,9 @@ class Sql:
             raise SourceUnavailable(f"the database did not answer within {self.timeout:g} s") from error
         except exc.SQLAlchemyError as error:
             raise SourceUnavailable(f"the database says: {_reason(error)}") from error
-        return moments({arm: sums for arm, sums in rows.items() if arm in question.arms}, question)
+        complete = {arm: row for arm, row in rows.items() if isinstance(row, Sums)}
+        absent = {arm: f"arm {arm}: {row}" for arm, row in rows.items() if isinstance(row, str)}
+        return moments(complete, question, absent)
 
     def _url(self, secret: str) -> URL:
         """Parse; the parser's own complaint would repeat the password."""
@@ -85,7 +91,7 @@ def _parameters(question: Question) -> dict[str, Any]:
     }
 
 
-def _fetched(url: URL, query: str, parameters: dict[str, Any], timeout: float) -> dict[str, Sums]:
+def _fetched(url: URL, query: str, parameters: dict[str, Any], timeout: float) -> dict[str, Sums | str]:
     """Ask, in a thread. A connection for each question: they are a minute apart, and Secrets change."""
     postgresql = url.get_backend_name() == POSTGRESQL
     patience = {"connect_timeout": CONNECT} if postgresql else {}
@@ -100,7 +106,7 @@ def _fetched(url: URL, query: str, parameters: dict[str, Any], timeout: float) -
         return _rows(connection, query, parameters)
 
 
-def _rows(connection: Connection, query: str, parameters: dict[str, Any]) -> dict[str, Sums]:
+def _rows(connection: Connection, query: str, parameters: dict[str, Any]) -> dict[str, Sums | str]:
     statement = text(query)
     wanted = {name: parameters[name] for name in statement.compile().params if name in parameters}
     found = connection.execute(statement, wanted)
@@ -112,7 +118,7 @@ def _rows(connection: Connection, query: str, parameters: dict[str, Any]) -> dic
     rows = found.fetchmany(MOST_ROWS + 1)
     if len(rows) > MOST_ROWS:
         raise SourceUnavailable(f"the query returns more than {MOST_ROWS} rows; group by arm")
-    sums: dict[str, Sums] = {}
+    sums: dict[str, Sums | str] = {}
     for row in rows:
         arm = str(row[columns["arm"]])
         if arm in sums:
@@ -121,14 +127,28 @@ def _rows(connection: Connection, query: str, parameters: dict[str, Any]) -> dic
     return sums
 
 
-def _sums(row: Any, columns: Mapping[str, int]) -> Sums:
-    """Read a row; sums over no rows are NULL in SQL."""
+def _sums(row: Any, columns: Mapping[str, int]) -> Sums | str:
+    """Read a row, or return what is missing in it; sums over no rows are NULL in SQL."""
+    values = {name: row[columns[name]] for name in COLUMNS if name in columns}
     try:
-        squares = row[columns["sumsq"]] if "sumsq" in columns else None
-        n, total = float(row[columns["n"]] or 0), float(row[columns["sum"]] or 0)
-        return Sums(n, total, float(squares or 0) if "sumsq" in columns else None)
-    except (TypeError, ValueError) as error:
-        raise SourceUnavailable("n, sum and sumsq must be numbers") from error
+        numbers = {name: _number(value) for name, value in values.items() if value is not None}
+    except (TypeError, ValueError, OverflowError) as error:
+        raise SourceError(f"{', '.join(COLUMNS)} must be numbers") from error
+    n = numbers.get("n", 0)
+    if not n:
+        return Sums(0, 0)
+    unneeded = {"variance"} if n == 1 else set()  # of one value there is none
+    for name in sorted(values.keys() - numbers.keys() - unneeded):
+        return f"{name} is NULL, with {float(n):g} units; if that means 0, write coalesce({name}, 0)"
+    variance = numbers.get("variance", 0 if "variance" in columns else None)
+    return Sums(n, numbers["sum"], numbers.get("sumsq"), variance, numbers.get("shift", 0))
+
+
+def _number(value: Any) -> Exact:
+    """Keep what is exact in the database."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Fraction(value) if isfinite(value) else float(value)
+    return float(value)
 
 
 def _reason(error: exc.SQLAlchemyError) -> str:

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import Question, Sample, SourceUnavailable, cached_sources
+from assay_operator.telemetry import NoData, Question, Sample, SourceError, SourceUnavailable, cached_sources
 from assay_operator.telemetry.cached_sources import AT_ONCE, CachedSources
 from assay_operator.telemetry.lazy_source import LazySource
 from assay_stats import Moments
@@ -95,7 +95,8 @@ async def test_an_answer_lasts_its_time_and_is_asked_for_once(desk: Desk) -> Non
 @pytest.mark.parametrize(
     ("answer", "reason", "message", "result"),
     [
-        pytest.param({}, "NoData", "Prometheus has no data of any arm", "nodata", id="nothing"),
+        pytest.param(NoData("no arm", {}), "NoData", "no arm", "nodata", id="nothing"),
+        pytest.param(SourceError("-1 units"), "SourceError", "-1 units", "error", id="no numbers"),
         pytest.param(SourceUnavailable("502"), "MetricUnavailable", "502", "error", id="a failure"),
         pytest.param(KeyError("s3cret"), "MetricUnavailable", "Prometheus: KeyError", "error", id="a bug"),
     ],
@@ -122,6 +123,14 @@ async def test_a_failure_keeps_the_last_numbers_and_says_that_they_are_old(desk:
     desk.sources.read(question())
     await desk.answered()
     assert desk.sources.read(question()) == Sample(SUMS, "MetricUnavailable", "502")
+
+
+async def test_the_arms_that_have_numbers_are_shown_beside_what_is_missing(desk: Desk) -> None:
+    desk.gate.answer = NoData("no boosted", {"control": SUMS["control"]})
+    desk.gate.open.set()
+    desk.sources.read(question())
+    await desk.answered()
+    assert desk.sources.read(question()) == Sample({"control": SUMS["control"]}, "NoData", "no boosted")
 
 
 async def test_no_more_than_a_few_are_asked_at_once(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """Metrics of a real Prometheus, and of servers that answer as a broken one does."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import Question, SourceUnavailable
+from assay_operator.telemetry import NoData, Question, SourceError, SourceUnavailable
 from assay_operator.telemetry.prometheus import Prometheus
 from assay_stats import Moments
 
@@ -20,7 +21,7 @@ ORDERS = "sum by (arm) (orders_total)"
 SQUARES = {"sum": "sum by (arm) (value_total)", "sumOfSquares": "sum by (arm) (squares_total)"}
 
 
-def question(kind: str = "Proportion", minutes: float = 5, **queries: str) -> Question:
+def question(kind: str = "Proportion", minutes: float = 5, **queries: Any) -> Question:
     asked = {"count": UNITS, "sum": ORDERS} | queries
     metric = Metric.model_validate(
         {"name": "orders", "type": kind, "source": "Prometheus", "prometheus": asked}
@@ -45,7 +46,25 @@ async def test_each_arm_has_its_units_and_events(prometheus: str) -> None:
 async def test_a_mean_has_its_squares(prometheus: str) -> None:
     async with asking(prometheus) as ask:
         found = await ask(question("Mean", **SQUARES))
-    assert found == {"control": Moments(4000, 8000.0, 24000.0), "boosted": Moments(4100, 8610.0, 26000.0)}
+    assert {arm: (m.n, m.mean, m.variance) for arm, m in found.items()} == {
+        "control": (4000, 2.0, 8000 / 3999),
+        "boosted": (4100, 2.1, pytest.approx((26000 - 8610 * 2.1) / 4099)),
+    }
+
+
+async def test_a_mean_of_shifted_values_is_that_of_the_values(prometheus: str) -> None:
+    async with asking(prometheus) as ask:
+        found = await ask(question("Mean", shift=1e12, **SQUARES))
+    assert found["control"].mean == 1e12 + 2
+    assert found["control"].variance == pytest.approx(8000 / 3999)
+
+
+async def test_a_mean_in_which_the_spread_is_lost_is_refused_with_the_next_step(prometheus: str) -> None:
+    """Values of a billion that differ by one: their squares are no numbers any more that a float can tell."""
+    lost = {"sum": f"1e9 * {UNITS} + {ORDERS}", "sumOfSquares": f"1e18 * {UNITS} + 2e9 * {ORDERS}"}
+    async with asking(prometheus) as ask:
+        with pytest.raises(SourceError, match=r"spread is lost beside a mean of 1e\+09: let"):
+            await ask(question("Mean", **lost))
 
 
 async def test_what_grew_since_the_start_is_asked_with_elapsed(prometheus: str) -> None:
@@ -57,12 +76,47 @@ async def test_what_grew_since_the_start_is_asked_with_elapsed(prometheus: str) 
     assert found["control"].total == pytest.approx(200, rel=0.1)
 
 
-async def test_an_arm_without_an_event_has_none_and_an_arm_without_units_is_absent(prometheus: str) -> None:
+LOST = 'sum by (arm) (orders_total{arm="boosted"})'
+NEVER = "{} / 0 * 0"
+
+
+@pytest.mark.parametrize(
+    ("queries", "words"),
+    [
+        pytest.param({"sum": LOST}, "sum has no number of arm control", id="a series of the sum"),
+        pytest.param({"sum": NEVER.format(ORDERS)}, "sum has no number of arm", id="a sum that is NaN"),
+        pytest.param({"sum": f"{ORDERS} / 0"}, "sum has no number of arm", id="an infinite sum"),
+        pytest.param({"sum": f"-{ORDERS} / 0"}, "sum has no number of arm", id="less than any number"),
+        pytest.param(
+            {"count": 'sum by (arm) (units_total{arm="boosted"})'},
+            "Prometheus has no data of arm control",
+            id="a series of the count",
+        ),
+        pytest.param(
+            {"kind": "Mean", **SQUARES, "sumOfSquares": 'sum by (arm) (squares_total{arm="boosted"})'},
+            "sumOfSquares has no number of arm control",
+            id="a series of the squares",
+        ),
+    ],
+)
+async def test_what_is_lost_is_missing_and_never_zero(
+    prometheus: str, queries: dict[str, str], words: str
+) -> None:
     async with asking(prometheus) as ask:
-        rare = await ask(question(sum='sum by (arm) (orders_total{arm="boosted"})'))
-        alone = await ask(question(count='sum by (arm) (units_total{arm="boosted"})'))
+        with pytest.raises(NoData, match=words):
+            await ask(question(**queries))
+
+
+async def test_no_event_may_be_said_to_be_zero(prometheus: str) -> None:
+    async with asking(prometheus) as ask:
+        rare = await ask(question(sum=f"{LOST} or 0 * ({UNITS})"))
     assert rare == {"control": Moments(4000, 0, 0), "boosted": Moments(4100, 492, 492)}
-    assert set(alone) == {"boosted"}
+
+
+async def test_an_arm_that_was_dropped_need_not_have_numbers_any_more(prometheus: str) -> None:
+    asked = dataclasses.replace(question(sum=LOST), dropped=frozenset({"control"}))
+    async with asking(prometheus) as ask:
+        assert await ask(asked) == {"boosted": Moments(4100, 492, 492)}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +132,9 @@ async def test_an_arm_without_an_event_has_none_and_an_arm_without_units_is_abse
 )
 async def test_nothing_is_no_data_and_no_failure(prometheus: str, count: str) -> None:
     async with asking(prometheus) as ask:
-        assert await ask(question(count=count, sum=f"0 * {ORDERS}")) == {}
+        with pytest.raises(NoData, match="Prometheus has no data of any arm") as nothing:
+            await ask(question(count=count, sum=f"0 * {ORDERS}"))
+    assert nothing.value.found == {}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +188,9 @@ OK = json.dumps({"status": "success", "data": {"resultType": "vector", "result":
         pytest.param(200, b"", "says 200, and nothing", id="nothing"),
         pytest.param(200, b"[]", "says 200, and nothing", id="something else"),
         pytest.param(200, b" " * (5 << 20), "more than 4 MiB", id="far too much"),
+        pytest.param(
+            200, OK[:-1] + b', "warnings": ["store 2 is away"]}', "warns: store 2 is away", id="a part of it"
+        ),
         pytest.param(404, b"{}", "says 404", id="no Prometheus at all"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import Question, SourceUnavailable
+from assay_operator.telemetry import NoData, Question, SourceError, SourceUnavailable
 from assay_operator.telemetry.sql import Sql
 from assay_stats import Moments
 
@@ -31,10 +31,11 @@ def source(url: str, **more: Any) -> Sql:
     return Sql(secret, ("postgresql", "duckdb"), **more)
 
 
-def question(query: str = MEAN, kind: str = "Mean") -> Question:
+def question(query: str = MEAN, kind: str = "Mean", dropped: str = "") -> Question:
     asked = {"urlSecretRef": {"name": "warehouse", "key": "dsn"}, "query": query}
     metric = Metric.model_validate({"name": "spent", "type": kind, "source": "SQL", "sql": asked})
-    return Question(Ref("team", "churn"), "churn-2-g2", "uid-1", metric, ("control", "boosted"), START)
+    who = (Ref("team", "churn"), "churn-2-g2", "uid-1", metric, ("control", "boosted"), START)
+    return Question(*who, frozenset({dropped} - {""}))
 
 
 async def ask(url: str, *asked: Any, **more: Any) -> Any:
@@ -62,8 +63,61 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+def numbers(found: Any) -> dict[str, Any]:
+    """The same sums may be taken about any value."""
+    return {arm: (m.n, pytest.approx(m.mean), pytest.approx(m.variance)) for arm, m in found.items()}
+
+
+def plain(found: Any) -> dict[str, Any]:
+    return {arm: (m.n, m.mean, m.variance) for arm, m in found.items()}
+
+
+USUAL = {arm: Moments.of(values) for arm, values in VALUES.items()}
+
+
 async def test_the_sums_of_each_arm_come_back(warehouse: str) -> None:
-    assert await ask(warehouse) == {arm: Moments.of(values) for arm, values in VALUES.items()}
+    assert plain(await ask(warehouse)) == numbers(USUAL)
+
+
+def of_four(columns: str, large: str) -> str:
+    """Return a query over two values of each arm that are close to the large one."""
+    values = {"control": ("- 1", "+ 1"), "boosted": ("+ 0", "+ 4")}
+    rows = ", ".join(f"('{arm}', {large} {step})" for arm, steps in values.items() for step in steps)
+    return f"SELECT arm, count(*) AS n, {columns} FROM (VALUES {rows}) v(arm, x) GROUP BY arm"
+
+
+@pytest.mark.parametrize(
+    ("columns", "large"),
+    [
+        pytest.param("sum(x) AS sum, var_samp(x) AS variance", "1e12::float8", id="the variance"),
+        pytest.param(
+            "sum(x - 1e12) AS sum, sum((x - 1e12) * (x - 1e12)) AS sumsq, 1e12 AS shift",
+            "1e12::float8",
+            id="sums of value minus shift",
+        ),
+        pytest.param(
+            "sum(x) AS sum, sum(x * x) AS sumsq", "1000000000000::numeric(38, 0)", id="exact numbers"
+        ),
+    ],
+)
+async def test_a_trillion_and_one_is_told_from_a_trillion(warehouse: str, columns: str, large: str) -> None:
+    found = await ask(warehouse, of_four(columns, large))
+    assert plain(found) == {"control": (2, 1e12, 2.0), "boosted": (2, 1e12 + 2, 8.0)}
+
+
+async def test_a_spread_that_floats_cannot_hold_is_refused(warehouse: str) -> None:
+    query = of_four("sum(x) AS sum, sum(x * x) AS sumsq", "1e12::float8")
+    with pytest.raises(SourceError, match="the spread is lost beside a mean of 1e"):
+        await ask(warehouse, query)
+
+
+@pytest.mark.parametrize("column", ["sum", "sumsq", "variance"])
+async def test_a_sum_that_is_null_is_missing_and_no_zero(warehouse: str, column: str) -> None:
+    values = {"sum": "5.0", "sumsq": "9.0", "variance": "1.0"} | {column: "NULL"}
+    columns = ", ".join(f"{value} AS {name}" for name, value in values.items())
+    query = f"SELECT a AS arm, 10 AS n, {columns} FROM (VALUES ('control'), ('boosted')) v(a)"
+    with pytest.raises(NoData, match=f"arm control: {column} is NULL, with 10 units; if that means 0"):
+        await ask(warehouse, query)
 
 
 async def test_an_average_of_a_proportion_needs_no_squares(warehouse: str) -> None:
@@ -83,7 +137,8 @@ async def test_an_average_of_a_proportion_needs_no_squares(warehouse: str) -> No
     ],
 )
 async def test_nothing_is_no_data_and_no_failure(warehouse: str, query: str) -> None:
-    assert await ask(warehouse, query) == {}
+    with pytest.raises(NoData, match="SQL has no data of any arm"):
+        await ask(warehouse, query)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +147,9 @@ async def test_nothing_is_no_data_and_no_failure(warehouse: str, query: str) -> 
         pytest.param("SELEC 1", "the database says: .*SELEC", id="no SQL"),
         pytest.param("SELECT 1 AS one", "it lacks arm, n, sum", id="other columns"),
         pytest.param(
-            "SELECT 'control' AS arm, 1 AS n, 1 AS sum", "sum of squares", id="a Mean without squares"
+            "SELECT 'control' AS arm, 1 AS n, 1 AS sum",
+            "sum of squares or the variance",
+            id="a Mean without squares",
         ),
         pytest.param("SELECT 'control' AS arm, 'x' AS n, 1 AS sum", "must be numbers", id="no number"),
         pytest.param(
@@ -117,7 +174,14 @@ async def test_a_query_can_change_nothing(warehouse: str) -> None:
     dirty = "DELETE FROM spent RETURNING arm, 1 AS n, value AS sum, value AS sumsq"
     with pytest.raises(SourceUnavailable):
         await ask(warehouse, dirty)
-    assert await ask(warehouse) == {arm: Moments.of(values) for arm, values in VALUES.items()}
+    assert plain(await ask(warehouse)) == numbers(USUAL)
+
+
+async def running(url: str, query: str) -> bool:
+    try:
+        return bool(await ask(url, query, "Proportion", "boosted"))
+    except NoData:
+        return False
 
 
 async def test_a_slow_query_is_given_up_and_ended_by_the_database(postgres: str) -> None:
@@ -129,7 +193,7 @@ async def test_a_slow_query_is_given_up_and_ended_by_the_database(postgres: str)
     busy = "SELECT 'control' AS arm, count(*) AS n, count(*) AS sum FROM pg_stat_activity"
     busy += " WHERE query LIKE '%pg_slee%60)'"
     async with asyncio.timeout(20):
-        while await ask(url, busy, "Proportion"):
+        while await running(url, busy):
             await asyncio.sleep(0.05)
 
 
@@ -137,9 +201,12 @@ async def test_a_slow_query_stops_nobody_else(postgres: str) -> None:
     """The loop goes on, and other questions have threads of their own."""
     slow = source(postgres.replace("postgresql:", "postgresql+psycopg:"))
     query = "SELECT 'control' AS arm, 1 AS n, 1 AS sum, 1 AS sumsq, pg_sleep({})"
-    tasks = [asyncio.create_task(slow.ask(question(query.format(1)), START)) for _ in range(3)]
+    tasks = [
+        asyncio.create_task(slow.ask(question(query.format(1), "Mean", "boosted"), START)) for _ in range(3)
+    ]
     begin = time.monotonic()
-    assert await slow.ask(question(query.format(0)), START) == {"control": Moments(1, 1, 1)}
+    found = await slow.ask(question(query.format(0), "Mean", "boosted"), START)
+    assert plain(found) == {"control": (1, 1.0, 0.0)}
     assert time.monotonic() - begin < 0.9 or not tasks[0].done()
     await asyncio.gather(*tasks)
 

@@ -1,10 +1,13 @@
 """From a real Prometheus through polls and reconciler to a verdict, and back again from its record."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 from operated import CHURN, GUARD, World, two_versions
 
 from assay_api import Experiment, Ref
@@ -35,7 +38,9 @@ def counted(world: World) -> Summary:
     return Summary({"control": arm, "boosted": arm}, last_ingest=world.moment)
 
 
-async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> None:
+@asynccontextmanager
+async def running(world: World, prometheus: str, **asked: str) -> AsyncIterator[asyncio.Queue[Ref]]:
+    """An Experiment that has run for a minute, and asks a real Prometheus; who is woken by it."""
     woken: asyncio.Queue[Ref] = asyncio.Queue()
     async with httpx.AsyncClient(timeout=10) as client:
         world.moment = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
@@ -44,20 +49,69 @@ async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> 
         world.cluster.bodies.pop(("Experiment", "churn-2-g2"))
         world.restart()
         world.answers("churn-2")
-        world.put("Experiment", "mine", spec=SPEC)
+        primary = PRIMARY | {"prometheus": ASKED | asked}
+        world.put("Experiment", "mine", spec=SPEC | {"metrics": {"primary": primary, **GUARD}})
         await world.settle()
         world.moment += timedelta(minutes=1)
         uid = world.cluster.bodies["Experiment", "mine"]["metadata"]["uid"]
         world.outcomes.answers[uid] = counted(world)
         await world.reconcile(CHURN)
-        async with asyncio.timeout(20):
-            while world.status("Experiment", "mine")["phase"] != "Promoted":
-                assert await woken.get() == CHURN
-                await world.settle()
+        yield woken
         await world.sources.close()
+
+
+async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> None:
+    async with running(world, prometheus) as woken, asyncio.timeout(20):
+        while world.status("Experiment", "mine")["phase"] != "Promoted":
+            assert await woken.get() == CHURN
+            await world.settle()
     experiment = Experiment.model_validate(world.cluster.bodies["Experiment", "mine"])
     assert experiment.status.decision
     assert experiment.status.decision.evidence
     numbers = experiment.status.decision.evidence.arms["boosted"].metrics["ordered"]
     assert numbers[:2] == (4100, 984)
     assert (replay(experiment).kind, replay(experiment).winner) == ("Promote", "churn-2")
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "words"),
+    [
+        pytest.param(
+            {"sum": 'sum by (arm) (orders_total{arm="boosted"})'},
+            "NoData",
+            "sum has no number of arm control",
+            id="the control's series is lost, which would be a win",
+        ),
+        pytest.param(
+            {"sum": 'sum by (arm) (orders_total{arm="control"})'},
+            "NoData",
+            "sum has no number of arm boosted",
+            id="the candidate's series is lost, which would be its ruin",
+        ),
+        pytest.param(
+            {"sum": "sum by (arm) (orders_total) / 0"},
+            "NoData",
+            "sum has no number of arm boosted",
+            id="infinite",
+        ),
+        pytest.param(
+            {"sum": "-sum by (arm) (orders_total)"},
+            "SourceError",
+            "is not a number of events",
+            id="less than none",
+        ),
+    ],
+)
+async def test_a_number_that_is_lost_or_impossible_decides_nothing(
+    world: World, prometheus: str, asked: dict[str, str], reason: str, words: str
+) -> None:
+    async with running(world, prometheus, **asked) as woken, asyncio.timeout(20):
+        while words not in world.status("Experiment", "mine")["checks"]["sources"]:
+            assert await woken.get() == CHURN
+            world.restart()  # numbers alone are written now and then
+            await world.settle()
+    status = world.status("Experiment", "mine")
+    assert status["phase"] == "Running"
+    assert "decision" not in status
+    assert world.condition("Experiment", "mine", "Progressing")[1] == reason
+    assert world.status("Model", "churn")["champion"] == "churn-1"
