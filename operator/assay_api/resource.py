@@ -89,6 +89,17 @@ class Ruled(BaseModel):
         """
         return cls.model_validate(value, extra="forbid")
 
+    def changed(self, **news: Any) -> Self:
+        """Return a copy in which these fields have other values, which are checked like any.
+
+        Raises:
+            TypeError: There is no such field.
+            pydantic.ValidationError: A value is not one of its field.
+        """
+        if unknown := news.keys() - type(self).model_fields.keys():
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        return type(self).model_validate({name: getattr(self, name) for name in self.model_fields_set} | news)
+
     @model_validator(mode="before")
     @classmethod
     def _as_stored(cls, value: Any) -> Any:

@@ -76,7 +76,7 @@ def as_applied(body: Mapping[str, Any], ref: Ref, found: list[dict[str, Any]]) -
         "annotations": known.metadata.annotations | of_file,
         "generation": known.metadata.generation + (known.spec != spec),
     }
-    return known.model_copy(update={"metadata": known.metadata.model_copy(update=news), "spec": spec})
+    return known.changed(metadata=known.metadata.changed(**news), spec=spec)
 
 
 def lines(ref: Ref, found: Preview) -> Iterator[str]:

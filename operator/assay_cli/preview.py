@@ -181,7 +181,7 @@ def _resources(world: World) -> Iterator[Resource]:
 
 
 def _having_status(one: Resource, status: Status | None) -> Resource:
-    return one.model_copy(update={"status": status}) if status else one
+    return one.changed(status=status) if status else one
 
 
 def _type(body: Body) -> ApiType:

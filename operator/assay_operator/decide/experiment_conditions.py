@@ -79,7 +79,7 @@ def is_material(before: ExperimentStatus, after: ExperimentStatus) -> bool:
         "arms": before.arms,
         "analysis": before.analysis,
         "checks": before.checks,
-        "state": after.state.model_copy(update=grown),
+        "state": after.state.changed(**grown),
         "conditions": before.conditions if same else after.conditions,
     }
-    return before != after.model_copy(update=alike)
+    return before != after.changed(**alike)

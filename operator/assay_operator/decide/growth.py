@@ -77,7 +77,7 @@ def _without(moments: Mapping[str, Moments], faults: Mapping[str, str]) -> dict[
 
 def _most(old: Counted, metric: Metric, sums: Moments) -> Counted:
     units, events = max(old.units, sums.n), max(old.events, _events(metric, sums))
-    return old.model_copy(update={"units": units, "events": events})
+    return old.changed(units=units, events=events)
 
 
 def _events(metric: Metric, sums: Moments) -> float:

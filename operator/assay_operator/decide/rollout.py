@@ -60,7 +60,7 @@ class RolloutFacts:
             "design_digest": self.design_digest,
             "design_generation": state.design_generation if same_design else generation,
         }
-        return state.model_copy(update=news)
+        return state.changed(**news)
 
     @cached_property
     def requested(self) -> ModelVersion | None:

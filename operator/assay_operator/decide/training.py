@@ -80,7 +80,7 @@ def made_by(progress: Progress, **images: str) -> Progress:
         return progress
     known = {name: image for name, image in images.items() if image}
     environment = progress.facts.environment | known
-    return replace(progress, facts=progress.facts.model_copy(update={"environment": environment}))
+    return replace(progress, facts=progress.facts.changed(environment=environment))
 
 
 def judging(progress: Progress) -> Progress:

@@ -66,7 +66,7 @@ def with_spec_of(now: Parsed | None, good: Parsed | None, body: Body) -> Parsed 
         return now
     metadata = now.metadata if now else Metadata.model_validate(body["metadata"])
     news = {"metadata": metadata} | ({"status": now.status} if now else {})
-    return good.model_copy(update=news)
+    return good.changed(**news)
 
 
 def _salvaged(kind: ApiType, body: Body, error: ValidationError) -> Parsed | None:

@@ -124,23 +124,21 @@ def _first(experiment: Experiment, where: Holding, timeout: float, now: datetime
         "slots": Span(start=where.span.start, end=where.span.end) if experiment.spec.layer else None,
         "plan": frozen_plan(experiment.spec, timeout),
     }
-    frozen = status.model_copy(update={"started_at": now, "state": status.state.model_copy(update=news)})
+    frozen = status.changed(started_at=now, state=status.state.changed(**news))
     return _stepped(experiment, frozen, 0, now)
 
 
 def _stepped(experiment: Experiment, status: ExperimentStatus, to: int, now: datetime) -> ExperimentStatus:
     return _tabled(
         experiment,
-        status.model_copy(
-            update={"step": to, "state": status.state.model_copy(update={"step_started_at": now})}
-        ),
+        status.changed(step=to, state=status.state.changed(step_started_at=now)),
     )
 
 
 def _tabled(experiment: Experiment, status: ExperimentStatus) -> ExperimentStatus:
     """Return the status with the table of its step, without the arms that were dropped."""
     news = {"epoch": status.state.epoch + 1, "table": _table(experiment, status)}
-    return status.model_copy(update={"state": status.state.model_copy(update=news)})
+    return status.changed(state=status.state.changed(**news))
 
 
 def _table(experiment: Experiment, status: ExperimentStatus) -> tuple[Slots, ...]:
@@ -181,8 +179,8 @@ def _changed(world: World, experiment: Experiment, status: ExperimentStatus, out
     """Another table: the collector knows it first, or its exposures could not be checked."""
     if outcome.kind == "Drop":
         dropped = (*status.state.dropped, outcome.arm)
-        state = status.state.model_copy(update={"dropped": dropped})
-        after = _tabled(experiment, status.model_copy(update={"state": state}))
+        state = status.state.changed(dropped=dropped)
+        after = _tabled(experiment, status.changed(state=state))
     else:
         after = _stepped(experiment, status, status.step + 1, world.now)
     if fault := world.facts.undefined.get(experiment.metadata.uid):
@@ -210,7 +208,7 @@ def _end(
     state = status.state
     evidence = None
     if seen:
-        evidence = seen.record().model_copy(update={"table": state.table, "salt": state.salt})
+        evidence = seen.record().changed(table=state.table, salt=state.salt)
     verdict = Verdict.model_validate(
         {
             "verdict": outcome.kind,
@@ -222,10 +220,10 @@ def _end(
         }
     )
     winner = outcome.winner or experiment.spec.control.version
-    arms = tuple(arm.model_copy(update={"share": 100.0 * (arm.version == winner)}) for arm in status.arms)
-    emptied = state.model_copy(update={"table": (), "epoch": state.epoch + 1})
+    arms = tuple(arm.changed(share=100.0 * (arm.version == winner)) for arm in status.arms)
+    emptied = state.changed(table=(), epoch=state.epoch + 1)
     news = {"decision": verdict, "state": emptied, "arms": arms}
-    return Step(_shown(world, experiment, status.model_copy(update=news), over(verdict)), again=0.0)
+    return Step(_shown(world, experiment, status.changed(**news), over(verdict)), again=0.0)
 
 
 def _close(world: World, experiment: Experiment) -> Step:
@@ -233,7 +231,7 @@ def _close(world: World, experiment: Experiment) -> Step:
     status = _released(world, experiment)
     done = find(status.conditions, "Closed")
     if (done and done.status == "True") or status.started_at is None:
-        return Step(experiment.model_copy(update={"status": status}))
+        return Step(experiment.changed(status=status))
     fault = world.facts.undefined.get(experiment.metadata.uid, "")
     words = fault or "the collector counts no more"
     reason = Reason.COLLECTOR_UNREACHABLE if fault else Reason.CLOSED
@@ -248,7 +246,7 @@ def _released(world: World, experiment: Experiment) -> ExperimentStatus:
     status, state = experiment.status, experiment.status.state
     if not state.slots or not world.facts.programmed.done:
         return status
-    return status.model_copy(update={"state": state.model_copy(update={"slots": None})})
+    return status.changed(state=state.changed(slots=None))
 
 
 def _shown(
@@ -269,7 +267,7 @@ def _shown(
         "arms": _arms(experiment, status) if not status.decision else status.arms,
         "conditions": with_claims(status.conditions, claims, generation, world.now),
     }
-    return experiment.model_copy(update={"status": status.model_copy(update=news)})
+    return experiment.changed(status=status.changed(**news))
 
 
 def _programmed(programmed: Programmed) -> Claim:
@@ -285,22 +283,18 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     if quality.fault:
         known = status.checks or Checks()
         news = {"freshness": quality.fault[:256], "sources": gaps}
-        return status.model_copy(update={"checks": known.model_copy(update=news)})
+        return status.changed(checks=known.changed(**news))
     units = {arm.name: arm.units for arm in seen.arms}
     state = {
         "peaks": tuple(reached(reading) for reading in seen.readings),
         "counted": growth(experiment, quality.counts).after(seen.arms),
         "srm_log_evidence": round(quality.srm.log_e, 9) if quality.srm else status.state.srm_log_evidence,
     }
-    return status.model_copy(
-        update={
-            "arms": tuple(
-                arm.model_copy(update={"units": units.get(arm.name, 0)}) for arm in _arms(experiment, status)
-            ),
-            "analysis": tuple(reported(reading) for reading in seen.readings),
-            "checks": _checks(seen, gaps),
-            "state": status.state.model_copy(update=state),
-        }
+    return status.changed(
+        arms=tuple(arm.changed(units=units.get(arm.name, 0)) for arm in _arms(experiment, status)),
+        analysis=tuple(reported(reading) for reading in seen.readings),
+        checks=_checks(seen, gaps),
+        state=status.state.changed(**state),
     )
 
 

@@ -76,5 +76,5 @@ def _writes(world: World, model: Model, fault: str) -> tuple[StatusWrite, ...]:
     generation = model.metadata.generation
     conditions = with_claims(model.status.conditions, claims, generation, world.now)
     news = {"observed_generation": generation, "conditions": conditions}
-    status = model.status.model_copy(update=news)
+    status = model.status.changed(**news)
     return (StatusWrite(model, status),) if status != model.status else ()

@@ -138,8 +138,8 @@ def _ending(world: World, one: Experiment) -> Ending | None:
 def _succeeded(facts: RolloutFacts, new: Successor) -> RolloutFacts:
     """Return the facts with the new champion."""
     news = {"champion": new.version, "history": recorded(facts, new)}
-    status = facts.model.status.model_copy(update=news)
-    return replace(facts, model=facts.model.model_copy(update={"status": status}))
+    status = facts.model.status.changed(**news)
+    return replace(facts, model=facts.model.changed(status=status))
 
 
 def _interrupted(world: World, steps: tuple[Step, ...], new: Successor) -> tuple[Step, ...]:
@@ -279,22 +279,20 @@ def _model_write(
 ) -> tuple[StatusWrite, ...]:
     model = before.model
     assert model is not None
-    judged = tuple(v.model_copy(update={"status": one.status}) for v, one in versions)
+    judged = tuple(v.changed(status=one.status) for v, one in versions)
     facts = replace(facts, versions=judged)
     claims = conditions(_model_facts(world, facts))
     generation = model.metadata.generation
     requested = facts.requested.metadata.name if facts.requested else ""
-    status = facts.model.status.model_copy(
-        update={
-            "observed_generation": generation,
-            "candidate": requested if requested != parts.champion else "",
-            "endpoint": url(model),
-            "replicas": len(world.snapshot.backends.get(parts.champion, ())),
-            "selector": selector(parts.champion) if parts.champion else "",
-            "alerts": world.alerts[-MAX_ALERTS:],
-            "state": _state(facts, parts),
-            "conditions": with_claims(model.status.conditions, claims, generation, world.now),
-        }
+    status = facts.model.status.changed(
+        observed_generation=generation,
+        candidate=requested if requested != parts.champion else "",
+        endpoint=url(model),
+        replicas=len(world.snapshot.backends.get(parts.champion, ())),
+        selector=selector(parts.champion) if parts.champion else "",
+        alerts=world.alerts[-MAX_ALERTS:],
+        state=_state(facts, parts),
+        conditions=with_claims(model.status.conditions, claims, generation, world.now),
     )
     return (StatusWrite(model, status),) if status != model.status else ()
 
@@ -304,15 +302,13 @@ def _state(facts: RolloutFacts, parts: _Parts) -> ModelState:
     numbers = [v.spec.number for v in facts.versions]
     new = made["ModelVersion"]["spec"]["number"] if "ModelVersion" in made else 0
     order = order_result(facts, parts.champion)
-    return facts.state.model_copy(
-        update={
-            "served_request": fulfilled(facts, parts.champion),
-            "experiment": newest_made(facts),
-            "latest": max([new, facts.state.latest, *numbers]),
-            "order": order,
-            "former_level": former_level(facts.model, facts.bake, facts.now),
-            "handled_orders": handled_orders(facts, order),
-        }
+    return facts.state.changed(
+        served_request=fulfilled(facts, parts.champion),
+        experiment=newest_made(facts),
+        latest=max([new, facts.state.latest, *numbers]),
+        order=order,
+        former_level=former_level(facts.model, facts.bake, facts.now),
+        handled_orders=handled_orders(facts, order),
     )
 
 

@@ -107,7 +107,7 @@ class VersionPlanner:
         if progress.passing and not self.awaited:  # it may succeed when somebody waits for it again
             progress = superseded(replace(progress, ready="Unknown"))
         wanted = self.awaited and progress.ready == "Unknown"
-        idle = self.version.status.state.model_copy(update={"retry_at": None, "retry_reason": ""})
+        idle = self.version.status.state.changed(retry_at=None, retry_reason="")
         return self._judged(progress, children=self._training() if wanted else (), state=idle)
 
     def _pause(self) -> float | None:
@@ -149,7 +149,7 @@ class VersionPlanner:
             "retry_reason": failed.message[:1024],
             "failed_job": self._job_uid(),
         }
-        return self._scheduled(state.model_copy(update=news), (), again=0.0)
+        return self._scheduled(state.changed(**news), (), again=0.0)
 
     def _progress(self) -> Progress:
         snapshot, source = self.world.snapshot, self.version.spec.source
@@ -234,7 +234,7 @@ class VersionPlanner:
         if not self.awaited and progress.reason == Reason.SUPERSEDED:
             removals = (*removals, *self._job_removal(finished=False))
         kept = state or self.version.status.state
-        status = facts.model_copy(update={"phase": progress.phase, "state": kept})
+        status = facts.changed(phase=progress.phase, state=kept)
         return _Making(status, progress, children, removals, again)
 
     def _shown(self, making_: "_Making", available: Claim | None) -> VersionStatus:
@@ -253,7 +253,7 @@ class VersionPlanner:
             self.version.status.conditions, claims, self.version.metadata.generation, self.world.now
         )
         news = {"observed_generation": self.version.metadata.generation, "conditions": conditions}
-        return making_.status.model_copy(update=news)
+        return making_.status.changed(**news)
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ def _as_judged(version: ModelVersion, made: "_Making", world: World) -> ModelVer
     conditions = with_claims(
         version.status.conditions, making(made.progress), version.metadata.generation, world.now
     )
-    return version.model_copy(update={"status": made.status.model_copy(update={"conditions": conditions})})
+    return version.changed(status=made.status.changed(conditions=conditions))
 
 
 def _served(plan: VersionPlanner) -> _Serving | None:
