@@ -36,6 +36,16 @@ def test_requests_within_an_experiment_and_outside_are_counted_alike(
     assert "user-" not in json.dumps(collector.counts)
 
 
+def test_what_the_caller_got_in_the_end_is_what_counts(bench: Any, log: Any, collector: Any) -> None:
+    plain = {"assigned": "none", "experiment": None}
+    log.append(log.line(**plain), log.line(dur_us=None, flags="UPE", **plain), log.line(status=0, **plain))
+    log.append(log.line(attempts=2, **plain), log.line(status=413, **plain))
+    log.append(log.line(attempts=3, status=503, **plain))
+    log.append(log.line(status=422, details="via_upstream", **plain))
+    drained(bench.start())
+    assert (total(collector, "requests"), total(collector, "errors")) == (7, 4)
+
+
 def test_a_request_belongs_to_the_second_in_which_it_ended(bench: Any, log: Any, collector: Any) -> None:
     for ts, took in (("100.900000", 50_000), ("100.900000", 150_000), ("98.500000", 3_000_000)):
         log.append(log.line(ts=ts, dur_us=took, assigned="none", experiment=None))

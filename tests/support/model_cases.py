@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assay_api import data, model, serving, training, tuning
+from assay_api import bake, data, model, serving, training, tuning
 
 DATA = {"uri": "file:///x.csv", "target": "y", "key": "id"}
 IMAGE = {"image": {"image": "shop/churn:7"}}
@@ -13,6 +13,7 @@ TRAINING = {"training": {"data": DATA}}
 ROWS = {"evaluation": {"data": DATA}}
 RECALL, BYTES = ({"gates": [{"metric": name, "max": 1}]} for name in ("recall", "artifactBytes"))
 TEMPLATE = {"metrics": {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}}
+ERRORS, SLOW = ({"name": name, "margin": {"absolute": 0.05}} for name in ("errors", "slow"))
 PARTS = {f"p{i}": {"low": 0, "high": 1} for i in range(13)}
 
 
@@ -30,6 +31,10 @@ def held(**columns: Any) -> dict[str, Any]:
 
 def gate(**said: Any) -> dict[str, Any]:
     return TRAINING | {"gates": [{"metric": "recall"} | said]}
+
+
+def baked(*guardrails: Any) -> dict[str, Any]:
+    return IMAGE | {"rollout": {"bake": {"guardrails": list(guardrails)}}}
 
 
 def served(**change: Any) -> dict[str, Any]:
@@ -64,6 +69,9 @@ REFUSED = [
     pytest.param(gate(metric="rmse", max=1), model.GATES_FIT_THE_TASK, id="rmse of classes"),
     pytest.param(gate(min=0.5) | {"task": "Regression"}, model.GATES_FIT_THE_TASK, id="recall of numbers"),
     pytest.param(IMAGE | {"rollout": {"strategy": "Experiment"}}, model.TEMPLATE, id="no experiment to make"),
+    pytest.param(baked(SLOW), bake.SLOW_NEEDS_A_BAR, id="slow, without a bar"),
+    pytest.param(baked(ERRORS | {"slowerThan": "1s"}), bake.SLOW_NEEDS_A_BAR, id="errors with a bar"),
+    pytest.param(baked(ERRORS, ERRORS), bake.ONE_OF_EACH, id="the same guardrail twice"),
     pytest.param(
         {"artifact": ARTIFACT["artifact"] | {"format": "Joblib"}}, model.PICKLE_NEEDS_A_YES, id="a pickle"
     ),
@@ -146,6 +154,8 @@ UNBOUNDED = [
 ]
 FINE = [
     pytest.param(IMAGE, id="an image as it is"),
+    pytest.param(baked(), id="a bake of pods only"),
+    pytest.param(baked(ERRORS, SLOW | {"slowerThan": "200ms"}), id="a bake with both guardrails"),
     pytest.param(IMAGE | ROWS | RECALL, id="an image with gates"),
     pytest.param(IMAGE | RECALL | {"evaluation": {"data": DATA, "columns": ["age"]}}, id="and its columns"),
     pytest.param(ARTIFACT | ROWS | BYTES, id="an artifact with gates"),

@@ -131,6 +131,10 @@ MODELS = (
         *(SERVES, "False BakeFailed", "True BakeFailed", "True", "Failed", "Degraded"),
     ),
     _model(
+        "the new champion answered worse while watched",
+        *(SERVES, "False BakeBreached", "True BakeBreached", "True", "Failed", "Degraded"),
+    ),
+    _model(
         "Experiment rolled back or invalid",
         *(SERVES, "False GuardrailBreached", "True GuardrailBreached", "True", "Failed", "Degraded"),
     ),
