@@ -11,7 +11,7 @@ from assay_operator.kube import NamespaceTerminating
 from assay_operator.plan.actions import Plan
 from assay_operator.plan.fallback import frozen_plan
 from assay_operator.plan.model import plan
-from assay_operator.plan.world import World
+from assay_operator.plan.world import Key, World
 from assay_operator.reconcile.execute import ConflictError, Executor
 from assay_operator.reconcile.gather import Gatherer
 from assay_operator.telemetry import gauges, metrics
@@ -85,9 +85,10 @@ class Reconciler:
 def planned_or_frozen(world: World) -> Plan:
     """Plan; a Model that cannot be read or planned keeps its route and its last status, and says so.
 
-    An Experiment that cannot be read is held by its own step, and is no matter of the Model's.
+    An Experiment of which enough can be read is held by its own step, and is no matter of the Model's.
     """
-    unreadable = {k: why for k, why in world.snapshot.unreadable.items() if k.kind != EXPERIMENT.kind}
+    held = {Key(EXPERIMENT.kind, one.metadata.name) for one in world.experiments}
+    unreadable = {key: why for key, why in world.snapshot.unreadable.items() if key not in held}
     if unreadable:
         return frozen_plan(
             world, "; ".join(f"{key.kind} {key.name}: {why}" for key, why in unreadable.items())
