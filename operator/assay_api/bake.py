@@ -44,8 +44,8 @@ class BakeGuardrail(Resource):
     name: Annotated[
         Literal["errors", "slow"],
         Field(
-            description="errors: answers that failed the caller: 5xx, 4xx of the model, broken off. "
-            "slow: slower than slowerThan."
+            description="errors: answers that failed the caller: 5xx, 4xx of the model, broken off. slow: "
+            "answers slower than slowerThan."
         ),
     ]
     margin: Annotated[BakeMargin, Field(description="Non-inferiority margin.")]

@@ -393,7 +393,20 @@ async def test_an_experiment_that_is_over_keeps_its_last_word(world: World) -> N
     world.put("Experiment", "churn-2-g2")
     await world.settle()
     assert world.condition("Experiment", "churn-2-g2", "Ready") == ("True", "CandidateWins")
-    assert world.condition("Model", "churn", "Stalled")[0] == "False", "it is no matter of the Model's"
+    assert world.condition("Model", "churn", "Stalled") == ("False", "Baking"), (
+        "it is no matter of the Model's"
+    )
+
+
+async def test_what_cannot_be_read_of_a_status_is_not_lost(world: World) -> None:
+    await running(world)
+    status = world.cluster.bodies["Experiment", "churn-2-g2"]["status"]
+    state = status["state"] | {"epoch": "of another release"}
+    world.put("Experiment", "churn-2-g2", status=status | {"state": state})
+    world.restart()
+    await written(world)
+    assert world.condition("Experiment", "churn-2-g2", "Ready") == ("False", "InvalidSpec")
+    assert world.status("Experiment", "churn-2-g2")["state"] == state
 
 
 async def test_a_fault_of_ours_in_one_model_stops_no_other(

@@ -1,6 +1,7 @@
 """The plan of a Model that cannot be read or planned: its last route, its last status, and a condition."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from assay_operator.decide.experiment_conditions import invalid
 from assay_operator.plan.actions import Plan, StatusWrite
 from assay_operator.plan.conditions import with_claims
 from assay_operator.plan.route import route
-from assay_operator.plan.world import Body, World
+from assay_operator.plan.world import Body, Key, World
 
 
 def frozen_plan(world: World, fault: str) -> Plan:
@@ -26,19 +27,37 @@ def frozen_plan(world: World, fault: str) -> Plan:
     """
     model = world.model
     if model is None:
-        return Plan(keep_route=bool(world.snapshot.unreadable), statuses=tuple(_unreadable(world)))
+        unreadable = world.snapshot.unreadable
+        return Plan(keep_route=bool(unreadable), statuses=tuple(_refusals(world, unreadable)))
     if model.metadata.deletion_timestamp:
         return Plan(route=None)
-    writes = (*_unreadable(world), *_writes(world, model, fault)) if fault else ()
+    writes = (*_refusals(world, world.snapshot.unreadable), *_writes(world, model, fault)) if fault else ()
     try:
         return Plan(route=route(world, model, model.status.champion), statuses=writes)
     except ValueError:  # no route can be made of it: the one before stays
         return Plan(keep_route=True, statuses=writes)
 
 
-def _unreadable(world: World) -> Iterator[StatusWrite]:
+def with_refusals(world: World, planned: Plan) -> Plan:
+    """Return the plan in which those Experiments say that they cannot be read of which no step can be taken.
+
+    Nothing of them can be used, or the status is at fault: to write what could be read would lose the rest.
+    """
+    known = {one.metadata.name for one in world.experiments}
+    lost = {
+        key: fault
+        for key, fault in world.snapshot.unreadable.items()
+        if key.name not in known or fault.startswith("status")
+    }
+    refusals = tuple(_refusals(world, lost))
+    said = {write.resource.metadata.uid for write in refusals}
+    others = tuple(write for write in planned.statuses if write.resource.metadata.uid not in said)
+    return replace(planned, statuses=(*refusals, *others))
+
+
+def _refusals(world: World, unreadable: Mapping[Key, str]) -> Iterator[StatusWrite]:
     """Let each Experiment that cannot be read say so itself, if it is not over; no more of it is touched."""
-    for key, fault in world.snapshot.unreadable.items():
+    for key, fault in unreadable.items():
         body = world.snapshot.objects[key]
         status = body.get("status") or {}
         over = body["metadata"].get("deletionTimestamp") or status.get("decision")

@@ -9,7 +9,7 @@ from assay_api import Ref
 from assay_operator.kinds import EXPERIMENT
 from assay_operator.kube import NamespaceTerminating
 from assay_operator.plan.actions import Plan
-from assay_operator.plan.fallback import frozen_plan
+from assay_operator.plan.fallback import frozen_plan, with_refusals
 from assay_operator.plan.model import plan
 from assay_operator.plan.world import Key, World
 from assay_operator.reconcile.execute import ConflictError, Executor
@@ -94,7 +94,7 @@ def planned_or_frozen(world: World) -> Plan:
             world, "; ".join(f"{key.kind} {key.name}: {why}" for key, why in unreadable.items())
         )
     try:
-        return plan(world)
+        return with_refusals(world, plan(world))
     except Exception as error:
         metrics.errors.labels(type(error).__name__).inc()
         log.exception("%s/%s cannot be planned", *world.ref)
