@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from assay_api import Metric, Ref
+from assay_operator.decide.schema import Schema
 from assay_operator.decide.summary import NOT_ASKED, ArmSummary, Reading, Sample, Summary
 from assay_operator.decide.workload import PodState
+from assay_operator.gateway import Endpoint
 from assay_stats import Moments
 
 
@@ -72,6 +74,16 @@ class Studies(Protocol):
         """Return the newest word of a version's leading worker; its Model `ref` is woken by a newer one."""
 
 
+class Schemas(Protocol):
+    """What versions take, without waiting for a predictor."""
+
+    def read(self, uid: str, ref: Ref, endpoints: tuple[Endpoint, ...]) -> Schema | None:
+        """Return the schema of the version of that uid: pending while it is asked, None if it tells none.
+
+        Its Model `ref` is woken when it is known.
+        """
+
+
 class Sources(Protocol):
     """Answers of those who count, as fresh as each metric wants them."""
 
@@ -83,6 +95,6 @@ class Sources(Protocol):
 
 
 __all__ = [
-    "NOT_ASKED", "ArmSummary", "Changes", "Counts", "Outcomes", "Question", "Reading", "Sample", "Source",
-    "SourceUnavailable", "Sources", "Studies", "Summary",
+    "NOT_ASKED", "ArmSummary", "Changes", "Counts", "Outcomes", "Question", "Reading", "Sample", "Schemas",
+    "Source", "SourceUnavailable", "Sources", "Studies", "Summary",
 ]  # fmt: skip
