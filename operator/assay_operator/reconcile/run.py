@@ -89,9 +89,8 @@ def planned_or_frozen(world: World) -> Plan:
     """
     unreadable = {k: why for k, why in world.snapshot.unreadable.items() if k.kind != EXPERIMENT.kind}
     if unreadable:
-        return frozen_plan(
-            world, "; ".join(f"{key.kind} {key.name}: {why}" for key, why in unreadable.items())
-        )
+        fault = "; ".join(f"{key.kind} {key.name}: {why}" for key, why in unreadable.items())
+        return frozen_plan(world, fault)
     try:
         return plan(world)
     except Exception as error:
