@@ -71,7 +71,9 @@ def counts(draw: st.DrawFn, spec: ExperimentSpec) -> tuple[ArmCounts, ...]:
     def sums(kind: str, n: int) -> Moments:
         if kind == "Proportion":
             return Moments.proportion(n, draw(st.integers(0, n)))
-        return Moments(n, 0.0, draw(st.just(0.0) | st.floats(1e-9, 1e12)) * (n > 1), draw(st.floats(-1e9, 1e9)) * (n > 0))
+        return Moments(
+            n, 0.0, draw(st.just(0.0) | st.floats(1e-9, 1e12)) * (n > 1), draw(st.floats(-1e9, 1e9)) * (n > 0)
+        )
 
     units = {arm.name: draw(st.integers(0, 10**6)) for arm in spec.arms}
     return tuple(

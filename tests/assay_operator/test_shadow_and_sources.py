@@ -81,6 +81,22 @@ async def test_a_source_that_fails_holds_says_why_and_resumes(world: World) -> N
     assert world.status("Experiment", "mine")["decision"]["reason"] == "CandidateWins"
 
 
+async def test_a_metric_that_nobody_reports_on_says_so(world: World) -> None:
+    complaints = {
+        "name": "complaints",
+        "source": "Events",
+        "direction": "Decrease",
+        "margin": {"absolute": 0.1},
+    }
+    guards = {"guardrails": [*GUARD["guardrails"], complaints]}
+    await beside(world, metrics=guards, ramp=[{"percent": 50}], decision={"minDuration": "1h"})
+    world.moment += timedelta(minutes=1)
+    world.counted("mine", (50, 0), (50, 0))
+    await world.settle()
+    sources = world.status("Experiment", "mine")["checks"]["sources"]
+    assert sources == "complaints: no outcome has come under this name yet; check what callers report"
+
+
 async def test_a_win_waits_for_a_person_and_is_promoted_once(world: World) -> None:
     change = {"experiment": {"decision": {"approval": "Manual"}}}
     await two_versions(world, rollout=merged(ROLLOUT, change))
