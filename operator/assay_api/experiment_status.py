@@ -139,7 +139,10 @@ class Checks(Observed):
     ] = ""
     freshness: Annotated[str, Field(max_length=256, description="Age of the newest data.")] = ""
     sources: Annotated[
-        str, Field(max_length=1024, description="Metrics whose source gives no numbers, and why.")
+        str,
+        Field(
+            max_length=1024, description="Metrics without numbers, or that no outcome has come for, and why."
+        ),
     ] = ""
     crossover_units: Annotated[int, Field(ge=0, description="Seen in two arms; excluded.")] = 0
     bot_units: Annotated[int, Field(ge=0, description="Asked too often; excluded.")] = 0

@@ -61,8 +61,9 @@ class Api:
             raise unavailable("the collector has no key for pseudonyms: its file is missing or empty", 10)
         now = self._parts.writer.now()
         answer = await self._write(request, lambda body: reading.outcomes(body, key, now), Role.APPLICATION)
-        names = ("accepted", "duplicates", "unknown", "orphans", "late")
-        return _json({name: answer[name] for name in names})
+        counts = {name: answer[name] for name in ("accepted", "duplicates", "unknown", "orphans", "late")}
+        strangers = answer["unknown_metrics"]
+        return _json(counts | ({"unknownMetrics": strangers} if strangers else {}))
 
     async def post_profiles(self, request: Request) -> Response:
         """POST /v1/profiles."""

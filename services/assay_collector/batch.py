@@ -129,6 +129,7 @@ class Answer:
         unknown: Of an Experiment, arm, Model or metric that nobody declared; or counts that don't fit.
         orphans: Accepted outcomes whose unit has not been exposed yet; they wait.
         late: Of a closed window or a closed Experiment; counted, never applied.
+        unknown_metrics: Of the unknown, the names of metrics that no Experiment of their Model declares.
         changed: For a declaration: whether it said anything new; for a tick: whether there is more to do.
     """
 
@@ -137,6 +138,7 @@ class Answer:
     unknown: int = 0
     orphans: int = 0
     late: int = 0
+    unknown_metrics: tuple[str, ...] = ()
     changed: bool = False
 
     @property

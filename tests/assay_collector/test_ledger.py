@@ -270,7 +270,9 @@ def test_what_nobody_declared_is_counted_and_not_kept(ledger: Any) -> None:
         outcome("ann", name="errors"),  # the gateway's to report
         outcome("ann")._replace(model=("demo", "other")),
     ]
-    assert ledger.one(outcomes(*rows)).unknown == 3
+    answer = ledger.one(outcomes(*rows, outcome("bob")))
+    assert (answer.unknown, answer.accepted) == (3, 1)
+    assert set(answer.unknown_metrics) >= {"nothing like it", "errors"}
     strangers = ledger.one(exposures(seen("ann", arm="third")))
     assert (strangers.unknown, strangers.accepted) == (1, 0)
     assert ledger.one(exposures(seen("ann"), uid="exp-2")).unknown == 1

@@ -81,6 +81,52 @@ async def test_a_source_that_fails_holds_says_why_and_resumes(world: World) -> N
     assert world.status("Experiment", "mine")["decision"]["reason"] == "CandidateWins"
 
 
+async def test_a_source_that_counts_anew_is_held_until_it_is_where_it_was_whatever_restarts(
+    world: World,
+) -> None:
+    """What the operator had counted is in the status, so that its own restart does not hide the source's."""
+
+    def answer(units: int, orders: tuple[int, int]) -> None:
+        sums = zip(("control", "candidate"), orders, strict=True)
+        world.sources.answers["orders"] = Sample({a: Moments.proportion(units, n) for a, n in sums}, "", "")
+
+    await beside(world, metrics={"primary": ASKED, **GUARD}, ramp=[{"percent": 50}])
+    world.moment += timedelta(minutes=1)
+    world.counted("mine", (5000, 0), (5000, 0))
+    answer(2000, (200, 210))
+    await world.settle()
+    assert reason(world) == "Running"
+    answer(1000, (100, 400))
+    world.restart()
+    await world.settle()
+    assert reason(world) == "SourceReset"
+    checks = world.status("Experiment", "mine")["checks"]
+    assert checks["sources"].startswith("orders: SourceReset, arm control has 1000 units and had 2000 before")
+    assert "decision" not in world.status("Experiment", "mine")
+    answer(2500, (199, 600))
+    await world.settle()
+    assert reason(world) == "SourceReset", "fewer events than before, of a counter"
+    answer(2500, (250, 600))
+    await world.settle()
+    assert world.status("Experiment", "mine")["decision"]["reason"] == "CandidateWins"
+
+
+async def test_a_metric_that_nobody_reports_on_says_so(world: World) -> None:
+    complaints = {
+        "name": "complaints",
+        "source": "Events",
+        "direction": "Decrease",
+        "margin": {"absolute": 0.1},
+    }
+    guards = {"guardrails": [*GUARD["guardrails"], complaints]}
+    await beside(world, metrics=guards, ramp=[{"percent": 50}], decision={"minDuration": "1h"})
+    world.moment += timedelta(minutes=1)
+    world.counted("mine", (50, 0), (50, 0))
+    await world.settle()
+    sources = world.status("Experiment", "mine")["checks"]["sources"]
+    assert sources == "complaints: no outcome has come under this name yet; check what callers report"
+
+
 async def test_a_win_waits_for_a_person_and_is_promoted_once(world: World) -> None:
     change = {"experiment": {"decision": {"approval": "Manual"}}}
     await two_versions(world, rollout=merged(ROLLOUT, change))

@@ -36,6 +36,11 @@ def planned(baseline: float, effect: dict[str, float], **said: Any) -> dict[str,
     return primary(baseline=baseline, minimumEffect=effect, **said)
 
 
+def even(each: str) -> list[dict[str, Any]]:
+    """A ramp of three steps that last equally long."""
+    return [{"percent": percent, "minDuration": each} for percent in (5, 10, 50)]
+
+
 FINE = [
     pytest.param({}, id="the usual"),
     pytest.param(LAYER | {"ramp": [{"percent": 5}, {"percent": 20}]}, id="a ramp within its share"),
@@ -50,10 +55,7 @@ FINE = [
     pytest.param({"decision": {"maxDuration": "2h"}}, id="a short one without a minimum"),
     pytest.param(guardrail("slow", slowerThan="200ms"), id="slow answers"),
     pytest.param(
-        {
-            "decision": {"maxDuration": "2h"},
-            "ramp": [{"percent": p, "minDuration": "40m"} for p in (5, 10, 50)],
-        },
+        {"decision": {"maxDuration": "2h"}, "ramp": even("40m")},
         id="three steps of 40 minutes in two hours",
     ),
     pytest.param(guardrail("complaints", source="Events"), id="complaints are reported"),
@@ -169,10 +171,7 @@ REFUSED = [
         id="the last step is longer than the whole",
     ),
     pytest.param(
-        {
-            "decision": {"maxDuration": "2h"},
-            "ramp": [{"percent": p, "minDuration": "41m"} for p in (5, 10, 50)],
-        },
+        {"decision": {"maxDuration": "2h"}, "ramp": even("41m")},
         design.RAMP_ENDS,
         id="three steps of 41 minutes in two hours",
     ),

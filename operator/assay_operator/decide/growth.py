@@ -24,11 +24,13 @@ class Growth:
         metrics: Of the Experiment.
         before: The most that was counted of each metric and arm.
         excluded: Units that the collector has taken out again, as those that crossed.
+        dropped: Arms that were taken out, whose counts matter no more.
     """
 
     metrics: tuple[Metric, ...]
     before: tuple[Counted, ...]
     excluded: int = 0
+    dropped: frozenset[str] = frozenset()
 
     def checked(self, arms: Iterable[ArmCounts]) -> tuple[tuple[ArmCounts, ...], tuple[Gap, ...]]:
         """Return the arms without the metrics that shrank, and why these are missing."""
@@ -49,7 +51,8 @@ class Growth:
 
     def _fault(self, metric: Metric, arms: Iterable[ArmCounts]) -> str:
         most = {one.arm: one for one in self.before if one.metric == metric.name}
-        faults = (self._fallen(metric, arm, most.get(arm.name)) for arm in arms)
+        present = [arm for arm in arms if arm.name not in self.dropped]
+        faults = (self._fallen(metric, arm, most.get(arm.name)) for arm in present)
         return next((fault for fault in faults if fault), "")
 
     def _fallen(self, metric: Metric, arm: ArmCounts, most: Counted | None) -> str:

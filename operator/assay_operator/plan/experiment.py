@@ -19,6 +19,7 @@ from assay_operator.decide.observed import Observed
 from assay_operator.decide.outcome import Outcome
 from assay_operator.decide.start import StartBlocker, StartFacts, start_blocker
 from assay_operator.decide.summary import Reading, Summary
+from assay_operator.decide.unreported import unreported
 from assay_operator.decide.verdict import DOWN_FOR, decide
 from assay_operator.gateway import Programmed
 from assay_operator.manifests.definition import definition
@@ -281,7 +282,8 @@ def _programmed(programmed: Programmed) -> Claim:
 def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     """Return the status with the newest numbers; without an answer the last ones stand."""
     status, quality = experiment.status, seen.quality
-    gaps = "; ".join(f"{gap.metric}: {gap.reason}, {gap.message}" for gap in quality.gaps)[:1024]
+    missing = [f"{gap.metric}: {gap.reason}, {gap.message}" for gap in quality.gaps]
+    gaps = "; ".join([*missing, *unreported(experiment.spec.metrics.every, seen.arms)])[:1024]
     if quality.fault:
         known = status.checks or Checks()
         news = {"freshness": quality.fault[:256], "sources": gaps}

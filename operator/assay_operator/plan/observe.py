@@ -50,7 +50,8 @@ def observed(world: World, experiment: Experiment, reading: Reading) -> Observed
 def growth(experiment: Experiment, found: QualityCounts) -> Growth:
     """Return what the counts must not fall behind."""
     excluded = found.crossover_units + found.bot_units
-    return Growth(experiment.spec.metrics.every, experiment.status.state.counted, excluded)
+    state = experiment.status.state
+    return Growth(experiment.spec.metrics.every, state.counted, excluded, frozenset(state.dropped))
 
 
 def _gaps(samples: Mapping[str, Sample]) -> tuple[Gap, ...]:

@@ -90,9 +90,8 @@ def planned_or_frozen(world: World) -> Plan:
     held = {Key(EXPERIMENT.kind, one.metadata.name) for one in world.experiments}
     unreadable = {key: why for key, why in world.snapshot.unreadable.items() if key not in held}
     if unreadable:
-        return frozen_plan(
-            world, "; ".join(f"{key.kind} {key.name}: {why}" for key, why in unreadable.items())
-        )
+        fault = "; ".join(f"{key.kind} {key.name}: {why}" for key, why in unreadable.items())
+        return frozen_plan(world, fault)
     try:
         return with_refusals(world, plan(world))
     except Exception as error:

@@ -13,6 +13,7 @@ from assay_collector.store import histories
 from assay_collector.store.experiments import Ref, Scope
 from assay_collector.unit import Outcome, Unit, observed
 
+MOST_STRANGERS = 20  # metrics that are named in an answer
 Named = tuple[bytes, Outcome]  # an outcome and the unit that it is of
 
 
@@ -49,6 +50,8 @@ def record(book: Book, batch: Outcomes) -> Answer:
     by_model: dict[Ref, list[Named]] = defaultdict(list)
     kinds = {(reported.model, reported.metric) for reported in batch.rows}
     targets = {kind: _target(book, *kind) for kind in kinds}
+    strangers = {name for (_, name), target in targets.items() if target is None}
+    answer.unknown_metrics = tuple(sorted(strangers)[:MOST_STRANGERS])
     for reported in batch.rows:
         target = targets[reported.model, reported.metric]
         if target is None:
