@@ -17,7 +17,8 @@ operator that watches the same kinds and does nothing (`scale_parts/bare_kopf.py
 - one change: from sending an edit of one Model until its status says that it is observed. For the peer:
   until its handler is called.
 
-Times depend on what else the machine does, processor times hardly.
+Times depend on what else the machine does, processor times much less: where it is busy, compare them, and
+with those of the peer in the same run. Both processes import compiled modules, as they do in the images.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import statistics
 import subprocess
@@ -52,6 +54,10 @@ from scale_parts.nodes import Nodes
 
 MODELS_PER_NAMESPACE = 100
 MILLISECONDS = itertools.count(5000)
+COUNTED = (
+    r'^(?:assay_reconcile_duration_seconds_count\{kind="Model",result="ok"\}'
+    r'|assay_api_requests_total\{code="2xx",verb="(\w+)"\}) (\S+)$'
+)
 PATIENCE = 1200.0  # seconds for each phase: then it has failed
 QUIET, SETTLE = 5.0, 90.0  # seconds without a change; at most so long
 PEER_KINDS = {
@@ -83,6 +89,7 @@ class Figures(NamedTuple):
 
     cold: float
     cold_work: float
+    imports: float
     memory: float
     idle: float
     median: float
@@ -91,10 +98,11 @@ class Figures(NamedTuple):
 
 
 NONE = float("nan")
-BARS = Figures(30, NONE, 256, 1, NONE, 100, NONE)
+BARS = Figures(30, NONE, NONE, 256, 1, NONE, 100, NONE)
 UNITS = (
     "cold start, s",
     "  processor time of it, s",
+    "  of which imports, s",
     "memory, MB",
     "idle, % of a core",
     "one change, median, ms",
@@ -114,6 +122,12 @@ class Candidate(Protocol):
 
     async def edited(self, model: str) -> float:
         """Edit a Model; return the seconds until that was handled."""
+
+    def imports(self) -> float:
+        """Return the seconds of processor time that a process takes to import what it consists of."""
+
+    def passes(self) -> str:
+        """Say how often it looked at Models, and what it asked of the API server; empty if it does not."""
 
     def stop(self) -> None:
         """End it."""
@@ -211,6 +225,15 @@ class Assay:
         await self.world.api.merge(path("models", model), _timeout())
         return await asyncio.wait_for(future, 30) - begin
 
+    def imports(self) -> float:
+        """See `Candidate`."""
+        return _imports("import assay_operator.main")
+
+    def passes(self) -> str:
+        """See `Candidate`."""
+        found = re.findall(COUNTED, self.process.get("/metrics"), re.MULTILINE)
+        return ", ".join(f"{word or 'passes'} {float(count):.0f}" for word, count in found)
+
     def stop(self) -> None:
         """See `Candidate`."""
         self.process.stop()
@@ -246,6 +269,14 @@ class Peer:
         made = await self.world.api.merge(path("models", model), _timeout())
         return await self._line("changed", model, str(made["metadata"]["generation"])) - begin
 
+    def imports(self) -> float:
+        """See `Candidate`."""
+        return _imports("import kopf")
+
+    def passes(self) -> str:
+        """See `Candidate`."""
+        return ""
+
     def stop(self) -> None:
         """See `Candidate`."""
         if self._running:
@@ -272,6 +303,7 @@ async def measure(candidate: Candidate, world: World, options: argparse.Namespac
     try:
         cold = await candidate.converged() - begin
         cold_work = _work(process)
+        counted = await asyncio.to_thread(candidate.passes)
         await world.board.quiet(QUIET, SETTLE)
         idle = await _idle(process, options.idle)
         before, chosen = _work(process), random.choices(world.names, k=options.edits)
@@ -280,9 +312,11 @@ async def measure(candidate: Candidate, world: World, options: argparse.Namespac
         memory = process.memory_info().rss / 1e6
     finally:
         candidate.stop()
+    if counted:
+        say(f"until it had converged: {counted}")
     in_order = sorted(delay * 1e3 for delay in delays)
     p99 = in_order[min(len(in_order) - 1, int(len(in_order) * 0.99))]
-    return Figures(cold, cold_work, memory, idle, statistics.median(in_order), p99, work)
+    return Figures(cold, cold_work, candidate.imports(), memory, idle, statistics.median(in_order), p99, work)
 
 
 async def _idle(process: psutil.Process, seconds: float) -> float:
@@ -298,19 +332,27 @@ def _work(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def _imports(statement: str) -> float:
+    script = f"{statement}; import time; print(time.process_time())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    return float(done.stdout)
+
+
 async def grow(world: World, assay: Assay) -> None:
     """Let the operator make everything from bare Models, then start an Experiment of each."""
     await world.make()
     async with asyncio.TaskGroup() as tasks:
         nodes = tasks.create_task(Nodes(world.api).run())
         begin = time.monotonic()
-        assay.start()
+        process = psutil.Process(assay.start())
         served = await world.board.until(world.serves, PATIENCE, world.progress)
-        say(f"from bare Models: {len(world.names)} serve after {served - begin:.1f} s")
+        work = _work(process)
+        say(f"from bare Models: {len(world.names)} serve after {served - begin:.1f} s, of work {work:.1f} s")
         begin = time.monotonic()
         await world.edit({"image": {"image": "churn:2"}})
         split = await world.board.until(world.splits, PATIENCE, world.progress)
-        say(f"an edit of each: {len(world.names)} Experiments run after {split - begin:.1f} s")
+        work = _work(process) - work
+        say(f"an edit of each: {len(world.names)} run after {split - begin:.1f} s, of work {work:.1f} s")
         await world.end_one()
         assay.stop()
         nodes.cancel()
@@ -436,8 +478,10 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, help="a folder to keep the logs in")
     options = parser.parse_args()
     random.seed(7)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the images hold compiled modules
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and stop what was started
     with tempfile.TemporaryDirectory(prefix="assay-scale-") as folder, _api_server() as cluster:
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/compiled"
         fine = asyncio.run(run(options, cluster.state, cluster.kubeconfig, Path(folder)))
     return 0 if fine else 1
 

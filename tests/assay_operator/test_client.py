@@ -11,7 +11,8 @@ from aiohttp import web
 from kubernetes.aio import config
 
 from assay_api import Ref
-from assay_operator.kube import ApiError
+from assay_operator.kinds import SERVICE
+from assay_operator.kube import ApiError, client
 from assay_operator.kube.client import connected
 
 WAREHOUSE = Ref("team", "warehouse")
@@ -20,9 +21,38 @@ CORE = {
     "kind": "APIResourceList",
     "groupVersion": "v1",
     "resources": [
-        {"name": "secrets", "singularName": "secret", "namespaced": True, "kind": "Secret", "verbs": ["get"]}
+        {"name": "secrets", "singularName": "secret", "namespaced": True, "kind": "Secret", "verbs": ["get"]},
+        {
+            "name": "services",
+            "singularName": "service",
+            "namespaced": True,
+            "kind": "Service",
+            "verbs": ["list"],
+        },
     ],
 }
+
+
+KNOWN: dict[str, dict[str, Any]] = {
+    "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.4"},
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/apis": {"kind": "APIGroupList", "groups": []},
+    "/api/v1": CORE,
+    "/api/v1/namespaces/team/secrets/warehouse": {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "data": {"url": base64.b64encode(URL.encode()).decode()},
+    },
+}
+
+
+def services(request: web.Request) -> dict[str, Any]:
+    """One page of five Services."""
+    namespace, first = request.path.split("/")[4], int(request.query.get("continue", 0))
+    end = min(first + int(request.query["limit"]), 5)
+    items = [{"metadata": {"name": f"{namespace}-{i}", "managedFields": [{}]}} for i in range(first, end)]
+    metadata = {"resourceVersion": "41" if namespace == "team" else "42"}
+    return {"items": items, "metadata": metadata | ({"continue": str(end)} if end < 5 else {})}
 
 
 @pytest.fixture
@@ -32,19 +62,10 @@ async def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
     async def answer(request: web.Request) -> web.Response:
         paths.append(request.path)
-        match request.path:
-            case "/version":
-                return web.json_response({"major": "1", "minor": "34", "gitVersion": "v1.34.4"})
-            case "/api":
-                return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
-            case "/apis":
-                return web.json_response({"kind": "APIGroupList", "groups": []})
-            case "/api/v1":
-                return web.json_response(CORE)
-            case "/api/v1/namespaces/team/secrets/warehouse":
-                data = {"url": base64.b64encode(URL.encode()).decode()}
-                secret: dict[str, Any] = {"kind": "Secret", "apiVersion": "v1", "data": data}
-                return web.json_response(secret)
+        if request.path.endswith("/services"):
+            return web.json_response(services(request))
+        if request.path in KNOWN:
+            return web.json_response(KNOWN[request.path])
         words = f'secrets "{request.path.rpartition("/")[2]}" is forbidden'
         return web.json_response({"kind": "Status", "message": words}, status=403)
 
@@ -86,3 +107,17 @@ async def test_a_secret_that_cannot_be_read_says_why(ref: Ref, key: str, status:
         with pytest.raises(ApiError, match=words) as caught:
             await cluster.secret(ref, key)
     assert caught.value.status == status
+
+
+async def test_a_listing_of_several_pages_is_one_and_nobody_s_bookkeeping_is_kept(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    monkeypatch.setattr(client, "PAGE", 2)
+    async with connected(("team", "other")) as cluster:
+        found, version = await cluster.listed(SERVICE)
+    assert [body["metadata"] for body in found] == [
+        {"name": f"{n}-{i}"} for n in ("team", "other") for i in range(5)
+    ]
+    assert {(body["apiVersion"], body["kind"]) for body in found} == {("v1", "Service")}
+    assert version == 41
+    assert asked.count("/api/v1/namespaces/team/services") == 3

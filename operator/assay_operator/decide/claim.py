@@ -45,3 +45,13 @@ def dated(claim: Claim, generation: int, now: datetime) -> Condition:
         observed_generation=generation,
         last_transition_time=now.replace(microsecond=0),
     )
+
+
+def repeats(claim: Claim, known: Condition | None, generation: int) -> bool:
+    """Tell whether the claim is what the condition says already, of the same generation."""
+    return known is not None and (
+        claim.status == known.status
+        and claim.reason == known.reason
+        and claim.message[:_MAX_MESSAGE] == known.message
+        and generation == known.observed_generation
+    )

@@ -18,6 +18,7 @@ from assay_operator.kinds import Kind
 from assay_operator.kube import ApiError, Body, NamespaceTerminating
 
 MAX_CONNECTIONS = 16
+PAGE = 500  # objects of a listing at a time: what is read from one answer is large for a moment
 _NOT_FOUND, _CONFLICT, _SERVER_FAULT, _BUSY = 404, 409, 500, 429
 
 _GOING = ("because it is being terminated", 'namespaces "')  # the API server has no better mark for it
@@ -38,16 +39,32 @@ class ApiCluster:
         resource = await self._resource(kind.api_version, kind.kind)
         head = {"apiVersion": kind.api_version, "kind": kind.kind}
         found: list[Body] = []
-        oldest = None
+        versions: list[int] = []
         for namespace in self.namespaces or (None,):
+            async for page in self._pages(resource, namespace, kind.label):
+                found += [head | _without_managers(item) for item in page["items"]]
+                versions.append(int(page["metadata"]["resourceVersion"]))
+        return found, min(versions)
+
+    async def _pages(self, resource: Any, namespace: str | None, label: str | None) -> AsyncIterator[Any]:
+        """Yield a listing, page by page; all of them are of one moment."""
+        token = ""
+        while True:
             page = await _answered(
                 "list",
-                self.api.get(resource, namespace=namespace, label_selector=kind.label, serializer=_raw),
+                self.api.get(
+                    resource,
+                    namespace=namespace,
+                    label_selector=label,
+                    limit=PAGE,
+                    _continue=token or None,
+                    serializer=_raw,
+                ),
             )
-            found += [head | item for item in page["items"]]
-            version = int(page["metadata"]["resourceVersion"])
-            oldest = version if oldest is None else min(oldest, version)
-        return found, oldest or 0
+            yield page
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
 
     async def get(self, kind: Kind, ref: Ref) -> Body | None:
         """See `Cluster.get`."""
@@ -120,6 +137,12 @@ class ApiCluster:
 
     async def _resource(self, api_version: str, kind: str) -> Any:
         return await self.api.resources.get(api_version=api_version, kind=kind)
+
+
+def _without_managers(item: dict[str, Any]) -> dict[str, Any]:
+    """Drop who wrote which field: nobody here reads it, and it is half of a body."""
+    item["metadata"].pop("managedFields", None)
+    return item
 
 
 def _raw(_: Any, answer: Any) -> Any:

@@ -6,6 +6,7 @@ two, but makes every object wait for every other at the start, and keeps what va
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from assay_api import Ref
@@ -13,8 +14,9 @@ from assay_api.names import MODEL as MODEL_LABEL
 from assay_operator.kinds import EXPERIMENT, MODEL, VERSION, Kind
 from assay_operator.kube import Body
 from assay_operator.kube.compaction import compact
+from assay_operator.plan.world import Key
 
-Key = tuple[str, str]  # kind and name
+_NOTHING: Mapping[Key, Body] = MappingProxyType({})
 
 
 class Layer(NamedTuple):
@@ -56,6 +58,7 @@ class Store:
     def __init__(self) -> None:
         """Start with nothing."""
         self._models: defaultdict[Ref, dict[Key, Body]] = defaultdict(dict)
+        self._given: dict[Ref, Mapping[Key, Body]] = {}  # copies, until something of the Model changes
         self._of_uid: dict[str, Ref] = {}  # so that news of one object needs no walk over all
         self._layers: defaultdict[Layer, dict[str, Body]] = defaultdict(dict)
 
@@ -70,6 +73,7 @@ class Store:
         trimmed, place, key = compact(body), self._models[model], _key(body)
         self._refile(place.get(key), trimmed)
         place[key] = trimmed
+        self._given.pop(model, None)
         self._of_uid[metadata["uid"]] = model
         return model
 
@@ -80,6 +84,8 @@ class Store:
         place, key = self._models.get(model, {}) if model else {}, _key(body)
         if key in place and place[key]["metadata"]["uid"] == metadata["uid"]:
             self._refile(place.pop(key), None)
+        if model:
+            self._given.pop(model, None)
         if model and not place:
             self._models.pop(model, None)
         return model
@@ -107,13 +113,17 @@ class Store:
         model = self._of_uid.get(body["metadata"]["uid"]) or model_of(body)
         return self.object(model, _key(body)) if model else None
 
-    def object(self, ref: Ref, key: Key) -> Body | None:
+    def object(self, ref: Ref, key: tuple[str, str]) -> Body | None:
         """Return one object of a Model; None if there is none."""
-        return self._models.get(ref, {}).get(key)
+        return self._models.get(ref, {}).get(Key(*key))
 
-    def objects(self, ref: Ref) -> dict[Key, Body]:
-        """Return what belongs to a Model; the caller does not change it."""
-        return dict(self._models.get(ref, {}))
+    def objects(self, ref: Ref) -> Mapping[Key, Body]:
+        """Return what belongs to a Model; the very same mapping for as long as nothing of it changes."""
+        if ref not in self._models:
+            return _NOTHING
+        if ref not in self._given:
+            self._given[ref] = dict(self._models[ref])
+        return self._given[ref]
 
     def layer(self, layer: Layer) -> tuple[Body, ...]:
         """Return the Experiments of a layer, running or not."""
@@ -131,6 +141,7 @@ class Store:
         """Forget an object at the Model that it belonged to before."""
         before = self._of_uid.get(body["metadata"]["uid"])
         if before and before != model and before in self._models:
+            self._given.pop(before, None)
             self._refile(self._models[before].pop(_key(body), None), None)
 
     def _refile(self, old: Body | None, new: Body | None) -> None:
@@ -147,7 +158,7 @@ class Store:
 
 
 def _key(body: Body) -> Key:
-    return body.get("kind", ""), body["metadata"]["name"]
+    return Key(body.get("kind", ""), body["metadata"]["name"])
 
 
 def _age(body: Body) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from assay_api import Condition, merged
-from assay_operator.decide.claim import Claim, dated
+from assay_operator.decide.claim import Claim, dated, repeats
 
 
 def with_claims(
@@ -12,4 +12,6 @@ def with_claims(
 ) -> tuple[Condition, ...]:
     """Return the conditions with these claims in place of those of equal type; of several the last counts."""
     newest = {claim.type: claim for claim in claims}
-    return merged(known, *(dated(claim, generation, now) for claim in newest.values()))
+    dates = {condition.type: condition for condition in known}
+    news = (c for c in newest.values() if not repeats(c, dates.get(c.type), generation))
+    return merged(known, *(dated(claim, generation, now) for claim in news))

@@ -62,10 +62,12 @@ def plan(world: World) -> Plan:
     model = world.model
     if model is None or model.metadata.deletion_timestamp:
         return _leaving(world)
-    judged = _judged(world, model)
-    steps = _steps(judged)
+    facts = rollout_facts(world, model)
+    judged = _judged(world, model, facts)
+    facts = replace(facts, versions=judged.versions)
+    steps = _steps(judged, facts)
     after = judged.having(s.experiment for s in steps)
-    facts = rollout_facts(after, model)
+    facts = replace(facts, experiments=_present(after.experiments))
     if new := successor(facts):
         facts = _succeeded(facts, new)
         steps = _interrupted(after, steps, new)
@@ -74,9 +76,8 @@ def plan(world: World) -> Plan:
     return _assembled(world, after, facts, steps)
 
 
-def _judged(world: World, model: Model) -> World:
+def _judged(world: World, model: Model, facts: RolloutFacts) -> World:
     """Return the world in which it is known which versions are made: the rest follows in the same pass."""
-    facts = rollout_facts(world, model)
     name = facts.requested.metadata.name if facts.requested else ""
     waited_for = awaited(facts, name)
     versions = tuple(
@@ -106,29 +107,27 @@ def _present(experiments: tuple[Experiment, ...]) -> tuple[Experiment, ...]:
     return tuple(e for e in experiments if not e.metadata.deletion_timestamp)
 
 
-def _steps(world: World) -> tuple[Step, ...]:
+def _steps(world: World, facts: RolloutFacts) -> tuple[Step, ...]:
     """Take a step with every Experiment, by age; those that ended make room for the next one."""
     steps: list[Step] = []
     for one in world.experiments:
-        taken = Step(one) if one.metadata.deletion_timestamp else step(world, one, _ending(world, one))
+        taken = Step(one) if one.metadata.deletion_timestamp else step(world, one, _ending(facts, one))
         steps.append(taken)
         world = world.having((taken.experiment,))
     return tuple(steps)
 
 
-def _ending(world: World, one: Experiment) -> Ending | None:
+def _ending(facts: RolloutFacts, one: Experiment) -> Ending | None:
     """Return who or what asks for the end of an Experiment."""
     if text := one.metadata.annotations.get(ABORT):
         return Ending(Reason.ABORTED, f"annotation {ABORT}: {text}"[:1024])
-    model = world.model
-    if model is None or one.status.decision:
+    if one.status.decision:
         return None
-    facts = rollout_facts(world, model)
     name = facts.requested.metadata.name if facts.requested else ""
     if superseded(one, name):
         words = f"the Model's spec now asks for {name or 'another version'}"
         return Ending(Reason.SUPERSEDED_BY_SPEC, f"superseded: {words}")
-    control, champion = one.spec.control.version, model.status.champion
+    control, champion = one.spec.control.version, facts.champion
     if (one.status.started_at or made_by_model(one)) and champion and control != champion:
         words = f"superseded: the champion is {champion}, and the control is {control}"
         return Ending(Reason.SUPERSEDED_BY_SPEC, words)

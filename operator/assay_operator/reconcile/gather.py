@@ -52,6 +52,7 @@ class Gatherer:
         self._readers = readers
         self._platform = platform
         self._parsed: dict[Ref, dict[str, tuple[str, ParsedBody]]] = {}
+        self._snapshots: dict[Ref, Snapshot] = {}
         self.layers = LayerReservations(store)
         self.obstacles = Obstacles()
         self.alerts = AlertInbox()
@@ -86,6 +87,7 @@ class Gatherer:
         """Keep nothing of a Model that is gone."""
         self._parsed.pop(ref, None)
         self._readers.bakes.forget(ref)
+        self._snapshots.pop(ref, None)
         self.obstacles.forget(ref)
         self.alerts.forget(ref)
 
@@ -103,9 +105,15 @@ class Gatherer:
         return found
 
     def _snapshot(self, ref: Ref) -> Snapshot:
-        objects = {Key(*key): body for key, body in self._store.objects(ref).items()}
-        values, unreadable = self._values(ref, objects)
-        return snapshot(ref, objects, values, unreadable)
+        """Return what is cached; the very same value for as long as nothing of the Model changes."""
+        objects = self._store.objects(ref)
+        known = self._snapshots.get(ref)
+        if known is None or known.objects is not objects:
+            values, unreadable = self._values(ref, objects)
+            known = self._snapshots[ref] = snapshot(ref, objects, values, unreadable)
+        if not objects:
+            del self._snapshots[ref]
+        return known
 
     def _values(self, ref: Ref, objects: Objects) -> tuple[list[Parsed], dict[Key, str]]:
         known, now, faults = self._parsed.get(ref, {}), {}, {}

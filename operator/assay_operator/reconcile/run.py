@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from assay_api import Ref
@@ -14,6 +14,7 @@ from assay_operator.plan.model import plan
 from assay_operator.plan.world import Key, World
 from assay_operator.reconcile.execute import ConflictError, Executor
 from assay_operator.reconcile.gather import Gatherer
+from assay_operator.reconcile.settled import SettledWorlds
 from assay_operator.telemetry import gauges, metrics
 
 ROUNDS = 4  # of planning within a pass: a version that was just made gets its children at once
@@ -24,11 +25,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Gathers, plans and executes; keeps no state of its own between calls."""
+    """Gathers, plans and executes; what it keeps between calls may be lost."""
 
     gather: Gatherer
     executor: Executor
     now: Callable[[], datetime]
+    settled: SettledWorlds = field(default_factory=SettledWorlds)
 
     async def __call__(self, ref: Ref) -> float | None:
         """Make one Model as it shall be, at any time; return in how many seconds to call again."""
@@ -41,9 +43,14 @@ class Reconciler:
             return SOON
 
     async def _pass(self, ref: Ref) -> float | None:
-        world, planned = await self._prepared(ref)
+        world = self.gather(ref, self.now(), {})
+        if self.settled.holds(world):
+            return self.settled.left(world)
+        self.settled.forget(ref)  # until this pass has come to its end
+        world, planned = await self._prepared(ref, world)
         self.executor.observe(world.experiments)
         soon = await self.executor.run(ref, planned)
+        self.settled.note(world, planned, quiet=soon is None)
         self.gather.alerts.written(ref, world.facts.alerts)
         if world.model is None and not world.snapshot.objects:
             self._forget(ref)
@@ -51,11 +58,12 @@ class Reconciler:
         wishes = (soon, planned.again, self.gather.obstacles.next_try(ref))
         return min((wish for wish in wishes if wish is not None), default=None)
 
-    async def _prepared(self, ref: Ref) -> tuple[World, Plan]:
+    async def _prepared(self, ref: Ref, world: World) -> tuple[World, Plan]:
         """Plan until nothing has to be made first, and the collector knows what it shall count."""
-        now, undefined = self.now(), dict[str, str]()
-        for _ in range(ROUNDS):
-            world = self.gather(ref, now, undefined)
+        now, undefined = world.now, dict[str, str]()
+        for again in range(ROUNDS):
+            if again:
+                world = self.gather(ref, now, undefined)
             planned = planned_or_frozen(world)
             if await self.executor.create(ref, planned.creations):
                 continue
@@ -78,6 +86,7 @@ class Reconciler:
 
     def _forget(self, ref: Ref) -> None:
         self.gather.forget(ref)
+        self.settled.forget(ref)
         self.executor.forget_model(ref)
         gauges.forget_model(ref)
 

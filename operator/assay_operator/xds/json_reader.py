@@ -63,7 +63,8 @@ def _packed(value: Json) -> any_pb2.Any:
 
 @cache
 def _class(name: str) -> type[Message]:
-    return message_factory.GetMessageClass(_descriptor(name))
+    found: type[Message] = message_factory.GetMessageClass(_descriptor(name))
+    return found
 
 
 def _descriptor(name: str) -> Descriptor:
