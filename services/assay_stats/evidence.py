@@ -7,7 +7,7 @@ always valid. What the caller keeps between looks is `peak` alone.
 from math import inf, log
 from typing import Literal, NamedTuple
 
-from assay_stats import betabinomial, sequential
+from assay_stats import betabinomial, sequential, smallsample
 from assay_stats.difference import Arm, Difference, Lift, arm, difference, lift
 from assay_stats.moments import Moments, PairMoments
 from assay_stats.ratio import cuped, ratio_arm
@@ -51,13 +51,13 @@ class Evidence(NamedTuple):
     Attributes:
         estimate: m_T - m_C.
         se: Its plain standard error.
-        low: Lower end of the confidence sequence at level 1 - alpha.
+        low: Lower end of the confidence sequence at level 1 - alpha (its coverage is a little more).
         high: Upper end.
         log_e: ln e of this look alone.
         p_value: Always-valid two-sided p-value, from the running maximum.
         units: Units of both arms.
         decided: "better" or "worse" in the rule's direction, once proven at the rule's alpha; else None.
-        undecidable_reason: Why this look may not decide, whatever the numbers; None if it may.
+        undecidable_reason: Why nothing but "worse" can be decided yet, whatever the numbers; None if all may.
         lift: Relative lift with its confidence sequence; None while control's mean is too near to zero.
         peak: Hand it back as `peak` at the next look.
     """
@@ -80,20 +80,25 @@ class Evidence(NamedTuple):
         The side is that on which the evidence peaked; an estimate that has since changed its sign decides
         nothing.
         """
-        if self.undecidable_reason or p_value > rule.alpha or not self.estimate:
+        if p_value > rule.alpha or not self.estimate:
             return None
         up = self.peak.up >= self.peak.down
         if up != (self.estimate > 0):
             return None
-        return "better" if up == (rule.direction == "Increase") else "worse"
+        if up != (rule.direction == "Increase"):
+            return "worse"
+        return None if self.undecidable_reason else "better"
 
 
 class _Look(NamedTuple):
+    """What a method says: ln e of both sides; log_early is of harm alone, and needs no floor."""
+
     log_e: float
     low: float
     high: float
     lift: Lift | None
     reason: str | None
+    log_early: float = -inf
 
 
 def evaluate(
@@ -117,7 +122,10 @@ def evaluate(
     if rule.method == "BetaBinomial":
         return _at_peak(rule, difference(*arms), _beta_binomial(rule, control, treatment, share), peak)
     reason = too_few((rule.floor_units, rule.floor_events), control, treatment, binary=binary)
-    return _at_peak(rule, difference(*arms), _asymptotic(rule, arms, reason), peak)
+    look = _asymptotic(rule, arms, reason)
+    if binary and control.n and treatment.n and _worse(rule, arms):
+        look = look._replace(log_early=_log_early(rule, control, treatment))
+    return _at_peak(rule, difference(*arms), look, peak)
 
 
 def evaluate_pairs(
@@ -145,9 +153,10 @@ def evaluate_pairs(
 def _at_peak(rule: Rule, gap: Difference, look: _Look, peak: Peak | None) -> Evidence:
     """Join a look with those before it."""
     before = peak or Peak()
-    top = before if look.reason else before.reached(look.log_e, gap.estimate)
+    log_e = max(look.log_e, look.log_early + smallsample.LOG_PART)
+    top = before.reached(log_e, gap.estimate)
     evidence = Evidence(
-        gap.estimate, gap.se, look.low, look.high, look.log_e, float(sequential.p_value(top.log_e)),
+        gap.estimate, gap.se, look.low, look.high, log_e, float(sequential.p_value(top.log_e)),
         gap.units, None, look.reason, look.lift, top,
     )  # fmt: skip
     return evidence._replace(decided=evidence.decided_at(rule, evidence.p_value))
@@ -174,14 +183,33 @@ def too_few(
 
 def _asymptotic(rule: Rule, arms: tuple[Arm, Arm], reason: str | None) -> _Look:
     gap = difference(*arms)
+    early = -inf
+    if rule.type != "Proportion" and _worse(rule, arms):
+        spread = smallsample.Gap(abs(gap.estimate), gap.guarded_se, arms[1].n, arms[0].n)
+        early = float(smallsample.log_harm_of_mean(spread, rule.alpha))
     if reason or not gap.guarded_se:
-        return _silent(reason or "no value differs from another, so nothing can be said")
+        why = reason or "no value differs from another, so nothing can be said"
+        return _silent(why)._replace(log_early=early)
     information = gap.units / rule.n_star
-    width = float(sequential.half_width(information, rule.alpha))
-    log_e = float(sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.alpha))
+    width = float(sequential.half_width(information, rule.level))
+    log_e = float(sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.level))
     reach = width * gap.guarded_se
     relative = lift(*arms, width, _factor(gap))
-    return _Look(log_e, gap.estimate - reach, gap.estimate + reach, relative, None)
+    ends = gap.estimate - reach, gap.estimate + reach
+    return _Look(log_e + smallsample.LOG_REST, *ends, relative, None, early)
+
+
+def _worse(rule: Rule, arms: tuple[Arm, Arm]) -> bool:
+    control, treatment = arms
+    if not control.n or not treatment.n or control.mean == treatment.mean:
+        return False
+    return (treatment.mean > control.mean) == (rule.direction == "Decrease")
+
+
+def _log_early(rule: Rule, control: Moments, treatment: Moments) -> float:
+    flip = rule.direction == "Increase"
+    b, a = (sums.n - sums.total if flip else sums.total for sums in (treatment, control))
+    return float(smallsample.log_harm_of_proportion(b, treatment.n, a, control.n))
 
 
 def _factor(gap: Difference) -> float:

@@ -13,7 +13,10 @@ from collections.abc import Callable
 from math import acos, copysign, cos, inf, log, log1p, pi, sqrt
 from typing import NamedTuple
 
+import numpy as np
+
 from assay_stats import special
+from assay_stats.sequential import Values
 
 PRIOR = (0.2, 1.0)
 """Beta prior of a bad unit's rate: most of its mass near 0, where a zero costs little evidence."""
@@ -34,16 +37,21 @@ class Counts(NamedTuple):
     @property
     def difference(self) -> float:
         """Treatment's rate minus control's; an arm without units counts as rate 0."""
-        return _rate(self.treatment, self.treatment_n) - _rate(self.control, self.control_n)
+        return self.beyond(1.0)
+
+    def beyond(self, scale: float) -> float:
+        """Treatment's rate minus `scale` times control's."""
+        return _rate(self.treatment, self.treatment_n) - scale * _rate(self.control, self.control_n)
 
 
-def log_harm(counts: Counts, margin: float) -> float:
-    """Return ln e against "the treatment's rate is at most control's plus margin".
+def log_harm(counts: Counts, margin: float, scale: float = 1.0) -> float:
+    """Return ln e against "the treatment's rate is at most `scale` times control's, plus margin".
 
     >>> round(log_harm(Counts(3, 50, 0, 950), 0.01), 2)
     -0.35
     """
-    return log_mixture(counts) - _supremum(counts, margin, inside=counts.difference <= margin)
+    inside = counts.beyond(scale) <= margin
+    return float(log_mixture(counts)) - _supremum(counts, margin, inside=inside, scale=scale)
 
 
 def log_safety(counts: Counts, margin: float) -> float:
@@ -52,7 +60,7 @@ def log_safety(counts: Counts, margin: float) -> float:
     >>> round(log_safety(Counts(0, 2000, 0, 2000), 0.01), 2)
     16.89
     """
-    return log_mixture(counts) - _supremum(counts, margin, inside=counts.difference >= margin)
+    return float(log_mixture(counts)) - _supremum(counts, margin, inside=counts.difference >= margin)
 
 
 def upper_bound(counts: Counts, level: float) -> float:
@@ -61,8 +69,8 @@ def upper_bound(counts: Counts, level: float) -> float:
     The root of the deviance is nearly straight in the margin, so that a secant finds its crossing quickly.
     """
     best = _supremum(counts, 0.0, inside=True)
-    wanted = sqrt(max(0.0, level + best - log_mixture(counts)))
-    return _root(
+    wanted = sqrt(max(0.0, level + best - float(log_mixture(counts))))
+    return root(
         lambda margin: sqrt(max(0.0, best - _supremum(counts, margin, inside=False))) - wanted,
         counts.difference,
         1.0,
@@ -75,29 +83,38 @@ def lower_bound(counts: Counts, level: float) -> float:
     return -upper_bound(Counts(a, m, b, n), level)
 
 
-def log_mixture(counts: Counts) -> float:
-    """Return the log of the likelihood averaged over both arms' prior."""
+def log_mixture(counts: Counts) -> Values:
+    """Return the log of the likelihood averaged over both arms' prior; counts may be arrays."""
     b, n, a, m = counts
     return _log_marginal(b, n) + _log_marginal(a, m)
 
 
-def _log_marginal(events: float, units: float) -> float:
+def log_pooled(events: Values, units: Values) -> Values:
+    """Return the greatest log likelihood of one rate for both arms."""
+    log_likelihood: Values = special.xlogy(events, np.divide(events, units)) + special.xlogy(
+        np.subtract(units, events), 1 - np.divide(events, units)
+    )
+    return log_likelihood
+
+
+def _log_marginal(events: Values, units: Values) -> Values:
     a, b = PRIOR
-    return float(special.betaln(a + events, b + units - events)) - float(special.betaln(a, b))
+    marginal: Values = special.betaln(a + events, b + units - events) - special.betaln(a, b)
+    return marginal
 
 
-def _supremum(counts: Counts, difference: float, *, inside: bool) -> float:
+def _supremum(counts: Counts, difference: float, *, inside: bool, scale: float = 1.0) -> float:
     """Return the null's greatest log likelihood: on its boundary, unless the data lie inside."""
     if inside:
         b, n, a, m = counts
         return log_likelihood_of(counts, _rate(b, n), _rate(a, m))
-    return log_likelihood_at(counts, difference)
+    return log_likelihood_at(counts, difference, scale)
 
 
-def log_likelihood_at(counts: Counts, difference: float) -> float:
-    """Return the greatest log likelihood of rates that differ by `difference`."""
-    p = restricted_rate(counts, difference)
-    return log_likelihood_of(counts, min(1.0, max(0.0, p + difference)), p)
+def log_likelihood_at(counts: Counts, difference: float, scale: float = 1.0) -> float:
+    """Return the greatest log likelihood of rates with p_T = scale * p_C + difference."""
+    p = restricted_rate(counts, difference) if scale == 1 else scaled_rate(counts, difference, scale)
+    return log_likelihood_of(counts, min(1.0, max(0.0, scale * p + difference)), p)
 
 
 def log_likelihood_of(counts: Counts, treatment_rate: float, control_rate: float) -> float:
@@ -119,6 +136,28 @@ def restricted_rate(counts: Counts, difference: float) -> float:
             break
         p = better
     return p
+
+
+def scaled_rate(counts: Counts, difference: float, scale: float) -> float:
+    """Return control's maximum-likelihood rate given p_T = scale * p_C + difference, by bisection.
+
+    The log likelihood is concave, so that its slope changes sign once.
+    """
+    b, n, a, m = counts
+    low, high = max(0.0, -difference / scale), min(1.0, (1 - difference) / scale)
+    for _ in range(STEPS):
+        p = (low + high) / 2
+        q = min(1.0, scale * p + difference)
+        slope = _slope(a, m, p) + scale * _slope(b, n, q)
+        low, high = (p, high) if slope > 0 else (low, p)
+    return (low + high) / 2
+
+
+def _slope(events: float, units: float, p: float) -> float:
+    """Return the derivative of `_log_binomial` by p."""
+    hits = events / p if events and p > 0 else inf if events else 0.0
+    misses = (units - events) / (1 - p) if units > events and p < 1 else inf if units > events else 0.0
+    return hits - misses
 
 
 def _cubic(counts: Counts, d: float) -> float:
@@ -158,7 +197,7 @@ def _rate(events: float, units: float) -> float:
     return events / units if units else 0.0
 
 
-def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+def root(rising: Callable[[float], float], low: float, high: float) -> float:
     """Return where a function rises through 0, or `high` if it never does, from above (Illinois method)."""
     below, above = rising(low), rising(high)
     if below >= 0 or above < 0:

@@ -1,16 +1,21 @@
 """Guardrails: is the treatment worse by more than the margin (roll back), or shown not to be (promote)?
 
-Both questions share one margin and one method, so that they cannot both be answered with yes. "Worse" is
-up for metrics that should decrease and down for those that should increase; inside, worse is always up.
+Both questions share one margin, and evidence counts only on the estimate's side of it, so that no look can
+answer both with yes. "Worse" is up for metrics that should decrease and down for those that should increase;
+inside, worse is always up. Harm has a small part of alpha for `smallsample`, so that a candidate that fails
+altogether is seen at once, whatever the method of the metric waits for.
 """
 
 from collections.abc import Callable, Mapping
-from math import inf, log
+from math import inf, log, sqrt
 from typing import NamedTuple
 
-from assay_stats import betabinomial, exactmargin, sequential
+import numpy as np
+
+from assay_stats import betabinomial, betting, exactmargin, sequential, smallsample
 from assay_stats.difference import Difference, arm, difference
 from assay_stats.evidence import threshold, too_few
+from assay_stats.exactmargin import Counts
 from assay_stats.moments import Moments
 from assay_stats.rule import GuardrailRule
 
@@ -40,7 +45,7 @@ class NonInferiority(NamedTuple):
 
     Attributes:
         log_e: Running maximum of ln e; hand it back as `previous` at the next look.
-        threshold: ln(1 / alpha); promotion needs every guardrail, so alpha is not divided.
+        threshold: ln(candidates / alpha); promotion needs every guardrail, so alpha is not divided by them.
         passed: This look's ln e is at the threshold or above.
         p_value: Always valid.
         estimate: m_T - m_C.
@@ -61,12 +66,35 @@ class NonInferiority(NamedTuple):
 
 
 class _View(NamedTuple):
-    """A guardrail seen so that worse is up; each answer is worked out when it is asked for."""
+    """A guardrail seen so that worse is up; each answer is worked out when it is asked for.
+
+    Attributes:
+        log_harm: ln e of the method itself, below 0 or -inf where it may not speak.
+        log_early: ln e of harm that needs no floor.
+        log_safety: ln e of safety.
+        bound: Upper bound of the difference at ln e, the bar of safety.
+        beyond: The estimate beyond the margin; negative is within it.
+        reason: Why safety cannot be shown yet.
+    """
 
     log_harm: Callable[[], float]
+    log_early: Callable[[], float]
     log_safety: Callable[[], float]
-    bound: Callable[[], float]
+    bound: Callable[[float], float]
+    beyond: float
     reason: str | None
+
+    def harm(self) -> float:
+        """Return ln e of harm at this look, by either test; 0 while the estimate is within the margin."""
+        if self.beyond <= 0:
+            return 0.0
+        return max(self.log_harm() + smallsample.LOG_REST, self.log_early() + smallsample.LOG_PART)
+
+    def safety(self) -> float:
+        """Return ln e of safety at this look; 0 where the estimate is beyond the margin."""
+        if self.reason:
+            return -inf
+        return self.log_safety() if self.beyond < 0 else 0.0
 
 
 def harm(
@@ -84,23 +112,36 @@ def harm(
     Raises:
         ValueError: Sums that no data can have, or a share outside (0, 1).
     """
-    view = _view(rule, control, treatment, share)
-    log_e = previous if view.reason else max(previous, view.log_harm())
+    log_e = max(previous, _view(rule, control, treatment, share).harm())
     bar = threshold(rule.alpha, rule.guardrails)
     gap = treatment.mean - control.mean
     return Harm(log_e, bar, log_e >= bar, float(sequential.p_value(log_e)), gap, control.n + treatment.n)
 
 
 def non_inferiority(
-    rule: GuardrailRule, control: Moments, treatment: Moments, share: float, *, previous: float = 0.0
+    rule: GuardrailRule,
+    control: Moments,
+    treatment: Moments,
+    share: float,
+    *,
+    previous: float = 0.0,
+    candidates: int = 1,
 ) -> NonInferiority:
     """Ask whether the guardrail allows a promotion; arguments as for `harm`.
 
     A pass needs the present look to show it: outcomes that arrive late make every arm look good at first.
+
+    Args:
+        rule: As frozen at the start.
+        control: Sums of control.
+        treatment: Sums of the candidate.
+        share: The candidate's declared part of the units of the two.
+        previous: `log_e` of the look before.
+        candidates: Candidates that may be promoted by a false pass (Bonferroni).
     """
     view = _view(rule, control, treatment, share)
-    now = -inf if view.reason else view.log_safety()
-    log_e, bar = max(previous, now), threshold(rule.alpha)
+    now = view.safety()
+    log_e, bar = max(previous, now), threshold(rule.alpha, candidates)
     faded = "shown at an earlier look, but this one does not show it" if now < bar <= log_e else None
     sign = _sign(rule)
     margin = rule.absolute + rule.relative * abs(control.mean)
@@ -110,7 +151,7 @@ def non_inferiority(
         passed=now >= bar,
         p_value=float(sequential.p_value(log_e)),
         estimate=treatment.mean - control.mean,
-        bound=sign * (inf if view.reason else view.bound()),
+        bound=sign * (inf if view.reason else view.bound(rule.alpha / candidates)),
         margin=sign * margin,
         undecidable_reason=view.reason or faded,
     )
@@ -118,8 +159,7 @@ def non_inferiority(
 
 def log_safety(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> float:
     """Return ln e of this look that the candidate is within the margin; -inf while it cannot be told."""
-    view = _view(rule, control, treatment, share)
-    return -inf if view.reason else view.log_safety()
+    return _view(rule, control, treatment, share).safety()
 
 
 def _view(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:
@@ -128,12 +168,12 @@ def _view(rule: GuardrailRule, control: Moments, treatment: Moments, share: floa
     for sums in (control, treatment):
         sums.checked_proportion() if rule.type == "Proportion" else sums.checked()
     if not control.n or not treatment.n:
-        return _silent("an arm has no units")
+        return _View(_silent, _silent, _silent, lambda _: inf, 0.0, "an arm has no units")
     return VIEWS[rule.method](rule, control, treatment, share)
 
 
-def _silent(reason: str) -> _View:
-    return _View(lambda: 0.0, lambda: 0.0, lambda: inf, reason)
+def _silent() -> float:
+    return -inf
 
 
 def _asymptotic(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:  # noqa: ARG001
@@ -142,14 +182,21 @@ def _asymptotic(rule: GuardrailRule, control: Moments, treatment: Moments, share
     sign = _sign(rule)
     scale = 1 + sign * rule.relative * (1 if control.mean >= 0 else -1)
     gap = difference(arm(control, binary=binary), arm(treatment, binary=binary), scale)
-    if reason or not gap.guarded_se:
-        return _silent(reason or "no value differs from another, so nothing can be said")
-    z = (sign * gap.estimate - rule.absolute) / gap.guarded_se
+    beyond = sign * gap.estimate - rule.absolute
+    if not gap.guarded_se:
+        reason = reason or "no value differs from another, so nothing can be said"
+    z = beyond / gap.guarded_se if gap.guarded_se else 0.0
+    spread = smallsample.Gap(beyond, gap.guarded_se, treatment.n, control.n)
+    early = (lambda: _log_early(rule, control, treatment)) if binary else (
+        lambda: float(smallsample.log_harm_of_mean(spread, rule.alpha))
+    )  # fmt: skip
     return _View(
-        lambda: _log_one_sided(rule, gap, z),
+        _silent if reason else (lambda: _log_one_sided(rule, gap, z)),
+        early,
         lambda: _log_one_sided(rule, gap, -z),
-        lambda: _asymptotic_bound(rule, control, gap),
-        None,
+        lambda alpha: _asymptotic_bound(rule, control, gap, alpha),
+        beyond,
+        reason,
     )
 
 
@@ -157,9 +204,21 @@ def _log_one_sided(rule: GuardrailRule, gap: Difference, z: float) -> float:
     return float(sequential.one_sided_log_evidence(z, gap.units / rule.n_star, rule.alpha))
 
 
-def _asymptotic_bound(rule: GuardrailRule, control: Moments, gap: Difference) -> float:
-    width = float(sequential.one_sided_half_width(gap.units / rule.n_star, rule.alpha))
+def _asymptotic_bound(rule: GuardrailRule, control: Moments, gap: Difference, alpha: float) -> float:
+    information = gap.units / rule.n_star
+    width = float(sequential.one_sided_half_width(information, rule.alpha, alpha))
     return _sign(rule) * gap.estimate + rule.relative * abs(control.mean) + width * gap.guarded_se
+
+
+def _log_early(rule: GuardrailRule, control: Moments, treatment: Moments) -> float:
+    """Return ln e of the likelihood ratio, on bad units; a relative margin of good ones is a line there too.
+
+    p_T >= (1 - r) p_C for good units is 1 - p_T <= r + (1 - r) (1 - p_C) for bad ones.
+    """
+    counts, r = _bad(rule, control, treatment), rule.relative
+    if rule.direction == "Decrease":
+        return exactmargin.log_harm(counts, rule.absolute, 1 + r)
+    return exactmargin.log_harm(counts, rule.absolute + r, 1 - r) if r < 1 else -inf
 
 
 def _beta_binomial(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:
@@ -171,34 +230,67 @@ def _beta_binomial(rule: GuardrailRule, control: Moments, treatment: Moments, sh
     none_yet = not control.total and not treatment.total
     return _View(
         lambda: float((up if sign > 0 else down)(split)),
+        lambda: _log_early(rule, control, treatment),
         lambda: float((down if sign > 0 else up)(split)),
-        lambda: _ratio_bound(rule, split, share, control.mean),
+        lambda alpha: _ratio_bound(rule, split, share, (control.mean, alpha)),
+        sign * (treatment.mean - (1 + sign * rule.relative) * control.mean),
         "no unit has had the event yet, so a relative margin cannot be judged" if none_yet else None,
     )
 
 
-def _ratio_bound(rule: GuardrailRule, split: betabinomial.Split, share: float, rate: float) -> float:
+def _ratio_bound(
+    rule: GuardrailRule, split: betabinomial.Split, share: float, at: tuple[float, float]
+) -> float:
     """Return how much worse the treatment may be, at control's rate: one end of the interval at 2 alpha."""
-    ends = betabinomial.share_interval(split, min(0.999, 2 * rule.alpha))
+    rate, alpha = at
+    ends = betabinomial.share_interval(split, min(0.999, 2 * alpha))
     worst = ends[1] if _sign(rule) > 0 else ends[0]
     ratio = betabinomial.rate_ratio(worst, share)
     return min(1.0, _sign(rule) * rate * (ratio - 1)) if rate and ratio < inf else inf
 
 
-def _exact_margin(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:  # noqa: ARG001
-    counts = exactmargin.Counts(*_bad(rule, treatment), *_bad(rule, control))
-    margin = rule.absolute
-    level = -log(rule.alpha)
+def _exact_margin(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:
+    counts = _bad(rule, control, treatment)
+    sums = counts.treatment, counts.control, counts.treatment_n + counts.control_n
     return _View(
-        lambda: exactmargin.log_harm(counts, margin),
-        lambda: exactmargin.log_safety(counts, margin),
-        lambda: exactmargin.upper_bound(counts, level),
+        lambda: float(betting.log_harm(*sums, share, rule.absolute)),
+        lambda: _log_early(rule, control, treatment),
+        lambda: _log_within(counts, share, rule.absolute),
+        lambda alpha: _exact_bound(counts, share, -log(alpha)),
+        counts.difference - rule.absolute,
         None,
     )
 
 
-def _bad(rule: GuardrailRule, sums: Moments) -> tuple[float, int]:
-    return (sums.total if rule.direction == "Decrease" else sums.n - sums.total), sums.n
+def _log_within(counts: Counts, share: float, margin: float) -> float:
+    """Return ln e of safety: the average of the bet on the split and of the likelihood ratio."""
+    sums = counts.treatment, counts.control, counts.treatment_n + counts.control_n
+    bet = float(betting.log_safety(*sums, share, margin)) + smallsample.LOG_REST
+    return float(np.logaddexp(bet, exactmargin.log_safety(counts, margin) + smallsample.LOG_PART))
+
+
+def _exact_bound(counts: Counts, share: float, level: float) -> float:
+    """Return the margin from which on safety reaches `level`; 0 if every margin does."""
+    least = max(0.0, counts.difference)
+    lowest = _log_within(counts, share, least)
+    if lowest >= level:
+        return least
+    wanted = sqrt(level - lowest)  # the root of the evidence is nearly straight in the margin
+
+    def rising(margin: float) -> float:
+        return sqrt(max(0.0, _log_within(counts, share, margin) - lowest)) - wanted
+
+    far = (1 + sqrt(counts.treatment)) * wanted / counts.treatment_n
+    while least + far < 1 and rising(least + far) < 0:
+        far *= 2
+    return exactmargin.root(rising, least, min(1.0, least + far))
+
+
+def _bad(rule: GuardrailRule, control: Moments, treatment: Moments) -> Counts:
+    """Return the units with what is bad: events of a metric to decrease, their absence otherwise."""
+    flip = rule.direction == "Increase"
+    b, a = (sums.n - sums.total if flip else sums.total for sums in (treatment, control))
+    return Counts(b, treatment.n, a, control.n)
 
 
 def _sign(rule: GuardrailRule) -> int:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
 from assay_stats.sequential import tuning
+from assay_stats.smallsample import PART
 
 MetricType = Literal["Proportion", "Mean", "Ratio", "Cuped"]
 Direction = Literal["Increase", "Decrease"]
@@ -71,6 +72,11 @@ class Rule(Record):
     count: Literal["Events", "NonEvents"] = "Events"
     floor_units: int = FEWEST_UNITS
     floor_events: int = FEWEST_EVENTS
+
+    @property
+    def level(self) -> float:
+        """Level of the confidence sequence: alpha less the part that harm has for small samples."""
+        return self.alpha * (1 - PART) if self.method == "AsymptoticCS" else self.alpha
 
 
 @dataclass(frozen=True)

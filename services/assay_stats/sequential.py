@@ -54,14 +54,17 @@ def half_width(information: Values, alpha: float) -> Values:
     return width
 
 
-def one_sided_half_width(information: Values, alpha: float) -> Values:
+def one_sided_half_width(information: Values, alpha: float, level: float | None = None) -> Values:
     """Return the distance from the estimate to a one-sided bound, in standard errors; alpha below 1/2.
+
+    `level`, if it is not alpha, is that of the bound; alpha remains what the mixture is tuned for.
 
     >>> round(float(one_sided_half_width(4.0, 0.05)), 4)
     2.8682
     """
     weight = np.multiply(information, tuning(2 * alpha))
-    width: Values = np.sqrt(2 * (weight + 1) / weight * np.log1p(np.sqrt(weight + 1) / (2 * alpha)))
+    log_odds = np.log1p(np.sqrt(weight + 1) / (2 * (level or alpha)))
+    width: Values = np.sqrt(2 * (weight + 1) / weight * log_odds)
     return width
 
 

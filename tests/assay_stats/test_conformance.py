@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from math import acos, copysign, cos, pi, sqrt
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy.optimize import brentq
 
 from assay_stats.conformance import FAMILIES, evaluate, recipe
 from assay_stats.conformance.__main__ import check, main
@@ -16,41 +14,18 @@ from assay_stats.conformance.compare import failures
 CASES = Path(__file__).parent / "cases" / "statistics.json"
 LOADED: list[dict[str, Any]] = json.loads(CASES.read_text(encoding="utf-8"))["cases"]
 BY_ID: Mapping[str, dict[str, Any]] = {case["id"]: case for case in LOADED}
-CONTRADICTED = {("prop_newcombe_ci", "score.1")}
-"""Its engine has control's events where Miettinen and Nurminen's cubic has control's units."""
 
 
 @pytest.mark.parametrize("case", LOADED, ids=lambda case: case["id"])
 def test_a_reference_case_is_reproduced(case: dict[str, Any]) -> None:
-    found = {(case["id"], failure.key) for failure in check(case, BY_ID)}
-    assert found <= CONTRADICTED
-
-
-def test_the_contradicted_case_is_that_engines_slip_and_nothing_else() -> None:
-    """With its coefficient in the cubic our own formula gives its value to 1e-12."""
-    expected = BY_ID["prop_newcombe_ci"]["expected"]["score"][1]
-    assert _with_the_slip(560, 10_000, 500, 10_000) == pytest.approx(expected, abs=1e-12)
-
-
-def _with_the_slip(b: float, n: float, a: float, m: float) -> float:
-    def statistic(d: float) -> float:
-        l2, l1 = (n + 2 * m) * d - n - m - a - b, (a * d - n - m - 2 * a) * d + a + b
-        third, total = l2 / (3 * (n + m)), n + m
-        q = third**3 - l1 * l2 / (6 * total**2) + a * d * (1 - d) / (2 * total)
-        radius = copysign(sqrt(third**2 - l1 / (3 * total)), q)
-        p0 = 2 * radius * cos((pi + acos(q / radius**3)) / 3) - third
-        p1 = p0 + d
-        variance = (p1 * (1 - p1) / n + p0 * (1 - p0) / m) * total / (total - 1)
-        return (b / n - a / m - d) / sqrt(variance)
-
-    return float(brentq(lambda d: statistic(d) + 1.959963984540054, b / n - a / m, 0.02, xtol=1e-15))
+    assert check(case, BY_ID) == []
 
 
 @pytest.mark.parametrize("case", LOADED, ids=lambda case: case["id"])
 def test_every_expected_number_is_really_compared(case: dict[str, Any]) -> None:
     """A number that is off by a tenth is noticed, wherever it stands."""
     for path in _numbers(case["expected"]):
-        if (case["id"], path[0]) == ("prop_newcombe_ci", "score") or path[-1] == "df":
+        if path[-1] == "df":
             continue
         spoilt = json.loads(json.dumps(case))
         _spoil(spoilt["expected"], path)

@@ -143,7 +143,7 @@ def test_nested_looks_shrink_the_interval_at_a_steady_effect(rule: Rule) -> None
         pytest.param(MEAN, Moments(99, 9, 9), Moments(500, 50, 50), "99 units, needs 100", id="few units"),
         pytest.param(MEAN, Moments(200, 0, 0), Moments(200, 0, 0), "no value differs", id="all the same"),
         pytest.param(COMMON, Moments(500, 9), Moments(500, 200), "9 events, needs 10", id="few events"),
-        pytest.param(COMMON, Moments(500, 495), Moments(500, 200), "5 units without", id="few non-events"),
+        pytest.param(COMMON, Moments(500, 480), Moments(500, 495), "5 units without", id="few non-events"),
         pytest.param(RARE, Moments(0, 0), Moments(50, 1), "no units", id="an empty arm"),
     ],
 )
@@ -154,6 +154,33 @@ def test_too_little_data_decides_nothing_and_says_why(
     assert seen.decided is None
     assert why in (seen.undecidable_reason or "")
     assert (seen.p_value, seen.low, seen.high) == (1.0, -inf, inf)
+
+
+FALLING = primary_rule("Proportion", alpha=0.05, direction="Decrease")
+SLOW = primary_rule("Mean", alpha=0.05, direction="Decrease")
+FAILURES = [
+    pytest.param(COMMON, Moments(5000, 3000), Moments(5000, 0), id="no event at all"),
+    pytest.param(FALLING, Moments(5000, 0), Moments(5000, 5000), id="nothing but events"),
+    pytest.param(COMMON, Moments(570, 342), Moments(30, 0), id="from the first units on"),
+    pytest.param(COMMON, Moments(30, 18), Moments(30, 0), id="at equal parts"),
+    pytest.param(MEAN, Moments(30, 30, 30), Moments(30, 0, 0), id="amounts without spread"),
+    pytest.param(SLOW, Moments(570, 5700, 57_000), Moments(30, 900, 27_000), id="slow without spread"),
+    pytest.param(MEAN, Moments(570, 2850, 16_530), Moments(30, 0, 0), id="amounts that stop coming"),
+    pytest.param(MEAN, Moments(30, 150, 870), Moments(30, 0, 0), id="amounts that stop, at equal parts"),
+]
+
+
+@pytest.mark.parametrize(("rule", "control", "treatment"), FAILURES)
+def test_total_failure_is_seen_at_once(rule: Rule, control: Moments, treatment: Moments) -> None:
+    seen = evaluate(rule, control, treatment, treatment.n / (control.n + treatment.n))
+    assert seen.decided == "worse"
+
+
+@pytest.mark.parametrize(("rule", "control", "treatment"), FAILURES)
+def test_the_floors_still_protect_a_win(rule: Rule, control: Moments, treatment: Moments) -> None:
+    """The same numbers with the arms exchanged: what is obvious for harm is too little for a win."""
+    share = control.n / (control.n + treatment.n)
+    assert evaluate(rule, treatment, control, share).decided != "better"
 
 
 def test_an_event_that_never_happens_is_no_evidence() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, fields, replace
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from assay_api import ExperimentSpec, Guardrail, Metric, Primary
 from assay_api.evidence import Peak as ReachedPeak
@@ -120,7 +120,7 @@ def readings(
                 metric.name, role, candidate.name, _moments(control, metric), _moments(candidate, metric)
             ),
             fixed.rules[metric.name],
-            share_of(spec, candidate.name),
+            Pairing(share_of(spec, candidate.name), len(spec.candidates)),
             peaks.get((metric.name, candidate.name), ()) or (0.0, 0.0),
         )
         for role, metric in roles(spec)
@@ -151,14 +151,25 @@ def _moments(arm: ArmCounts, metric: Metric) -> Moments:
     return arm.moments.get(metric.name, NOTHING)
 
 
-def _reading(seen: Reading, rule: FrozenRule, share: float, peak: tuple[float, ...]) -> Reading:
+class Pairing(NamedTuple):
+    """A candidate's declared part of its and the control's units, and how many candidates there are."""
+
+    share: float
+    candidates: int
+
+
+def _reading(seen: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[float, ...]) -> Reading:
+    """Any candidate may be promoted by a false clearance, so that clearing is corrected for their number."""
+    share, candidates = pairing
     if seen.role != "Guardrail":
         evidence = evaluate(_thawed(Rule, rule), seen.control, seen.candidate, share, peak=Peak(*peak))
         return replace(seen, evidence=evidence)
-    guard = _thawed(GuardrailRule, rule)
-    worse = harm(guard, seen.control, seen.candidate, share, previous=peak[0])
-    bearable = non_inferiority(guard, seen.control, seen.candidate, share, previous=peak[1])
-    return replace(seen, harm=worse, non_inferiority=bearable)
+    guard, sums = _thawed(GuardrailRule, rule), (seen.control, seen.candidate)
+    worse = harm(guard, *sums, share, previous=peak[0])
+    within = non_inferiority(guard, *sums, share, previous=peak[1], candidates=candidates)
+    if worse.breached:
+        within = within._replace(passed=False, undecidable_reason="harm was shown")
+    return replace(seen, harm=worse, non_inferiority=within)
 
 
 def reported(reading: Reading) -> Analysis:

@@ -10,6 +10,7 @@ from assay_api.names import APPROVE
 from assay_api.reason import Reason
 from assay_operator.decide.observed import Observed, Reading
 from assay_operator.decide.outcome import Check, Outcome
+from assay_operator.decide.promotable import promotable
 from assay_operator.decide.quality import (
     assignment_is_broken,
     bots_are_many,
@@ -292,9 +293,14 @@ def _safe_rollout(seen: Observed) -> Outcome | None:
 
 
 def _inconclusive(seen: Observed, reason: Reason, message: str) -> Outcome:
-    may = seen.spec.decision.approval == "Automatic" or bool(seen.approved)
-    promote = may and seen.spec.decision.on_inconclusive == "Promote" and seen.spec.mode == "AB"
-    return Outcome("Conclude", reason, message, seen.candidates[0].version if promote else None)
+    """Where `onInconclusive: Promote` asks for it, the best candidate that nothing speaks against."""
+    if seen.spec.decision.on_inconclusive != "Promote" or seen.spec.mode != "AB":
+        return Outcome("Conclude", reason, message)
+    arm, why = promotable(seen)
+    if arm is None:
+        return Outcome("Conclude", reason, f"{message}; no candidate is promoted: {why}")
+    words = f"{message}; {arm.name} is promoted as onInconclusive asks: {why}"
+    return Outcome("Conclude", reason, words, arm.version)
 
 
 def _version(seen: Observed, arm: str) -> str:

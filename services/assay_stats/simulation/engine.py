@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from assay_stats import betabinomial, groupsequential, sequential
+from assay_stats import betabinomial, groupsequential, sequential, smallsample
 from assay_stats.difference import standard_errors
 from assay_stats.evidence import Peak, evaluate_pairs
 from assay_stats.groupsequential import Spending
@@ -97,12 +97,33 @@ def _sequential(rule: Rule, control: Sums, treatment: Sums, share: float) -> Tra
         log_e, able = _beta_binomial(rule, control, treatment, share)
     else:
         log_e, able = _asymptotic(rule, control, treatment, estimate)
+    log_e = np.where(able, log_e, -np.inf)
+    if rule.method == "AsymptoticCS":
+        worse = estimate < 0 if rule.direction == "Increase" else estimate > 0
+        log_e = np.where(worse, np.maximum(log_e, _early(rule, control, treatment, estimate)), log_e)
     up, down = (
-        np.maximum.accumulate(np.where(able & (sign * estimate > 0), log_e, 0.0), axis=1) for sign in (1, -1)
+        np.maximum.accumulate(np.where(sign * estimate > 0, np.maximum(log_e, 0.0), 0.0), axis=1)
+        for sign in (1, -1)
     )
     side = up >= down
-    able = able & (estimate != 0) & (side == (estimate > 0))
+    better = side if rule.direction == "Increase" else ~side
+    able = (able | ~better) & (estimate != 0) & (side == (estimate > 0))
     return Trace(np.asarray(sequential.p_value(np.maximum(up, down))), side, able)
+
+
+def _early(rule: Rule, control: Sums, treatment: Sums, estimate: Floats) -> Floats:
+    """Return ln e of harm that needs no floor, less its share of alpha."""
+    sign = -1 if rule.direction == "Increase" else 1
+    m, n = control.n, treatment.n
+    with np.errstate(all="ignore"):  # looks without units have no evidence
+        if rule.type == "Proportion":
+            b, a = (s.n - s.total if sign < 0 else s.total for s in (treatment, control))
+            log_e = smallsample.log_harm_of_proportion(b, n, a, m)
+        else:
+            u, v = (_variance(sums, binary=False) for sums in (control, treatment))
+            se = standard_errors((m, u), (n, v)).guarded
+            log_e = smallsample.log_harm_of_mean(smallsample.Gap(sign * estimate, se, n, m), rule.alpha)
+    return np.where((m > 0) & (n > 0), log_e + smallsample.LOG_PART, -np.inf)
 
 
 def _asymptotic(rule: Rule, control: Sums, treatment: Sums, estimate: Floats) -> tuple[Floats, Bools]:
@@ -112,7 +133,8 @@ def _asymptotic(rule: Rule, control: Sums, treatment: Sums, estimate: Floats) ->
             (control.n, _variance(control, binary=binary)), (treatment.n, _variance(treatment, binary=binary))
         )
         information = (control.n + treatment.n) / rule.n_star
-        log_e = np.asarray(sequential.log_evidence(estimate / errors.guarded, information, rule.alpha))
+        z = estimate / errors.guarded
+        log_e = np.asarray(sequential.log_evidence(z, information, rule.level)) + smallsample.LOG_REST
     able = np.asarray(errors.guarded) > 0
     for sums in (control, treatment):
         if binary:
@@ -139,7 +161,9 @@ def _paired(rule: Rule, control: Sums, treatment: Sums) -> Trace:
             peak = seen.peak
             side = peak.up >= peak.down
             p[run, look], up[run, look] = seen.p_value, side
-            able[run, look] = seen.undecidable_reason is None and side == (seen.estimate > 0)
+            worse = side != (rule.direction == "Increase")
+            may = seen.undecidable_reason is None or worse
+            able[run, look] = may and seen.estimate != 0 and side == (seen.estimate > 0)
     return Trace(p, up, able)
 
 

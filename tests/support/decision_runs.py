@@ -1,0 +1,240 @@
+"""Whole Experiments on data whose truth is known, through the decision path that runs: plan, readings, decide.
+
+`python -m support.decision_runs` prints the table (with `tests` on the path; `make validate` does); the tests
+run a short form. What is simulated is a source, a type, a split and a truth; what is counted is the verdict.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from assay_api import ExperimentSpec
+from assay_api.names import SETTLED
+from assay_operator.decide.analysis import plan, reached, readings
+from assay_operator.decide.observed import ArmCounts, DataQuality, Observed
+from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.verdict import decide
+from assay_stats import Moments, srm
+from assay_stats.validation import Claim, line
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES = ("control", "one", "two", "three", "four")
+QUERY = {"count": "x", "sum": "y", "sumOfSquares": "z"}
+SOURCES: Mapping[str, dict[str, Any]] = {
+    "Events": {"source": "Events"},
+    "Events, Ignore": {"source": "Events", "missing": "Ignore"},
+    "Prometheus": {"source": "Prometheus", "prometheus": QUERY},
+    "SQL": {"source": "SQL", "sql": {"urlSecretRef": {"name": "w"}, "query": "select 1"}},
+    "Gateway": {"source": "Gateway"},
+}
+Draw = Callable[[np.random.Generator, int], np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class World:
+    """An Experiment with its truth.
+
+    Attributes:
+        metrics: As in a spec.
+        truth: By metric, a draw of values for each arm.
+        weights: Of the arms.
+        looks: Units of all arms together between looks.
+    """
+
+    metrics: dict[str, Any]
+    truth: Mapping[str, Sequence[Draw]]
+    weights: tuple[int, ...] = (50, 50)
+    looks: tuple[int, ...] = (200,) * 25
+    decision: dict[str, Any] = field(default_factory=dict)
+
+
+def spec(metrics: dict[str, Any], weights: Sequence[int] = (50, 50), **decision: Any) -> ExperimentSpec:
+    """Return an Experiment that is at its last step from the start."""
+    arms = [
+        {"name": name, "version": f"churn-{i}", "weight": weight}
+        for i, (name, weight) in enumerate(zip(NAMES, weights, strict=False))
+    ]
+    written = {"modelRef": {"name": "churn"}, "arms": arms, "ramp": [{"percent": 1}], "metrics": metrics}
+    return ExperimentSpec.model_validate(
+        written | {"decision": {"minDuration": "1h", "maxDuration": "1d"} | decision}
+    )
+
+
+def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **more: Any) -> Observed:
+    """Return what is seen two hours after the start; `counts` has the moments of each arm by metric."""
+    units = [max(of[i].n for of in counts.values()) for i in range(len(asked.arms))]
+    arms = tuple(
+        ArmCounts(
+            arm.name,
+            arm.version,
+            n,
+            {SETTLED: Moments.proportion(n, 0)} | {name: of[i] for name, of in counts.items()},
+        )
+        for i, (arm, n) in enumerate(zip(asked.arms, units, strict=True))
+    )
+    usual = {
+        "spec": asked,
+        "now": START + timedelta(hours=2),
+        "started_at": START,
+        "step": len(asked.ramp) - 1,
+        "step_started_at": START,
+        "arms": arms,
+        "readings": readings(asked, more.pop("plan", None) or plan(asked), arms, more.get("peaks", ())),
+        "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
+    }
+    return Observed(**(usual | more))
+
+
+def run(world: World, rng: np.random.Generator) -> tuple[Outcome | None, int]:
+    """Return the verdict of one Experiment, or None if the data ends first, and the look that made it."""
+    asked = spec(world.metrics, world.weights, **world.decision)
+    fixed = plan(asked)
+    parts = np.array(world.weights) / sum(world.weights)
+    sums = {name: [Moments(0, 0.0)] * len(parts) for name in world.truth}
+    peaks: tuple[Any, ...] = ()
+    dropped: frozenset[str] = frozenset()
+    for look, units in enumerate(world.looks):
+        for name, draws in world.truth.items():
+            arriving = rng.multinomial(units, parts)
+            sums[name] = [
+                s.merge(Moments.of(draw(rng, n))) if n else s
+                for s, draw, n in zip(sums[name], draws, arriving, strict=True)
+            ]
+        quality = DataQuality(srm=srm(dict.fromkeys(asked.weights, 0), asked.weights, 0.001), data_age=1.0)
+        seen = observed(asked, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality)
+        peaks = tuple(reached(reading) for reading in seen.readings)
+        outcome = decide(seen)
+        if outcome.kind == "Drop":
+            dropped |= {outcome.arm}
+        elif outcome.final:
+            return outcome, look
+    return None, len(world.looks)
+
+
+def rate(world: World, kinds: set[str], runs: int, seed: int = 1) -> float:
+    """Return the part of runs that end with one of the verdicts."""
+    rng = np.random.default_rng(seed)
+    ends = [run(world, rng)[0] for _ in range(runs)]
+    return sum(end is not None and end.kind in kinds for end in ends) / runs
+
+
+def bernoulli(p: float) -> Draw:
+    """Return a draw of zeros and ones."""
+    return lambda rng, n: (rng.random(n) < p).astype(float)
+
+
+def lognormal(scale: float = 1.0) -> Draw:
+    """Return a draw of amounts with a heavy tail, capped as the docs ask for."""
+    return lambda rng, n: np.minimum(rng.lognormal(0, 1.2, n), 16.0) * scale
+
+
+Row = tuple[str, World, set[str], float, str]
+VERDICTS = {"Promote", "RollBack"}
+CANARY = (95, 5)
+
+
+def equal() -> Iterator[Row]:
+    """No difference at all, by source, type and split: neither a win nor a loss."""
+    for source, said in SOURCES.items():
+        for weights in ((50, 50), CANARY):
+            name = f"{source}, {weights[0]}:{weights[1]}"
+            if source == "Gateway":
+                continue
+            primary = {"primary": said | {"name": "m"}}
+            world = World(primary, {"m": [bernoulli(0.1)] * 2}, weights)
+            yield f"no difference, Proportion, {name}", world, VERDICTS, 0.05, "at most"
+            mean = {"primary": said | {"name": "m", "type": "Mean"}}
+            world = World(mean, {"m": [lognormal()] * 2}, weights, looks=(60,) * 25)
+            yield f"no difference, Mean, {name}", world, VERDICTS, 0.05, "at most"
+
+
+def margins() -> Iterator[Row]:
+    """A guardrail exactly at its margin: neither rolled back nor promoted, by source, margin and split."""
+    for source, said in SOURCES.items():
+        for margin, base, at in (
+            ({"absolute": 0.02}, 0.02, 0.04),
+            ({"relative": 0.5}, 0.04, 0.06),
+        ):
+            for weights in ((50, 50), CANARY):
+                world = World(
+                    {"guardrails": [said | {"name": "m", "margin": margin}]},
+                    {"m": [bernoulli(base), bernoulli(at)]},
+                    weights,
+                    looks=(50,) * 10 + (500,) * 15,
+                )
+                (size,) = margin
+                name = f"{source}, {size} margin, {weights[0]}:{weights[1]}"
+                yield f"rolled back at the margin, {name}", world, {"RollBack"}, 0.05, "at most"
+                yield f"cleared at the margin, {name}", world, {"Promote"}, 0.05, "at most"
+
+
+def several() -> Iterator[Row]:
+    """Several candidates, all at the margin, or all like the control."""
+    for k in (2, 4):
+        weights = (100 - k * (100 // (k + 1)), *[100 // (k + 1)] * k)
+        guard = {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}
+        draws = [bernoulli(0.02), *[bernoulli(0.04)] * k]
+        world = World(guard, {"errors": draws}, weights, looks=(250 * (k + 1),) * 20)
+        yield f"cleared at the margin, {k} candidates", world, {"Promote"}, 0.05, "at most"
+        world = World({"primary": {"name": "m"}}, {"m": [bernoulli(0.1)] * (k + 1)}, weights)
+        yield f"no difference, {k} candidates", world, {"Promote"}, 0.05, "at most"
+
+
+def failures() -> Iterator[Row]:
+    """A candidate that fails with every unit is rolled back before it has 30 of them."""
+    for source, said in SOURCES.items():
+        for weights in ((50, 50), CANARY):
+            units = 30 * 100 // weights[1]
+            for margin in ({"absolute": 0.02}, {"relative": 0.2}):
+                world = World(
+                    {"guardrails": [said | {"name": "m", "margin": margin}]},
+                    {"m": [bernoulli(0.01), bernoulli(1.0)]},
+                    weights,
+                    looks=(units // 10,) * 9,
+                )
+                (size,) = margin
+                name = f"{source}, {size} margin, {weights[0]}:{weights[1]}"
+                yield f"total failure within 30 units, {name}", world, {"RollBack"}, 0.999, "at least"
+
+
+def power() -> Iterator[Row]:
+    """Twice the margin at a canary, 60,000 units: the default rule of a guardrail."""
+    for base, margin in ((0.01, 0.01), (0.005, 0.01)):
+        world = World(
+            {"guardrails": [{"name": "errors", "margin": {"absolute": margin}}]},
+            {"errors": [bernoulli(base), bernoulli(base + 2 * margin)]},
+            CANARY,
+            looks=(1000,) * 60,
+        )
+        name = f"twice the margin {margin} of {base}, 95:5, 60,000 units"
+        yield f"rolled back, {name}", world, {"RollBack"}, 0.75, "at least"
+        yield f"promoted, {name}", world, {"Promote"}, 0.05, "at most"
+
+
+GROUPS = (failures, margins, several, power, equal)
+
+
+def claims(runs: int, groups: Sequence[Callable[[], Iterator[Row]]] = GROUPS) -> Iterator[Claim]:
+    """Return every claim, as it is found."""
+    for group in groups:
+        for name, world, kinds, bar, kind in group():
+            yield Claim(name, rate(world, kinds, runs), bar, runs, kind)
+
+
+def main(runs: int) -> int:
+    """Print the table; 0 if every bar holds."""
+    print("| decided | found | bar | | runs | |\n|---|---|---|---|---|---|")
+    broken = 0
+    for claim in claims(runs):
+        print(line(claim), flush=True)
+        broken += not claim.holds
+    print(f"\n{broken} bars broken")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 300))
