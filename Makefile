@@ -68,7 +68,7 @@ bench-serving: env ## the predictor against its peers
 	@$(PY) benchmarks/serving_peers.py
 
 validate: env ## the statistics' full simulations; writes the figures of docs/statistics.md
-	@$(PY) -m assay_stats.validation
+	@$(PY) -m assay_stats.validation && $(PY) tests/support/decision_runs.py
 
 validate-peers: env ## the statistics against other engines, in an environment of their own
 	@$(PY) hack/validate_peers

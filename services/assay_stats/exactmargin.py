@@ -83,7 +83,7 @@ def lower_bound(counts: Counts, level: float) -> float:
     return -upper_bound(Counts(a, m, b, n), level)
 
 
-def log_mixture(counts: Counts) -> Values:
+def log_mixture(counts: tuple[Values, Values, Values, Values]) -> Values:
     """Return the log of the likelihood averaged over both arms' prior; counts may be arrays."""
     b, n, a, m = counts
     return _log_marginal(b, n) + _log_marginal(a, m)

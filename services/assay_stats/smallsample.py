@@ -49,9 +49,7 @@ def log_harm_of_proportion(b: Values, n: Values, a: Values, m: Values) -> Values
     >>> round(float(log_harm_of_proportion(30, 30, 0, 570)), 1)
     112.7
     """
-    log_e: Values = exactmargin.log_mixture(exactmargin.Counts(b, n, a, m)) - exactmargin.log_pooled(
-        np.add(a, b), np.add(m, n)
-    )
+    log_e: Values = exactmargin.log_mixture((b, n, a, m)) - exactmargin.log_pooled(np.add(a, b), np.add(m, n))
     return np.where(np.multiply(b, m) > np.multiply(a, n), log_e, np.minimum(log_e, 0.0))[()]
 
 
@@ -66,9 +64,8 @@ def log_harm_of_mean(gap: Gap, alpha: float) -> Values:
     with np.errstate(all="ignore"):  # looks without units or spread are answered below
         z = _normal_deviate(np.where(np.greater(gap.se, 0), np.divide(gap.worse, gap.se), 0.0), fewest - 1)
         log_p = sequential.one_sided_log_evidence(z, np.maximum(fewest, 1) / TIGHTEST_AT, PART * alpha)
-    constant = exactmargin.log_mixture(
-        exactmargin.Counts(gap.treatment_n, gap.treatment_n, 0.0, gap.control_n)
-    ) - exactmargin.log_pooled(gap.treatment_n, np.add(gap.treatment_n, gap.control_n))
+    n, m = gap.treatment_n, gap.control_n
+    constant = exactmargin.log_mixture((n, n, 0.0, m)) - exactmargin.log_pooled(n, np.add(n, m))
     same = np.where((gap.worse > 0) & (fewest > 0), constant, -np.inf)
     return np.where(gap.se > 0, np.where(fewest >= FEWEST_UNITS, log_p, -np.inf), same)[()]
 

@@ -1,6 +1,6 @@
-"""Whole Experiments on data whose truth is known, through the decision path that runs: plan, readings, decide.
+"""Whole Experiments on data whose truth is known, through the live decision path: plan, readings, decide.
 
-`python -m support.decision_runs` prints the table (with `tests` on the path; `make validate` does); the tests
+`python tests/support/decision_runs.py [RUNS]` prints the table, as `make validate` does; the tests
 run a short form. What is simulated is a source, a type, a split and a truth; what is counted is the verdict.
 """
 
