@@ -27,39 +27,42 @@ def normal_mixture(v: float, v_opt: float, alpha: float, *, two_sided: bool = Tr
     rho = best_rho(v_opt, alpha, two_sided=two_sided)
     if two_sided:
         return sqrt((v + rho) * (log((v + rho) / rho) + 2 * log(1 / alpha)))
-    return _bound(lambda s: _one_sided_normal(s, v, rho), v, alpha)
+    return _bound(lambda s: log_normal(s, v, rho, two_sided=False), v, alpha)
 
 
-def _one_sided_normal(s: float, v: float, rho: float) -> float:
+def log_normal(s: float, v: float, rho: float, *, two_sided: bool = True) -> float:
+    """Return the log of the normal mixture for a sum s at intrinsic time v."""
+    if two_sided:
+        return 0.5 * log(rho / (v + rho)) + s * s / (2 * (v + rho))
     return 0.5 * log(4 * rho / (v + rho)) + s * s / (2 * (v + rho)) + float(log_ndtr(s / sqrt(v + rho)))
 
 
 def gamma_exponential(v: float, v_opt: float, c: float, alpha: float) -> float:
     """Return the one-sided sub-exponential mixture bound with scale c (proposition 9)."""
     rho = best_rho(v_opt, alpha, two_sided=False)
+    return _bound(lambda s: log_gamma_exponential(s, v, rho, c), v, alpha)
+
+
+def log_gamma_exponential(s: float, v: float, rho: float, c: float) -> float:
+    """Return the log of the gamma-exponential mixture for a sum s at intrinsic time v."""
     start, now = rho / c**2, (v + rho) / c**2
     constant = start * log(start) - float(gammaln(start)) - log(gammainc(start, start))
-
-    def log_mixture(s: float) -> float:
-        moved = s / c + now
-        return (
-            constant + float(gammaln(now)) + log(gammainc(now, moved)) - now * log(moved) + s / c + v / c**2
-        )
-
-    return _bound(log_mixture, v, alpha)
+    moved = s / c + now
+    return constant + float(gammaln(now)) + log(gammainc(now, moved)) - now * log(moved) + s / c + v / c**2
 
 
 def gamma_poisson(v: float, v_opt: float, c: float, alpha: float) -> float:
     """Return the one-sided sub-Poisson mixture bound with scale c (proposition 10)."""
     rho = best_rho(v_opt, alpha, two_sided=False)
+    return _bound(lambda s: log_gamma_poisson(s, v, rho, c), v, alpha)
+
+
+def log_gamma_poisson(s: float, v: float, rho: float, c: float) -> float:
+    """Return the log of the gamma-Poisson mixture for a sum s at intrinsic time v."""
     start, now = rho / c**2, (v + rho) / c**2
     constant = start * log(start) - float(gammaln(start)) - log(gammaincc(start, start))
-
-    def log_mixture(s: float) -> float:
-        moved = s / c + now
-        return constant + float(gammaln(moved)) + log(gammaincc(moved, now)) - moved * log(now) + v / c**2
-
-    return _bound(log_mixture, v, alpha)
+    moved = s / c + now
+    return constant + float(gammaln(moved)) + log(gammaincc(moved, now)) - moved * log(now) + v / c**2
 
 
 class Range(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,119 @@ def test_other_inputs_of_the_same_families_are_answered(family: str, given: dict
 
 def test_every_family_of_the_schema_is_known() -> None:
     assert {case["family"] for case in LOADED} <= set(FAMILIES)
+
+
+@pytest.mark.parametrize("case", LOADED, ids=lambda case: case["id"])
+def test_a_field_that_is_not_used_fails_the_case_with_its_name(case: dict[str, Any]) -> None:
+    extended = case | {"input": case["input"] | {"weather": "fine"}}
+    assert "input.weather" in {failure.key for failure in check(extended, BY_ID)}
+
+
+def test_a_field_inside_an_arm_is_used_or_named_too() -> None:
+    case = json.loads(json.dumps(BY_ID["mean_welch_abs"]))
+    case["input"]["control"]["mood"] = 1
+    assert [failure.key for failure in check(case, BY_ID)] == ["input.control.mood"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"diff": "group1*group2"}, "diff"),
+        ({"two_sided": False}, "two_sided"),
+        ({"alternative": "sideways"}, "alternative"),
+    ],
+)
+def test_a_convention_that_is_not_ours_is_refused(changed: dict[str, Any], word: str) -> None:
+    case = BY_ID["welch_sleep"] | {"input": BY_ID["welch_sleep"]["input"] | changed}
+    assert word in str(check(case, BY_ID)[0].got)
+
+
+MEANS = {"control": {"n": 400, "mean": 2.0, "sd": 3.0}, "treatment": {"n": 500, "mean": 2.5, "sd": 2.0}}
+SUMS = {
+    "control": {"n": 400, "sum": 800.0, "sumsq": 399 * 9.0 + 1600.0},
+    "treatment": {"n": 500, "sum": 1250.0, "sumsq": 499 * 4.0 + 3125.0},
+}
+RATIOS = {side: BY_ID["ratio_delta_abs"]["input"][side] for side in ("control", "treatment")}
+NORMALS = [[0.0, 1.0], [0.5, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("family", "one", "other", "key"),
+    [
+        pytest.param("welch", MEANS, SUMS, "p", id="means and deviations are sums"),
+        pytest.param("asymptotic_cs", MEANS, SUMS, "ci", id="in a sequence too"),
+        pytest.param(
+            "welch",
+            MEANS,
+            {k: {"n": v["n"], "mean": v["mean"], "var": v["sd"] ** 2} for k, v in MEANS.items()},
+            "se",
+            id="variances",
+        ),
+        pytest.param(
+            "power",
+            {"n1": 50, "n2": 100, "effect_size": 0.5, "alpha": 0.05},
+            {"n": 50, "ratio": 2.0, "effect_size": 0.5, "alpha": 0.05},
+            "power",
+            id="units of both groups are a ratio",
+        ),
+        pytest.param(
+            "bandit_prob_best",
+            {"posteriors_normal": [{"mu": mu, "se": se} for mu, se in NORMALS]},
+            {"posteriors_normal": NORMALS},
+            "p_best",
+            id="posteriors by name",
+        ),
+        pytest.param(
+            "bayes_normal",
+            SUMS | {"prior": [0.1, 0.04]},
+            SUMS | {"prior": {"mean": 0.1, "variance": 0.04}},
+            "ci",
+            id="a prior as mean and variance",
+        ),
+        pytest.param(
+            "alpha_spending",
+            {"kMax": 4, "alpha": 0.025, "spending": "power family", "rho": 2},
+            {"kMax": 4, "alpha": 0.025, "spending": "a*t^2"},
+            "crit",
+            id="the power family by name",
+        ),
+    ],
+)
+def test_the_same_input_in_other_words_has_the_same_answer(
+    family: str, one: dict[str, Any], other: dict[str, Any], key: str
+) -> None:
+    got, wanted = (evaluate(family, given, {key})[key] for given in (one, other))
+    assert got == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_prior_counts() -> None:
+    flat, firm = (
+        evaluate("bayes_normal", SUMS | {"prior": prior}, {"diff"})["diff"] for prior in (None, [0.0, 1e-6])
+    )
+    assert abs(firm) < abs(flat) / 10
+
+
+def test_ratios_have_a_sequence_too() -> None:
+    answer = evaluate("asymptotic_cs", RATIOS, {"diff", "se"})
+    wanted = BY_ID["ratio_delta_abs"]["expected"]
+    assert (answer["diff"], answer["se"]) == pytest.approx((wanted["diff"], wanted["se"]))
+
+
+@pytest.mark.parametrize(
+    ("function", "given"),
+    [
+        ("normal_mixture", {"two_sided": True}),
+        ("normal_mixture", {"two_sided": False}),
+        ("gamma_exponential", {"c": 2}),
+        ("gamma_poisson", {"c": 2}),
+        ("beta_binomial", {"g": 0.2, "h": 0.8, "two_sided": True}),
+    ],
+)
+def test_at_its_bound_the_log_mixture_is_the_log_of_one_over_alpha(
+    function: str, given: dict[str, Any]
+) -> None:
+    at = {"v": 100, "v_opt": 100, "alpha": 0.05} | given
+    bound = evaluate("confseq", at | {"function": f"{function}_bound"}, {"value"})["value"]
+    name = function.replace("_mixture", "") + "_log_mixture"
+    value = evaluate("confseq", at | {"function": name, "s": bound}, {"value"})["value"]
+    assert value == pytest.approx(log(20), rel=1e-9)

@@ -1,8 +1,8 @@
 """Reference cases against this package: `python -m assay_stats.conformance FILE...`.
 
 A case names a family, its input and the values expected of it. `evaluate` is the one entry point, so that a
-new case of a known family needs no new code; an unknown family, an input that cannot be read or an expected
-key that is not answered is a failure, never a skip.
+new case of a known family needs no new code; an unknown family, an input that cannot be read, a field of it
+that is not used or an expected key that is not answered is a failure, never a skip.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -9,6 +9,7 @@ from typing import Any
 
 from assay_stats.conformance import evaluate
 from assay_stats.conformance.compare import Failure, failures
+from assay_stats.conformance.fields import Fields
 
 Case = Mapping[str, Any]
 
@@ -22,25 +23,25 @@ def check(case: Case, cases: Mapping[str, Case]) -> list[Failure]:
     """
     try:
         expected, family, given = case["expected"], case["family"], _resolved(case["input"], cases)
+        if family == "confseq":  # the arguments alone do not tell the boundary
+            given = {"function": case["id"]} | given
         if not expected:
             return [Failure("expected", "values to compare", "none", "an answer")]
-        got = evaluate(family, given | _named(case), expected)
+        fields = Fields(given)
+        got = evaluate(family, fields, expected)
     except (ArithmeticError, AttributeError, IndexError, LookupError, TypeError, ValueError) as error:
         return [Failure("case", "an answer", f"{type(error).__name__}: {error}", "an answer")]
-    return failures(expected, got, case.get("tolerance") or {})
+    unused = [Failure(f"input.{name}", "a field that is used", "ignored", "use") for name in fields.unread()]
+    return unused + failures(expected, got, case.get("tolerance") or {})
 
 
 def _resolved(given: Mapping[str, Any], cases: Mapping[str, Case]) -> dict[str, Any]:
     """Return the input with "data": "as <id>" replaced by that case's input."""
     reference = given.get("data")
     if isinstance(reference, str) and reference.startswith("as "):
-        return {**cases[reference.removeprefix("as ")]["input"], **given}
+        own = {name: value for name, value in given.items() if name != "data"}
+        return {**cases[reference.removeprefix("as ")]["input"], **own}
     return dict(given)
-
-
-def _named(case: Case) -> dict[str, Any]:
-    """Return the boundary's name for families whose arguments alone do not tell it."""
-    return {"name": case["id"]} if case["family"] == "confseq" else {}
 
 
 def run(path: Path) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from math import inf
 from typing import Any
 
 from assay_stats import bayes, fixed, ratio
+from assay_stats.conformance.fields import Fields
 from assay_stats.conformance.reading import read_arm, read_arms, read_pairs, read_question
 from assay_stats.difference import Arm
 from assay_stats.fixed import Question, Result
@@ -112,7 +113,8 @@ def cuped(given: Given, wanted: Wanted) -> Answers:
 
 def several_arms(given: Given, _: Wanted) -> Answers:
     """Every arm against control by the unpooled z, with adjusted p and Bonferroni intervals."""
-    arms = {name: read_arm(value) for name, value in given.items() if isinstance(value, Mapping)}
+    groups = given.groups() if isinstance(given, Fields) else given
+    arms = {name: read_arm(value) for name, value in groups.items() if isinstance(value, Mapping)}
     control = arms.pop("control")
     alpha = given.get("alpha", 0.05)
     word = str(given.get("correction", "none"))
@@ -177,23 +179,30 @@ def bayes_normal(given: Given, _: Wanted) -> Answers:
     control, treatment = read_arms(given)
     relative = given.get("difference", "absolute") == "relative"
     test = (fixed.relative_delta if relative else fixed.welch)(control, treatment)
-    prior = given.get("prior")
-    proper = isinstance(prior, Mapping) and prior.get("proper", True)
-    belief = bayes.normal(
-        test.estimate,
-        test.se,
-        bayes.Prior(prior["mean"], prior["variance"]) if proper and isinstance(prior, Mapping) else None,
-        given.get("alpha", 0.05),
-    )
+    belief = bayes.normal(test.estimate, test.se, _prior(given.get("prior")), given.get("alpha", 0.05))
     return {
         "lift": belief.mean, "diff": belief.mean, "mean": belief.mean, "ci": [belief.low, belief.high],
         "chance_to_win": belief.chance_to_win, "risk": [belief.loss_control, belief.loss_treatment],
     }  # fmt: skip
 
 
+def _prior(written: Any) -> bayes.Prior | None:
+    """Read {mean, variance | sd, proper} or [mean, variance]; None, or one that is not proper, is flat."""
+    if written is None:
+        return None
+    if not isinstance(written, Mapping):
+        mean, variance = written
+        return bayes.Prior(mean, variance)
+    variance = written["sd"] ** 2 if "sd" in written else written["variance"]
+    prior = bayes.Prior(written["mean"], variance)
+    return prior if written.get("proper", True) else None
+
+
 def bayes_beta(given: Given, _: Wanted) -> Answers:
     """Beta posteriors of two rates."""
     prior = bayes.Beta(*given.get("prior") or (1, 1))
+    if not 0 < given.get("alpha", 0.05) < 1:  # no answer here depends on it
+        raise ValueError(f"alpha: {given['alpha']} is not between 0 and 1")
     a, b = (bayes.posterior(given[side]["sum"], given[side]["n"], prior) for side in ("control", "treatment"))
     wins, choosing_a, choosing_b = bayes.beats(b, a), bayes.expected_loss(a, b), bayes.expected_loss(b, a)
     return {
@@ -206,8 +215,17 @@ def bayes_beta(given: Given, _: Wanted) -> Answers:
 def bandit(given: Given, _: Wanted) -> Answers:
     """The chance of each arm to be the best."""
     if "posteriors_normal" in given:
-        return {"p_best": bayes.best_normal([tuple(p) for p in given["posteriors_normal"]])}
+        return {"p_best": bayes.best_normal([_normal(p) for p in given["posteriors_normal"]])}
     return {"p_best": bayes.best([bayes.Beta(*p) for p in given["posteriors_beta"]])}
+
+
+def _normal(written: Any) -> tuple[float, float]:
+    """Read [mean, sd], or {mu | mean, se | sd}."""
+    if not isinstance(written, Mapping):
+        mean, deviation = written
+        return mean, deviation
+    mean = written["mu"] if "mu" in written else written["mean"]
+    return mean, written["se"] if "se" in written else written["sd"]
 
 
 FAMILIES = {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from assay_stats import groupsequential, power
@@ -17,6 +18,7 @@ def group_sequential(given: Given, _: Wanted) -> Answers:
     """Classic boundaries for equal looks."""
     word = re.sub(r"[^a-z]", "", str(given.get("design", "")).lower())
     delta = given["delta"] if "delta" in given else DELTA[word]
+    _check_spacing(given)
     crit = groupsequential.classic(given["kMax"], given["alpha"], given.get("sided", 2), delta)
     return {"crit": list(crit), "published_const": crit[0], "published_final_const": crit[-1]}
 
@@ -26,17 +28,24 @@ def alpha_spending(given: Given, _: Wanted) -> Answers:
     looks = groupsequential.boundaries(
         _fractions(given), given["alpha"], sides=given.get("sided", 1), spending=_spending(given)
     )
+    z = [min(bound, given.get("cap_z", inf)) for bound in looks.z]
     return {
-        "crit": list(looks.z),
+        "crit": z,
         "alpha_spent": list(looks.spent),
-        "published_const": looks.z[0],
-        "published_final_const": looks.z[-1],
+        "published_const": z[0],
+        "published_final_const": z[-1],
     }
+
+
+def _check_spacing(given: Given) -> None:
+    if not given.get("equal_spacing", True):
+        raise ValueError("equal_spacing: without it the looks must be in info")
 
 
 def _fractions(given: Given) -> tuple[float, ...]:
     if "info" in given:
         return tuple(float(t) for t in given["info"])
+    _check_spacing(given)
     return tuple(k / given["kMax"] for k in range(1, given["kMax"] + 1))
 
 
@@ -45,8 +54,8 @@ def _spending(given: Given) -> Spending:
     if match := re.fullmatch(r"\s*a(?:lpha)?\s*\*\s*t\s*(?:(?:\^|\*\*)\s*([\d.]+))?\s*", word):
         return Spending("Power", float(match[1] or 1))
     letters = re.sub(r"[^a-z]", "", word.lower())
-    if letters in {"power", "kimdemets"}:
-        return Spending("Power", float(given.get("phi", given.get("rho", given.get("gamma", 1)))))
+    if letters.startswith("power") or letters in {"kimdemets", "askd", "kd"}:
+        return Spending("Power", _exponent(given))
     if letters in {"hwangshihdecani", "hsd", "ashsd"}:
         return Spending("HwangShihDeCani", float(given.get("gamma", given.get("phi", 0))))
     if letters.endswith(("pocock", "asp")):
@@ -54,6 +63,16 @@ def _spending(given: Given) -> Spending:
     if letters.endswith(("of", "obf", "obrienfleming")):
         return Spending("OBrienFleming")
     raise ValueError(f"spending: {word!r} names no spending function")
+
+
+def _exponent(given: Given) -> float:
+    """Read the power family's exponent, by whichever name it has, or from "power(2)"."""
+    for name in ("phi", "rho", "gamma", "gammaA", "exponent", "k"):
+        if name in given:
+            return float(given[name])
+    if match := re.search(r"[\d.]+", str(given["spending"])):
+        return float(match[0])
+    raise ValueError(f"spending: {given['spending']!r} needs an exponent (phi, rho or gamma)")
 
 
 def power_gs(given: Given, _: Wanted) -> Answers:
@@ -73,7 +92,7 @@ def power_gs(given: Given, _: Wanted) -> Answers:
 
 def power_family(given: Given, _: Wanted) -> Answers:
     """Power or size, whichever is missing, by the convention that the input's names call for."""
-    test = power.Test(given.get("alpha", 0.05), _sides(given), given.get("ratio", 1.0))
+    test = power.Test(given.get("alpha", 0.05), _sides(given), _ratio(given))
     if "p1" in given:
         return _two_rates(given, test)
     if "p" in given:
@@ -88,19 +107,38 @@ def power_family(given: Given, _: Wanted) -> Answers:
     return _detectable(given, test)
 
 
+def _ratio(given: Given) -> float:
+    return float(given["n2"] / given["n1"] if "n2" in given else given.get("ratio", 1.0))
+
+
+def _units(given: Given) -> float | None:
+    """Read the first group's units; None if they are what is asked for."""
+    return next((float(given[name]) for name in ("n", "n1") if name in given), None)
+
+
 def _sides(given: Given) -> int:
-    word = str(given.get("alternative", given.get("sided", given.get("sides", 2))))
-    return 2 if word in {"2", "two-sided", "two.sided", "two_sided"} else 1
+    said = {
+        _one_or_two(given[name]) for name in ("alternative", "sided", "sides", "two_sided") if name in given
+    }
+    if len(said) > 1:
+        raise ValueError("alternative, sided, sides and two_sided contradict each other")
+    return next(iter(said), 2)
+
+
+def _one_or_two(word: Any) -> int:
+    return 2 if str(word) in {"2", "True", "two-sided", "two.sided", "two_sided"} else 1
 
 
 def _two_rates(given: Given, test: power.Test) -> Answers:
-    p1 = given["p1"]
+    p1, n = given["p1"], _units(given)
     if "p2" not in given:
-        p2 = power.solve(lambda p: power.proportion_power(p1, p, given["n"], test), given["power"], p1, 1.0)
+        if n is None:
+            raise ValueError("input: p2 or n is needed beside p1")
+        p2 = power.solve(lambda p: power.proportion_power(p1, p, n, test), given["power"], p1, 1.0)
         return {"p2": p2}
     p2 = given["p2"]
-    if "n" in given:
-        return {"power": power.proportion_power(p1, p2, given["n"], test)}
+    if n is not None:
+        return {"power": power.proportion_power(p1, p2, n, test)}
     variances, wanted = (p1 * (1 - p1), p2 * (1 - p2)), given["power"]
     pooled = power.proportion_units(p1, p2, wanted, test)
     arcsine = power.arcsine_units(p1, p2, wanted, test)
@@ -112,8 +150,8 @@ def _two_rates(given: Given, test: power.Test) -> Answers:
 
 
 def _standardised(given: Given, effect: float, test: power.Test) -> Answers:
-    if "n" in given:
-        by_t, by_z = (form(effect, given["n"], test) for form in (power.t_power, power.z_power))
+    if (n := _units(given)) is not None:
+        by_t, by_z = (form(effect, n, test) for form in (power.t_power, power.z_power))
         return {"power": by_t, "power_t": by_t, "power_z": by_z}
     least = 2.0 / (1 + test.ratio) + 1.0
     by_t, by_z = (
@@ -124,7 +162,7 @@ def _standardised(given: Given, effect: float, test: power.Test) -> Answers:
 
 
 def _detectable(given: Given, test: power.Test) -> Answers:
-    n, wanted = given["n"], given["power"]
+    n, wanted = given["n1" if "n1" in given else "n"], given["power"]
     by_t, by_z = (
         power.solve(lambda d, form=form: form(d, n, test), wanted, 1e-9, 1.0)  # type: ignore[misc]
         for form in (power.t_power, power.z_power)

@@ -7,34 +7,62 @@ from typing import Any
 from assay_stats.difference import Arm, arm
 from assay_stats.fixed import Alternative, Question
 from assay_stats.moments import Moments, PairMoments
+from assay_stats.ratio import ratio_arm
 
 TWO_SIDED = {"two-sided", "two_sided", "two.sided"}
 ONE_SIDED = {"greater": "greater", "larger": "greater", "less": "less", "smaller": "less"}
 
 
 def read_arm(sums: Mapping[str, Any] | Sequence[float]) -> Arm:
-    """Read {n, sum, sumsq}, or {n, sum} of a proportion, or raw values."""
+    """Read {n, sum, sumsq}, {n, sum} of a proportion, {n, mean, sd | var | se}, six sums, or raw values."""
     if not isinstance(sums, Mapping):
         return arm(Moments.of(sums, shift=float(sums[0])), binary=False)
+    if "mean" in sums:
+        return Arm(sums["n"], sums["mean"], _variance(sums))
+    if "sum_y" in sums:
+        return ratio_arm(_pair(sums))
     if "sumsq" in sums:
         return arm(Moments(sums["n"], sums["sum"], sums["sumsq"]).checked(), binary=False)
     return arm(Moments.proportion(sums["n"], sums["sum"]), binary=True)
 
 
+def _variance(sums: Mapping[str, Any]) -> float:
+    """Read the variance of one unit, by whichever name it has."""
+    for name, power, per in (("sd", 2, 1), ("var", 1, 1), ("variance", 1, 1), ("se", 2, sums["n"])):
+        if name in sums:
+            return float(sums[name]) ** power * per
+    raise ValueError(f"arm: {sorted(sums)} has a mean and no spread")
+
+
 def read_arms(given: Mapping[str, Any]) -> tuple[Arm, Arm]:
     """Read control and treatment; of raw groups the difference is group1 - group2."""
     if "group1" in given:
-        return read_arm(given["group2"]), read_arm(given["group1"])
+        first, second = read_groups(given)
+        return read_arm(second), read_arm(first)
     return read_arm(given["control"]), read_arm(given["treatment"])
+
+
+def read_groups(given: Mapping[str, Any]) -> tuple[Sequence[float], Sequence[float]]:
+    """Read two groups of raw values, the one that is subtracted last.
+
+    Raises:
+        ValueError: `diff` names another difference than that of the two.
+    """
+    order = str(given.get("diff", "group1-group2")).replace(" ", "")
+    if order not in {"group1-group2", "group2-group1"}:
+        raise ValueError(f"diff: {order!r} is no difference of group1 and group2")
+    groups = given["group1"], given["group2"]
+    return groups if order == "group1-group2" else (groups[1], groups[0])
 
 
 def read_pairs(given: Mapping[str, Any]) -> tuple[PairMoments, PairMoments]:
     """Read control and treatment as six sums each."""
+    return _pair(given["control"]), _pair(given["treatment"])
+
+
+def _pair(sums: Mapping[str, Any]) -> PairMoments:
     names = ("n", "sum_y", "sumsq_y", "sum_x", "sumsq_x", "sum_xy")
-    control, treatment = (
-        PairMoments(*(given[side][name] for name in names)).checked() for side in ("control", "treatment")
-    )
-    return control, treatment
+    return PairMoments(*(sums[name] for name in names)).checked()
 
 
 def read_question(given: Mapping[str, Any]) -> Question:
@@ -46,9 +74,11 @@ def read_alternative(given: Mapping[str, Any]) -> Alternative:
     """Read the alternative; two-sided unless said.
 
     Raises:
-        ValueError: A word that names no alternative.
+        ValueError: A word that names no alternative, or one that contradicts `two_sided`.
     """
     word = given.get("alternative", "two-sided")
+    if "two_sided" in given and bool(given["two_sided"]) != (word in TWO_SIDED):
+        raise ValueError(f"two_sided: {given['two_sided']} contradicts the alternative {word!r}")
     if word in TWO_SIDED:
         return "two-sided"
     if word not in ONE_SIDED:

@@ -76,6 +76,9 @@ def msprt(given: Given, _: Wanted) -> Answers:
 def confseq(given: Given, _: Wanted) -> Answers:
     """A boundary of Howard et al., told by the names of its arguments."""
     alpha = given.get("alpha", 0.05)
+    function = str(given.get("function", ""))
+    if "log_mixture" in function:
+        return _log_mixture(function, given)
     for names, answer in BOUNDARIES:
         if names <= set(given):
             answers = answer(given, alpha)
@@ -83,24 +86,47 @@ def confseq(given: Given, _: Wanted) -> Answers:
     raise ValueError(f"input: no boundary has the arguments {sorted(given)}")
 
 
+def _log_mixture(function: str, given: Given) -> Answers:
+    """The mixture itself at a sum s and intrinsic time v: the log of an e-value, and no boundary."""
+    s, v, v_opt = given["s"], given["v"], given["v_opt"]
+    level = given.get("alpha_opt", given.get("alpha", 0.05))
+    sides = _two_sided(given, default="2s" in function) and "gamma" not in function
+    rho = boundaries.best_rho(v_opt, level, two_sided=sides)
+    if "beta_binomial" in function:
+        bounds = boundaries.Range(given["g"], given["h"])
+        steps = v / (bounds.g * bounds.h)
+        return _value(boundaries.log_bernoulli(s, steps, bounds, rho, two_sided=sides))
+    if "gamma" in function:
+        poisson = "poisson" in function
+        form = boundaries.log_gamma_poisson if poisson else boundaries.log_gamma_exponential
+        return _value(form(s, v, rho, given["c"]))
+    return _value(boundaries.log_normal(s, v, rho, two_sided=sides))
+
+
+def _two_sided(given: Given, *, default: bool = True) -> bool:
+    """Read the sides; confseq's log mixtures are one-sided unless said."""
+    one_sided = given.get("is_one_sided", not default)
+    return bool(given.get("two_sided", not one_sided))
+
+
 def _value(value: float) -> Answers:
     return {"value": value}
 
 
 def _gamma(given: Given, alpha: float) -> Answers:
-    poisson = "poisson" in str(given.get("function", given.get("name", "")))
+    poisson = "poisson" in str(given.get("function", ""))
     form = boundaries.gamma_poisson if poisson else boundaries.gamma_exponential
     return _value(form(given["v"], given["v_opt"], given["c"], alpha))
 
 
 def _bounded(given: Given, alpha: float) -> Answers:
-    sides = given.get("two_sided", not given.get("is_one_sided", False))
+    sides = _two_sided(given)
     bounds = boundaries.Range(given["g"], given["h"])
     return _value(boundaries.beta_binomial(given["v"], given["v_opt"], bounds, alpha, two_sided=sides))
 
 
 def _normal(given: Given, alpha: float) -> Answers:
-    sides = given.get("two_sided", True)
+    sides = _two_sided(given)
     if "v" not in given:
         return _value(boundaries.best_rho(given["v_opt"], alpha, two_sided=sides))
     return _value(boundaries.normal_mixture(given["v"], given["v_opt"], alpha, two_sided=sides))

@@ -7,7 +7,7 @@ import numpy as np
 
 from assay_stats import offline, proportions, quantiles
 from assay_stats.conformance import recipe
-from assay_stats.conformance.reading import read_alternative, read_values
+from assay_stats.conformance.reading import read_alternative, read_groups, read_values
 from assay_stats.moments import Moments
 from assay_stats.winsor import cap, capped
 
@@ -56,12 +56,15 @@ def quantile(given: Given, _: Wanted) -> Answers:
 
 def rank(given: Given, _: Wanted) -> Answers:
     """Mann and Whitney's test of group1 against group2."""
-    ranks = offline.mann_whitney(given["group1"], given["group2"])
+    ranks = offline.mann_whitney(*read_groups(given))
     return {"W": ranks.statistic, "U": ranks.statistic, "p": ranks.p_value}
 
 
 def winsorize(given: Given, _: Wanted) -> Answers:
     """A cap at an upper quantile, and the moments of the capped values."""
+    method = str(given.get("quantile_method", "linear"))
+    if not method.startswith("linear"):
+        raise ValueError(f"quantile_method: {method!r} is not linear (type 7)")
     values = read_values(given["x"])
     ceiling = cap(values, given["upper_q"])
     sums: Moments = capped(values, ceiling)
