@@ -103,6 +103,21 @@ def share_interval(split: Split, alpha: float) -> tuple[float, float]:
     return (_lower_end(b, a, level) if b else 0.0, 1 - _lower_end(a, b, level) if a else 1.0)
 
 
+def rate_interval(events: float, units: float, alpha: float) -> tuple[float, float]:
+    """Return the confidence sequence for one arm's rate, by a mixture over a Beta(1/2, 1/2) prior; one look.
+
+    >>> low, high = rate_interval(0, 1000, 0.05)
+    >>> low, round(high, 4)
+    (0.0, 0.0070)
+    """
+    misses = units - events
+    level = float(special.betaln(0.5 + events, 0.5 + misses) - special.betaln(0.5, 0.5)) + log(alpha)
+    return (
+        _lower_end(events, misses, level) if events else 0.0,
+        1 - _lower_end(misses, events, level) if misses else 1.0,
+    )
+
+
 def rate_ratio(part: float, share: float) -> float:
     """Return treatment rate / control rate when the treatment has `part` of the events; inverts a margin."""
     return inf if part >= 1 else part * (1 - share) / ((1 - part) * share)

@@ -4,14 +4,15 @@ Everything is safe to compute at every second: the interval is a confidence sequ
 always valid. What the caller keeps between looks is `peak` alone.
 """
 
-from math import inf, log
+from collections.abc import Sequence
+from math import inf, log, log1p
 from typing import Literal, NamedTuple
 
 from assay_stats import betabinomial, sequential, smallsample
 from assay_stats.difference import Arm, Difference, Lift, arm, difference, lift
 from assay_stats.moments import Moments, PairMoments
 from assay_stats.ratio import cuped, ratio_arm
-from assay_stats.rule import Rule
+from assay_stats.rule import RATE_PART, Rule
 
 Decided = Literal["better", "worse"]
 METHODS = ("AsymptoticCS", "BetaBinomial")
@@ -222,20 +223,25 @@ def _beta_binomial(rule: Rule, control: Moments, treatment: Moments, share: floa
     flip = rule.count == "NonEvents"
     b, a = (sums.n - sums.total if flip else sums.total for sums in (treatment, control))
     split = betabinomial.Split(b, a, share, rule.concentration)
-    ends = betabinomial.share_interval(split, rule.alpha)
-    low, high = (_gap(end, share, (a + b) / (control.n + treatment.n)) for end in ends)
+    ends = betabinomial.share_interval(split, rule.level)
+    rates = [
+        betabinomial.rate_interval(events, sums.n, RATE_PART * rule.alpha)
+        for events, sums in ((a, control), (b, treatment))
+    ]
+    low, high = _gap([betabinomial.rate_ratio(end, share) for end in ends], *rates)
     relative = _ratio_lift(control, treatment, ends, share)
-    log_e = float(betabinomial.log_evidence(split))
+    log_e = float(betabinomial.log_evidence(split)) + log1p(-2 * RATE_PART)
     return _Look(log_e, -high, -low, None, None) if flip else _Look(log_e, low, high, relative, None)
 
 
-def _gap(part: float, share: float, rate: float) -> float:
-    """Return the difference of rates when the treatment has `part` of the events.
-
-    All units together have `rate` = share p_T + (1 - share) p_C, so p_T = rate part / share and
-    p_C = rate (1 - part) / (1 - share).
-    """
-    return rate * (part / share - (1 - part) / (1 - share))
+def _gap(
+    ratios: Sequence[float], control: tuple[float, float], treatment: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the interval of p_T - p_C = p_C (ratio - 1), from those of the ratio and of both rates."""
+    low, high = ratios
+    least = control[0] * (low - 1) if low > 1 else control[1] * (low - 1)
+    most = control[1] * (high - 1) if high > 1 else control[0] * (high - 1)
+    return max(least, treatment[0] - control[1]), min(most, treatment[1] - control[0])
 
 
 def _ratio_lift(control: Moments, treatment: Moments, ends: tuple[float, float], share: float) -> Lift | None:

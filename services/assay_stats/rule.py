@@ -21,6 +21,8 @@ FEWEST_EVENTS = 10
 PRIMARY_CONCENTRATION = 100.0
 HARM_CONCENTRATION = 10.0
 PLAN_PART = 4
+RATE_PART = 0.01
+"""Of alpha, for the interval of each arm's own rate, which turns a ratio of rates into a difference."""
 
 
 class Record:
@@ -75,8 +77,8 @@ class Rule(Record):
 
     @property
     def level(self) -> float:
-        """Level of the confidence sequence: alpha less the part that harm has for small samples."""
-        return self.alpha * (1 - PART) if self.method == "AsymptoticCS" else self.alpha
+        """Level of the confidence sequence: alpha less the part of early harm, or of the arms' rates."""
+        return self.alpha * (1 - PART if self.method == "AsymptoticCS" else 1 - 2 * RATE_PART)
 
 
 @dataclass(frozen=True)

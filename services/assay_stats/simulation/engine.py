@@ -17,7 +17,7 @@ from assay_stats.difference import standard_errors
 from assay_stats.evidence import Peak, evaluate_pairs
 from assay_stats.groupsequential import Spending
 from assay_stats.moments import PairMoments
-from assay_stats.rule import Rule
+from assay_stats.rule import RATE_PART, Rule
 from assay_stats.simulation.worlds import Floats, Sums
 
 Bools = NDArray[np.bool_]
@@ -148,6 +148,7 @@ def _beta_binomial(rule: Rule, control: Sums, treatment: Sums, share: float) -> 
     flip = rule.count == "NonEvents"
     b, a = (sums.n - sums.total if flip else sums.total for sums in (treatment, control))
     log_e = betabinomial.log_evidence(betabinomial.Split(b, a, share, rule.concentration))
+    log_e = log_e + np.log1p(-2 * RATE_PART)
     return np.asarray(log_e), (control.n > 0) & (treatment.n > 0)
 
 

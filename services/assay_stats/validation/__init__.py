@@ -13,9 +13,12 @@ from assay_stats.validation.claim import FULL, QUICK, Claim, Scale, line
 GROUPS: tuple[Callable[[Scale], Iterator[Claim]], ...] = (
     primaries.proportions,
     primaries.heavy,
+    primaries.early,
+    primaries.intervals,
     primaries.shapes,
     primaries.powers,
     guards.guardrails,
+    guards.canaries,
     guards.healthy,
     guards.sample_ratio,
     primaries.warnings,

@@ -44,6 +44,21 @@ def guardrails(scale: Scale) -> Iterator[Claim]:
             )
 
 
+def canaries(scale: Scale) -> Iterator[Claim]:
+    """Harm of twice the margin at 95:5 within 60,000 units, and clearing where there is no difference."""
+    for rate, margin, found in ((0.01, 0.01, 0.8), (0.005, 0.01, 0.9), (0.02, 0.02, 0.95)):
+        rule = guardrail_rule("Proportion", alpha=ALPHA, absolute=margin)
+        at, runs = (rate, rate + 2 * margin), scale.drawn * 4
+        name = f"margin {margin}, rate {rate}, 95:5, 60,000 units"
+        units = (1000,) * 60
+        worse = _guarded(rule, at, 0.05, scale, lambda *a: harm(*a).breached, units=units)
+        yield Claim(f"power, rollback at twice the margin: {name}", worse, found, runs, "at least")
+        fine = _guarded(
+            rule, (rate, rate), 0.05, scale, lambda *a: log_safety(*a) >= threshold(ALPHA), units=units
+        )
+        yield Claim(f"power, cleared without a difference: {name}", fine, found, runs, "at least")
+
+
 def healthy(scale: Scale) -> Iterator[Claim]:
     """A healthy candidate at 99.5% success, 60 requests an interval, over 25 intervals."""
     rule = guardrail_rule("Proportion", alpha=ALPHA)

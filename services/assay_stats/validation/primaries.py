@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import sqrt
 
-from assay_stats import minimum_detectable_effect, primary_rule
+import numpy as np
+
+from assay_stats import Moments, evaluate, minimum_detectable_effect, primary_rule
 from assay_stats.groupsequential import Spending
 from assay_stats.rule import Rule
 from assay_stats.simulation import (
@@ -59,6 +61,51 @@ def heavy(scale: Scale) -> Iterator[Claim]:
         for weights in SPLITS:
             design = Design(world, drawn_rule(world, 10_000), (100,) * 100, weights)
             yield _error(f"{name}, {split(weights)}", design, scale.drawn, scale)
+
+
+def intervals(scale: Scale) -> Iterator[Claim]:
+    """Sequences that are shown: the truth is missed at any of the looks, few events and none among them."""
+    rng = np.random.default_rng(5)
+    for rate, effect in ((0.002, 0.0), (0.01, 0.0), (0.01, 1.0), (0.05, 0.0), (0.05, -0.5), (0.96, 0.02)):
+        for weights in SPLITS[:2]:
+            rule, share = proportion_rule(6000, rate), weights[1] / 100
+            truth, runs = rate * effect, scale.drawn
+            missed = sum(_missed(rule, (rate, rate + truth), share, rng) for _ in range(runs))
+            name = f"interval misses the truth: {rule.method}, {rate} and {effect:+g}, {split(weights)}"
+            yield Claim(name, missed / runs, ALPHA, runs, "at most")
+
+
+def _missed(rule: Rule, rates: tuple[float, float], share: float, rng: np.random.Generator) -> bool:
+    truth = rates[1] - rates[0]
+    control = treatment = Moments(0, 0.0)
+    for _ in range(30):
+        n = int(rng.binomial(200, share))
+        control = control.merge(Moments.proportion(200 - n, float(rng.binomial(200 - n, rates[0]))))
+        treatment = treatment.merge(Moments.proportion(n, float(rng.binomial(n, rates[1]))))
+        if control.n and treatment.n:
+            seen = evaluate(rule, control, treatment, share)
+            if not seen.low - 1e-12 <= truth <= seen.high + 1e-12:
+                return True
+    return False
+
+
+def early(scale: Scale) -> Iterator[Claim]:
+    """Looks from the first units on, where harm alone may be decided: no world is taken for a failure."""
+    worlds: dict[str, World] = {
+        "Bernoulli 0.3": Bernoulli(0.3),
+        "Bernoulli 0.02": Bernoulli(0.02),
+        "Bernoulli 0.9": Bernoulli(0.9),
+        "log-normal 1.5": LogNormal(),
+        "5% spenders": Spenders(),
+    }
+    for name, world in worlds.items():
+        for weights in SPLITS:
+            binary = isinstance(world, Bernoulli)
+            rule = proportion_rule(10_000) if binary else drawn_rule(world, 10_000)
+            for direction in ("Increase", "Decrease"):
+                design = Design(world, replace(rule, direction=direction), (20,) * 60, weights)
+                title = f"{name}, {split(weights)}, {direction}, looks of 20 units"
+                yield _error(title, design, scale.drawn * (4 if binary else 1), scale)
 
 
 def shapes(scale: Scale) -> Iterator[Claim]:
