@@ -32,7 +32,8 @@ class Peak(Observed):
         tuple[float, ...],
         Field(
             max_length=4,
-            description="Of a primary or secondary metric: better and worse; of a guardrail: harm and "
+            description="Of a primary or secondary metric: better, worse, and the variance that intrinsic "
+            "time is counted in; of a guardrail: harm and "
             "non-inferiority.",
         ),
     ] = ()

@@ -144,6 +144,9 @@ class Checks(Observed):
             max_length=1024, description="Metrics without numbers, or that no outcome has come for, and why."
         ),
     ] = ""
+    maturity: Annotated[
+        str, Field(max_length=1024, description="Guardrails that outcomes still to come may clear too early.")
+    ] = ""
     crossover_units: Annotated[int, Field(ge=0, description="Seen in two arms; excluded.")] = 0
     bot_units: Annotated[int, Field(ge=0, description="Asked too often; excluded.")] = 0
     duplicate_exposures: Annotated[int, Field(ge=0, description="Came again; counted once.")] = 0

@@ -20,15 +20,18 @@ TYPES = ("Proportion", "Mean")
 
 
 class Peak(NamedTuple):
-    """Running maxima of ln e, by the sign of the estimate at their look; JSON-able as a list of two.
+    """Running maxima of ln e, by the sign of the estimate at their look; JSON-able as a list of three.
 
     Attributes:
         up: While the treatment's mean was above control's.
         down: While it was below.
+        variance: Of one unit, at the first look that could decide; 0 before. Intrinsic time is counted in it:
+            where the same units' values go on growing, information grows though their number does not.
     """
 
     up: float = 0.0
     down: float = 0.0
+    variance: float = 0.0
 
     def reached(self, log_e: float, estimate: float) -> "Peak":
         """Return the maxima after one more look."""
@@ -100,6 +103,7 @@ class _Look(NamedTuple):
     lift: Lift | None
     reason: str | None
     log_early: float = -inf
+    variance: float = 0.0
 
 
 def evaluate(
@@ -123,7 +127,7 @@ def evaluate(
     if rule.method == "BetaBinomial":
         return _at_peak(rule, difference(*arms), _beta_binomial(rule, control, treatment, share), peak)
     reason = too_few((rule.floor_units, rule.floor_events), control, treatment, binary=binary)
-    look = _asymptotic(rule, arms, reason)
+    look = _asymptotic(rule, arms, reason, peak)
     if binary and control.n and treatment.n and _worse(rule, arms):
         look = look._replace(log_early=_log_early(rule, control, treatment))
     return _at_peak(rule, difference(*arms), look, peak)
@@ -148,12 +152,13 @@ def evaluate_pairs(
     )
     sides = control.numerator, treatment.numerator
     reason = too_few((rule.floor_units, rule.floor_events), *sides, binary=False)
-    return _at_peak(rule, difference(*arms), _asymptotic(rule, arms, reason), peak)
+    return _at_peak(rule, difference(*arms), _asymptotic(rule, arms, reason, peak), peak)
 
 
 def _at_peak(rule: Rule, gap: Difference, look: _Look, peak: Peak | None) -> Evidence:
     """Join a look with those before it."""
     before = peak or Peak()
+    before = before._replace(variance=before.variance or look.variance)
     log_e = max(look.log_e, look.log_early + smallsample.LOG_PART)
     top = before.reached(log_e, gap.estimate)
     evidence = Evidence(
@@ -182,7 +187,7 @@ def too_few(
     return None
 
 
-def _asymptotic(rule: Rule, arms: tuple[Arm, Arm], reason: str | None) -> _Look:
+def _asymptotic(rule: Rule, arms: tuple[Arm, Arm], reason: str | None, peak: Peak | None) -> _Look:
     gap = difference(*arms)
     early = -inf
     if rule.type != "Proportion" and _worse(rule, arms):
@@ -191,13 +196,19 @@ def _asymptotic(rule: Rule, arms: tuple[Arm, Arm], reason: str | None) -> _Look:
     if reason or not gap.guarded_se:
         why = reason or "no value differs from another, so nothing can be said"
         return _silent(why)._replace(log_early=early)
-    information = gap.units / rule.n_star
+    variance = pooled_variance(*arms)
+    information = gap.units / rule.n_star * variance / ((peak.variance if peak else 0.0) or variance)
     width = float(sequential.half_width(information, rule.level))
     log_e = float(sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.level))
     reach = width * gap.guarded_se
     relative = lift(*arms, width, _factor(gap))
     ends = gap.estimate - reach, gap.estimate + reach
-    return _Look(log_e + smallsample.LOG_REST, *ends, relative, None, early)
+    return _Look(log_e + smallsample.LOG_REST, *ends, relative, None, early, variance)
+
+
+def pooled_variance(control: Arm, treatment: Arm) -> float:
+    """Return the variance of one unit within its arm."""
+    return (control.n * control.variance + treatment.n * treatment.variance) / (control.n + treatment.n)
 
 
 def _worse(rule: Rule, arms: tuple[Arm, Arm]) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from assay_api import ExperimentSpec
 from assay_api.names import SETTLED
 from assay_operator.decide.analysis import plan, reached, readings
+from assay_operator.decide.maturity import finding
 from assay_operator.decide.observed import ArmCounts, DataQuality, Observed
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
@@ -258,3 +259,20 @@ def test_clearing_is_corrected_for_the_number_of_candidates() -> None:
         assert reading.non_inferiority
         bars.append(reading.non_inferiority.threshold)
     assert bars[1] - bars[0] == pytest.approx(1.386, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("guardrail", "words"),
+    [
+        pytest.param({"source": "Events"}, "complaints: no window", id="a complaint may come at any time"),
+        pytest.param({"source": "Events", "window": "1d"}, "", id="units count once their window has closed"),
+        pytest.param({"source": "Events", "missing": "Ignore"}, "", id="no outcome is no good one"),
+        pytest.param({"source": "Gateway"}, "", id="an answer is bad when it ends"),
+    ],
+)
+def test_a_guardrail_whose_outcomes_may_still_come_is_a_finding(
+    guardrail: dict[str, Any], words: str
+) -> None:
+    asked = spec({"guardrails": [guardrail | {"name": "complaints", "margin": {"absolute": 0.02}}]})
+    assert finding(asked).startswith(words)
+    assert bool(finding(asked)) == bool(words)

@@ -265,3 +265,15 @@ def test_a_ratio_without_a_denominator_says_so() -> None:
 def test_importing_the_package_does_not_wait_for_scipy() -> None:
     code = "import sys, assay_stats; sys.exit(any(name.startswith('scipy') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_information_is_counted_in_variance_not_in_units() -> None:
+    """The same units with values that grew: as much information as four times the units of the first look."""
+    first = evaluate(MEAN, Moments(1000, 0, 1000), Moments(1000, 60, 1000), 0.5)
+    grown = evaluate(MEAN, Moments(1000, 0, 4000), Moments(1000, 120, 4000), 0.5, peak=first.peak)
+    longer = evaluate(MEAN, Moments(4000, 0, 4000), Moments(4000, 120, 4000), 0.5, peak=first.peak)
+    assert first.peak.variance == pytest.approx(1, rel=1e-2)
+    assert grown.peak.variance == first.peak.variance
+    widths = [(seen.high - seen.low) / seen.se for seen in (first, grown, longer)]
+    assert widths[1] == pytest.approx(widths[2], rel=1e-3)
+    assert widths[1] < widths[0]

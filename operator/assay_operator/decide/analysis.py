@@ -197,7 +197,7 @@ def _evidence(reading: Reading) -> dict[str, Any]:
         "low": _shown(seen.low),
         "high": _shown(seen.high),
         "p_value": _shown(seen.p_value),
-        "log_evidence": _shown(max(seen.peak)),
+        "log_evidence": _shown(seen.peak.log_e),
         "says": words[:256],
     }
 

@@ -15,6 +15,7 @@ from assay_operator.decide.analysis import reached, reported
 from assay_operator.decide.claim import Claim, flag
 from assay_operator.decide.experiment_conditions import Shown, invalid, over, running, waiting
 from assay_operator.decide.layer import Holding, place
+from assay_operator.decide.maturity import finding
 from assay_operator.decide.observed import Observed
 from assay_operator.decide.outcome import Outcome
 from assay_operator.decide.start import StartBlocker, StartFacts, start_blocker
@@ -313,6 +314,7 @@ def _checks(seen: Observed, gaps: str) -> Checks:
         audit=f"{seen.quality.counts.audit_mismatches} mismatches",
         freshness=f"{age:.0f} s" if age is not None else "no data yet",
         sources=gaps,
+        maturity=finding(seen.spec)[:1024],
         **counts,
     )
 

@@ -132,16 +132,28 @@ def _asymptotic(rule: Rule, control: Sums, treatment: Sums, estimate: Floats) ->
         errors = standard_errors(
             (control.n, _variance(control, binary=binary)), (treatment.n, _variance(treatment, binary=binary))
         )
-        information = (control.n + treatment.n) / rule.n_star
-        z = estimate / errors.guarded
-        log_e = np.asarray(sequential.log_evidence(z, information, rule.level)) + smallsample.LOG_REST
     able = np.asarray(errors.guarded) > 0
     for sums in (control, treatment):
         if binary:
             able &= (sums.total >= rule.floor_events) & (sums.n - sums.total >= rule.floor_events)
         else:
             able &= sums.n >= rule.floor_units
+    with np.errstate(all="ignore"):
+        information = (
+            (control.n + treatment.n) / rule.n_star * _growth(control, treatment, able, binary=binary)
+        )
+        z = estimate / errors.guarded
+        log_e = np.asarray(sequential.log_evidence(z, information, rule.level)) + smallsample.LOG_REST
     return log_e, able
+
+
+def _growth(control: Sums, treatment: Sums, able: Bools, *, binary: bool) -> Floats:
+    """Return how much a unit's variance has grown since the first look that could decide."""
+    u, v = (_variance(sums, binary=binary) for sums in (control, treatment))
+    pooled = (control.n * u + treatment.n * v) / (control.n + treatment.n)
+    first = np.take_along_axis(pooled, able.argmax(axis=1)[:, None], axis=1)
+    grown: Floats = pooled / first
+    return grown
 
 
 def _beta_binomial(rule: Rule, control: Sums, treatment: Sums, share: float) -> tuple[Floats, Bools]:

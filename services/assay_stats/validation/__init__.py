@@ -15,6 +15,7 @@ GROUPS: tuple[Callable[[Scale], Iterator[Claim]], ...] = (
     primaries.heavy,
     primaries.early,
     primaries.intervals,
+    primaries.growing,
     primaries.shapes,
     primaries.powers,
     guards.guardrails,

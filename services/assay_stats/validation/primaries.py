@@ -6,7 +6,7 @@ from math import sqrt
 
 import numpy as np
 
-from assay_stats import Moments, evaluate, minimum_detectable_effect, primary_rule
+from assay_stats import Moments, Peak, evaluate, minimum_detectable_effect, primary_rule
 from assay_stats.groupsequential import Spending
 from assay_stats.rule import Rule
 from assay_stats.simulation import (
@@ -86,6 +86,32 @@ def _missed(rule: Rule, rates: tuple[float, float], share: float, rng: np.random
             seen = evaluate(rule, control, treatment, share)
             if not seen.low - 1e-12 <= truth <= seen.high + 1e-12:
                 return True
+    return False
+
+
+def growing(scale: Scale) -> Iterator[Claim]:
+    """The same units at every look, whose values go on growing: information grows, their number does not."""
+    rng = np.random.default_rng(6)
+    for weights in SPLITS[:2]:
+        runs = scale.drawn
+        decided = sum(_decided_on_growth(weights[1] / 100, rng) for _ in range(runs))
+        yield Claim(
+            f"2,000 units, amounts growing 100-fold, {split(weights)}", decided / runs, ALPHA, runs, "at most"
+        )
+
+
+def _decided_on_growth(share: float, rng: np.random.Generator) -> bool:
+    rule, treated = primary_rule("Mean", alpha=ALPHA), rng.random(2000) < share
+    values, peak = np.zeros(2000), Peak()
+    for _ in range(100):
+        values += rng.exponential(1.0, 2000)
+        control, treatment = (
+            Moments(len(x), float(x.sum()), float(x @ x)) for x in (values[~treated], values[treated])
+        )
+        seen = evaluate(rule, control, treatment, share, peak=peak)
+        if seen.decided:
+            return True
+        peak = seen.peak
     return False
 
 
