@@ -160,6 +160,13 @@ class Design(Resource):
         DEFAULT_RAMP
     )
     decision: Annotated[Decision, Field(description="Statistical test and stopping rules.")] = Decision()
+    allow_schema_change: Annotated[
+        Flag,
+        Field(
+            description="true: starts although a candidate asks for more or other columns than the control; "
+            "callers send what both need."
+        ),
+    ] = False
 
 
 class ExperimentTemplate(Design):

@@ -32,6 +32,7 @@ from assay_operator.telemetry.counts import CountsReader
 from assay_operator.telemetry.lazy_source import LazySource
 from assay_operator.telemetry.prometheus import TIMEOUT as PROMETHEUS_TIMEOUT
 from assay_operator.telemetry.prometheus import Prometheus
+from assay_operator.telemetry.schemas import SchemasReader
 from assay_operator.telemetry.studies import StudiesReader
 from assay_operator.xds import AdsServer
 
@@ -157,13 +158,15 @@ async def _acting(common: Common, ads: AdsServer, stack: AsyncExitStack) -> Acti
         lambda ref: _timed(run, common.refresh, ref), group=lambda ref: ref.namespace
     )
     counts, studies = CountsReader(common.outcomes, queue.add), StudiesReader(queue.add)
+    schemas = SchemasReader(queue.add)
+    stack.push_async_callback(schemas.close)
     stack.push_async_callback(counts.close)
     bakes = BakesReader(common.outcomes, queue.add)
     stack.push_async_callback(studies.close)
     stack.push_async_callback(bakes.close)
     sources = await stack.enter_async_context(sampled(common.settings, common.cluster, queue.add))
     ads.on_progress(queue.add)
-    readers = Readers(counts, bakes, sources, studies, ads)
+    readers = Readers(counts, bakes, sources, studies, ads, schemas)
     run = reconciler(common.settings, common.cluster, common.store, common.outcomes, readers)
     run = replace(run, executor=replace(run.executor, fence=common.leadership.held))
     return Acting(queue, run, counts, sources)

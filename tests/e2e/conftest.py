@@ -17,6 +17,7 @@ from build import OUT, data, lake, lone, raise_cluster, trained  # noqa: E402  f
 from churndemo import bento  # noqa: E402
 from cluster import providers  # noqa: E402
 from cluster.settings import Cluster  # noqa: E402
+from demanding import demanding  # noqa: E402
 from hostile import hostile  # noqa: E402
 from people import Place  # noqa: E402
 from town import SYSTEM, Town  # noqa: E402
@@ -49,6 +50,8 @@ def town() -> Iterator[Town]:
         for name, (_, digest) in (("plain", plain), ("boosted", boosted))
     }
     town.sources["lone"] = lone("plain", plain[0])
+    asks, digest = demanding(OUT)
+    town.sources["demanding"] = {"artifact": {"uri": "http://lake.lake/demanding", "digest": digest}}
     bad = hostile(OUT)
     town.hostile = {name: one.reason for name, one in bad.items()}
     for name, one in bad.items():
@@ -57,7 +60,8 @@ def town() -> Iterator[Town]:
     assert operator is not None
     env = operator["spec"]["template"]["spec"]["containers"][0]["env"]
     trainer = next(e["value"] for e in env if e["name"] == "ASSAY_TRAINER_IMAGE")
-    folders = {"plain": plain[0], "boosted": boosted[0], **{name: one.folder for name, one in bad.items()}}
+    ours = {"plain": plain[0], "boosted": boosted[0], "demanding": asks}
+    folders = ours | {name: one.folder for name, one in bad.items()}
     town.apply(*lake(folders, trainer))
     town.kubectl("rollout", "status", "-n", "lake", "deployment/lake", "--timeout=90s")
     town.sources["faulty"] = {"image": {"image": bento.bring(cluster)}}

@@ -47,6 +47,44 @@ async def test_a_breach_takes_the_candidate_out_within_two_seconds_and_no_user_s
     assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
 
 
+async def test_a_candidate_that_refuses_everybody_is_rolled_back_and_no_user_is_refused(place: Place) -> None:
+    """It answers 422 to all; the champion answers instead, and the units count against the candidate."""
+    await asyncio.to_thread(place.challenged, "demanding", LONG | {"allowSchemaChange": True})
+    async with place.users() as traffic:
+        status = await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "RolledBack", patience=90)
+        await traffic.more(100)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert set(traffic.ledger.statuses) == {200}
+    assert status["decision"]["reason"] == "GuardrailBreached"
+    assert {a.version for a in traffic.answers} == {"churn-1"}
+    assert [a for a in traffic.answers if a.arm == "candidate"], "nobody was sent to the candidate"
+    assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
+
+
+def test_a_candidate_that_needs_another_column_waits_until_its_owner_allows_it(place: Place) -> None:
+    """Its schema says so before any user is sent to it."""
+    town, namespace = place.town, place.namespace
+    town.apply(place.model("plain"))
+    place.champion("churn-1")
+    rollout = {"strategy": "Experiment", "rollbackWindow": "20s", "experiment": LONG}
+    town.apply(place.model("demanding", rollout=rollout))
+    waiting = town.until("aexp", "churn-2-g2", namespace, waits("SchemaChanged"), 120)
+    assert waiting["phase"] == "Pending"
+    message = town.condition("aexp", "churn-2-g2", namespace, "Progressing")["message"]
+    assert "loyalty (number) is new and required" in message
+    town.kubectl(
+        "patch",
+        "aexp",
+        "churn-2-g2",
+        "-n",
+        namespace,
+        "--type=merge",
+        "-p",
+        '{"spec":{"allowSchemaChange":true}}',
+    )
+    place.running("churn-2-g2", patience=60)
+
+
 def _breaching(status: dict[str, Any]) -> int:
     """Index of the first covered failure that the verdict has counted last."""
     counted = status["decision"]["evidence"]["arms"]["candidate"]["metrics"]["errors"][1]

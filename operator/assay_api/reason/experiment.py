@@ -36,6 +36,12 @@ EXPERIMENT: Mapping[Reason, Documented] = {
     Reason.ARM_NOT_READY: info(
         _WAITS, "A version of an arm has no ready pod yet.", "Read the condition Available of the version."
     ),
+    Reason.SCHEMA_CHANGED: warning(
+        _WAITS,
+        "A candidate asks for columns that the champion did not need, or for other types: it would refuse "
+        "what callers send.",
+        "Have callers send them first, and set `allowSchemaChange: true`; or train without these columns.",
+    ),
     Reason.STARTED: notice(_RUNS, "The first units are enrolled; from here on its design is frozen."),
     Reason.RUNNING: info(
         _WAITS,

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     VERSION_NOT_READY = "VersionNotReady"
     CONTROL_IS_NOT_CHAMPION = "ControlIsNotChampion"
     ARM_NOT_READY = "ArmNotReady"
+    SCHEMA_CHANGED = "SchemaChanged"
 
     # Experiment that runs
     STARTED = "Started"

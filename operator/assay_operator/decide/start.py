@@ -1,13 +1,14 @@
 """May an Experiment start? The reasons why not, in the order in which a user would mend them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import find, is_true
 from assay_api.duration import milliseconds
 from assay_api.reason import Reason
 from assay_operator.decide.analysis import plan
+from assay_operator.decide.schema import Schema, demands
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class StartFacts:
     champion: str
     ahead: str | None  # the undecided Experiment of the same Model whose turn it is
     available: frozenset[str]
+    schemas: Mapping[str, Schema] = field(default_factory=dict)  # of the arms' versions that tell one
 
     def version(self, name: str) -> ModelVersion | None:
         """Return the version of that name."""
@@ -126,6 +128,24 @@ def arms_answer(facts: StartFacts) -> StartBlocker | None:
     return None
 
 
+def schemas_agree(facts: StartFacts) -> StartBlocker | None:
+    """Callers send what the champion takes; a version that asks for more or other would refuse them."""
+    spec = facts.experiment.spec
+    before = facts.schemas.get(spec.control.version)
+    if spec.allow_schema_change or spec.mode != "AB" or before is None:
+        return None
+    for arm in spec.candidates:
+        if (after := facts.schemas.get(arm.version)) is None:
+            continue  # it tells none: an image of one's own need not
+        if before.pending or after.pending:
+            words = "the schemas of the arms are being read"
+            return StartBlocker("Pending", Reason.ARM_NOT_READY, words)
+        if new := demands(before, after):
+            words = f"{arm.version} asks for other rows than {spec.control.version}: {new}"
+            return StartBlocker("Pending", Reason.SCHEMA_CHANGED, words)
+    return None
+
+
 CHECKS: tuple[Check, ...] = (
     model_exists,
     design_can_be_planned,
@@ -134,7 +154,8 @@ CHECKS: tuple[Check, ...] = (
     no_experiment_ahead,
     versions_are_ready,
     control_is_champion,
-    arms_answer,  # last, as pods are only started for who may run
+    arms_answer,  # late, as pods are only started for who may run
+    schemas_agree,  # after it, as pods tell their schema
 )
 
 

@@ -87,7 +87,9 @@ def start_facts(world: World, experiment: Experiment) -> StartFacts:
     other = active is not None and active.metadata.uid != experiment.metadata.uid
     ahead = active.metadata.name if active and other else None
     champion = model.status.champion if model else ""
-    return StartFacts(experiment, model, world.versions, champion, ahead, world.available)
+    return StartFacts(
+        experiment, model, world.versions, champion, ahead, world.available, world.facts.schemas
+    )
 
 
 def _start(world: World, experiment: Experiment) -> Step:

@@ -10,6 +10,7 @@ from assay_api import Experiment, Model, ModelVersion, Ref
 from assay_api.model import Alert
 from assay_operator.decide.bake import NOT_READ, BakeReading
 from assay_operator.decide.layer import Holding
+from assay_operator.decide.schema import Schema
 from assay_operator.decide.start import StartBlocker, active_experiment
 from assay_operator.decide.summary import Reading, Sample
 from assay_operator.decide.workload import DeploymentState, JobState, PodState
@@ -81,6 +82,7 @@ class Facts:
         samples: Of metrics with a source of their own, by the Experiment's uid and the metric's name.
         bake: Of the collector, about a new champion that is watched.
         studies: How far a version's training is, by version.
+        schemas: What versions take that are about to meet, as far as their pods tell, by version.
         places: Slots that are reserved for an Experiment in its layer, or why there are none, by uid.
         undefined: Why the collector could not take an Experiment's definition in this pass, by uid.
         obstacles: Children that shall be and are not.
@@ -94,6 +96,7 @@ class Facts:
     samples: Mapping[str, Mapping[str, Sample]] = field(default_factory=dict)
     bake: BakeReading = NOT_READ
     studies: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
     places: Mapping[str, Holding | StartBlocker] = field(default_factory=dict)
     undefined: Mapping[str, str] = field(default_factory=dict)
     obstacles: Mapping[Key, Obstacle] = field(default_factory=dict)

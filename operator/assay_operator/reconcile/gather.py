@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from assay_api import Experiment, Ref
 from assay_operator.decide.bake import NOT_READ, BakeReading, measured
+from assay_operator.decide.schema import Schema
 from assay_operator.decide.start import StartBlocker, start_blocker
 from assay_operator.decide.summary import Reading, Sample
 from assay_operator.kinds import BY_NAME, Kind
@@ -22,7 +23,8 @@ from assay_operator.reconcile.alerts import AlertInbox
 from assay_operator.reconcile.layer import LayerReservations
 from assay_operator.reconcile.obstacles import Obstacles
 from assay_operator.reconcile.platform import PlatformSource
-from assay_operator.telemetry import Bakes, Counts, Question, Sources, Studies
+from assay_operator.telemetry import Bakes, Counts, Question, Schemas, Sources, Studies
+from assay_operator.telemetry.schemas import NoSchemas
 from assay_operator.xds import Gateways
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Readers:
     sources: Sources
     studies: Studies
     gateways: Gateways
+    schemas: Schemas = field(default_factory=NoSchemas)
 
 
 class Gatherer:
@@ -68,6 +71,7 @@ class Gatherer:
             samples=_samples(known, self._readers.sources),
             bake=_bake(known, self._readers.bakes, now),
             studies=_studies(known, self._readers.studies),
+            schemas=_schemas(known, self._readers.schemas),
             undefined=undefined,
             obstacles=self.obstacles.of(ref),
             alerts=self.alerts.of(ref),
@@ -138,6 +142,22 @@ def _running(snapshot: Snapshot) -> Iterator[Experiment]:
     for one in snapshot.experiments:
         if one.status.started_at and not one.status.decision and not one.metadata.deletion_timestamp:
             yield one
+
+
+def _schemas(snapshot: Snapshot, schemas: Schemas) -> dict[str, Schema]:
+    """Return what the arms of Experiments take that are to start, as far as their pods tell."""
+    wanted = {
+        arm.version
+        for one in snapshot.experiments
+        if not (one.status.started_at or one.status.decision or one.spec.mode != "AB")
+        for arm in one.spec.arms
+    }
+    found = {
+        version.metadata.name: schemas.read(version.metadata.uid, snapshot.ref, endpoints)
+        for version in snapshot.versions
+        if version.metadata.name in wanted and (endpoints := snapshot.backends.get(version.metadata.name, ()))
+    }
+    return {name: schema for name, schema in found.items() if schema is not None}
 
 
 def _readings(snapshot: Snapshot, counts: Counts) -> dict[str, Reading]:

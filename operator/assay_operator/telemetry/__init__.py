@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, Protocol
 from assay_api import Metric, Ref
 from assay_api.reason import Reason
 from assay_operator.decide.bake import Answers, BakeReading, Watch
+from assay_operator.decide.schema import Schema
 from assay_operator.decide.summary import NOT_ASKED, ArmSummary, Reading, Sample, Summary
 from assay_operator.decide.workload import PodState
+from assay_operator.gateway import Endpoint
 from assay_stats import Moments
 
 
@@ -135,6 +137,16 @@ class Studies(Protocol):
         """Return the newest word of a version's leading worker; its Model `ref` is woken by a newer one."""
 
 
+class Schemas(Protocol):
+    """What versions take, without waiting for a predictor."""
+
+    def read(self, uid: str, ref: Ref, endpoints: tuple[Endpoint, ...]) -> Schema | None:
+        """Return the schema of the version of that uid: pending while it is asked, None if it tells none.
+
+        Its Model `ref` is woken when it is known.
+        """
+
+
 class Sources(Protocol):
     """Answers of those who count, as fresh as each metric wants them."""
 
@@ -147,6 +159,6 @@ class Sources(Protocol):
 
 __all__ = [
     "NOT_ASKED", "AnswerQuestion", "Answers", "ArmSummary", "BakeReading", "Bakes", "Changes", "Counts",
-    "NoData", "Outcomes", "Question", "Reading", "Sample", "Source", "SourceError", "SourceUnavailable",
-    "Sources", "Studies", "Summary",
+    "NoData", "Outcomes", "Question", "Reading", "Sample", "Schemas", "Source", "SourceError",
+    "SourceUnavailable", "Sources", "Studies", "Summary",
 ]  # fmt: skip

@@ -101,18 +101,23 @@ async def asked(url: httpx.URL | str) -> dict[str, Any]:
             async with client.stream("GET", url, headers=headers) as answer:
                 if not answer.is_success or "content-encoding" in answer.headers:
                     return {}
-                told = tenant_json.loads(await _bounded(answer))
+                told = tenant_json.loads(await bounded(answer, _LONGEST))
     except (httpx.HTTPError, ValueError, TimeoutError):
         return {}
     return told if isinstance(told, dict) else {}
 
 
-async def _bounded(answer: httpx.Response) -> bytes:
+async def bounded(answer: httpx.Response, longest: int) -> bytes:
+    """Return the body, as it is on the wire.
+
+    Raises:
+        ValueError: It is longer than `longest` bytes.
+    """
     body = b""
     async for part in answer.aiter_raw():
         body += part
-        if len(body) > _LONGEST:
-            raise ValueError(f"an answer of more than {_LONGEST} bytes")
+        if len(body) > longest:
+            raise ValueError(f"an answer of more than {longest} bytes")
     return body
 
 

@@ -25,6 +25,7 @@ from assay_operator.reconcile.gather import Readers
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
 from assay_operator.telemetry.nop import DirectBakes, DirectCounts, NoOutcomes, NoSources
+from assay_operator.telemetry.schemas import NoSchemas
 from assay_operator.telemetry.studies import NoStudies
 from assay_operator.xds.nop import NoGateways
 from assay_stats import Moments
@@ -185,7 +186,7 @@ class World:
         self.fuse = Fuse()
         self.cluster = Memory(self.fuse)
         self.gateways, self.outcomes = Gateways(self.fuse), Collector(fuse=self.fuse)
-        self.sources, self.studies = NoSources(), NoStudies()
+        self.sources, self.studies, self.schemas = NoSources(), NoStudies(), NoSchemas()
         self.changes: dict[str, Any] = {}
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
         self.restart()
@@ -194,9 +195,8 @@ class World:
         """Let an operator begin anew; `changes` are of the administrator's choices."""
         self.store = Store()
         self.watch()
-        readers = Readers(
-            DirectCounts(self.outcomes), DirectBakes(self.outcomes), self.sources, self.studies, self.gateways
-        )
+        counts, bakes = DirectCounts(self.outcomes), DirectBakes(self.outcomes)
+        readers = Readers(counts, bakes, self.sources, self.studies, self.gateways, self.schemas)
         self.changes |= changes
         settings = Settings(own_namespace="system", **self.changes)
         wired = reconciler(settings, self.cluster, self.store, self.outcomes, readers)

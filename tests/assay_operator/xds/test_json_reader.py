@@ -67,7 +67,9 @@ def _plain(message: Message) -> dict[str, Any]:
 def _resources(route: ModelRoute) -> Iterator[tuple[type[Message], dict[str, Any]]]:
     rendered = resources(route)
     yield from ((Cluster, value) for value in rendered.clusters)
-    yield from ((Cluster, value) for value in survivors(value["cluster_name"] for value in rendered.assignments))
+    yield from (
+        (Cluster, value) for value in survivors(value["cluster_name"] for value in rendered.assignments)
+    )
     yield from ((Assignment, value) for value in rendered.assignments)
     yield Scope, rendered.scope
     yield Routes, rendered.routes

@@ -1,0 +1,109 @@
+"""What versions take, as their predictors say at `/schema`; each version is asked once, in the background.
+
+What comes from a pod is a tenant's: it is bounded in bytes and time, unencoded, and a schema or not believed.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from assay_api import Ref
+from assay_operator.decide import tenant_json
+from assay_operator.decide.schema import PENDING, Schema, read
+from assay_operator.gateway import Endpoint
+from assay_operator.telemetry.studies import bounded
+
+log = logging.getLogger(__name__)
+
+EVERY = 1.0  # seconds between two questions to a version
+TRIES = 5  # then it is one without a schema: no pod can hold up an Experiment for ever
+AT_ONCE = 8
+_DEADLINE = 2.0  # seconds for a whole answer
+_LONGEST = 2**20  # bytes of an answer
+_PATIENCE = httpx.Timeout(_DEADLINE, connect=0.5)
+
+
+@dataclass
+class _Known:
+    ref: Ref
+    schema: Schema | None = PENDING
+    tries: int = 0
+    due: float = 0.0  # monotonic
+    task: asyncio.Task[None] | None = None
+
+
+class SchemasReader:
+    """Keeps the schema of each version, and at most one question to it under way."""
+
+    def __init__(self, wake: Callable[[Ref], None]) -> None:
+        """Take whom to tell that a schema is known."""
+        self._wake = wake
+        self._known: dict[str, _Known] = {}
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    def read(self, uid: str, ref: Ref, endpoints: tuple[Endpoint, ...]) -> Schema | None:
+        """See `Schemas.read`."""
+        known = self._known.setdefault(uid, _Known(ref))
+        idle = known.schema is PENDING and known.task is None and time.monotonic() >= known.due
+        if idle and endpoints:
+            known.task = asyncio.create_task(self._ask(uid, known, endpoints[known.tries % len(endpoints)]))
+        self._prune()
+        return known.schema
+
+    async def close(self) -> None:
+        """Ask nobody any more."""
+        tasks = [known.task for known in self._known.values() if known.task]
+        self._known.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _prune(self) -> None:
+        """Forget the oldest; who wants them again asks again."""
+        while len(self._known) > 1000:  # noqa: PLR2004
+            del self._known[next(iter(self._known))]
+
+    async def _ask(self, uid: str, known: _Known, endpoint: Endpoint) -> None:
+        async with self._turn:
+            answer = await asked(endpoint)
+        known.tries += 1
+        if answer is not None or known.tries >= TRIES:
+            known.schema = read(answer) if answer else None
+            if known.schema is None:
+                log.warning("%s: version %s tells no schema, so none is compared", known.ref, uid)
+        known.due, known.task = time.monotonic() + EVERY, None
+        wait = EVERY if known.schema is PENDING else 0.0
+        asyncio.get_running_loop().call_later(wait, self._wake, known.ref)
+
+
+async def asked(endpoint: Endpoint) -> dict[str, object] | None:
+    """Ask a pod once; return what it says, nothing if it has no schema, None if it does not answer."""
+    url = httpx.URL(scheme="http", host=endpoint.address, port=endpoint.port, path="/schema")
+    try:
+        async with (
+            asyncio.timeout(_DEADLINE),
+            httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as client,
+            client.stream("GET", url, headers={"accept-encoding": "identity"}) as answer,
+        ):
+            if answer.is_server_error:  # it may not be loaded yet
+                return None
+            if not answer.is_success or "content-encoding" in answer.headers:
+                return {}
+            told = tenant_json.loads(await bounded(answer, _LONGEST))
+    except ValueError:
+        return {}
+    except (httpx.HTTPError, TimeoutError):
+        return None
+    return told if isinstance(told, dict) else {}
+
+
+class NoSchemas:
+    """Nobody tells what a version takes."""
+
+    def read(self, uid: str, ref: Ref, endpoints: tuple[Endpoint, ...]) -> Schema | None:  # noqa: ARG002
+        """Return nothing."""
+        return None
