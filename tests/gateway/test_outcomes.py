@@ -253,6 +253,7 @@ async def test_nobody_there_is_a_503_of_the_gateway_and_counts(lab: Any, gateway
     await published(lab, gateway, lab.Backend("v1"), lab.Backend("v2"))
     assert (await ask(gateway.edge.port)).status == 503
     (record,) = await gateway.log(1)
+    assert "UH" in record["flags"]
     assert judged(record).fault is not None
 
 
@@ -287,6 +288,7 @@ async def test_what_ends_at_the_door_reaches_no_arm_and_no_log(
 REFUSED_AT_THE_DOOR = {
     "400, a unit that is two": ("churn.demo", f"{UNIT},{UNIT}", 400),
     "404, no such Model": ("nobody.demo", UNIT, 404),
+    "431, headers that are too large": ("churn.demo", "u" * 70_000, 431),
 }
 
 
