@@ -108,7 +108,7 @@ def rate_interval(events: float, units: float, alpha: float) -> tuple[float, flo
 
     >>> low, high = rate_interval(0, 1000, 0.05)
     >>> low, round(high, 4)
-    (0.0, 0.0070)
+    (0.0, 0.007)
     """
     misses = units - events
     level = float(special.betaln(0.5 + events, 0.5 + misses) - special.betaln(0.5, 0.5)) + log(alpha)

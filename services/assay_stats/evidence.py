@@ -248,11 +248,16 @@ def _beta_binomial(rule: Rule, control: Moments, treatment: Moments, share: floa
 def _gap(
     ratios: Sequence[float], control: tuple[float, float], treatment: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return the interval of p_T - p_C = p_C (ratio - 1), from those of the ratio and of both rates."""
+    """Return the interval of p_T - p_C = p_C (ratio - 1), from those of the ratio and of both rates.
+
+    Units that are not split as declared may leave the two nothing in common; then the rates alone speak.
+    """
     low, high = ratios
     least = control[0] * (low - 1) if low > 1 else control[1] * (low - 1)
     most = control[1] * (high - 1) if high > 1 else control[0] * (high - 1)
-    return max(least, treatment[0] - control[1]), min(most, treatment[1] - control[0])
+    rates = treatment[0] - control[1], treatment[1] - control[0]
+    both = max(least, rates[0]), min(most, rates[1])
+    return both if both[0] <= both[1] else rates
 
 
 def _ratio_lift(control: Moments, treatment: Moments, ends: tuple[float, float], share: float) -> Lift | None:

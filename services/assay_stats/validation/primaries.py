@@ -69,7 +69,7 @@ def intervals(scale: Scale) -> Iterator[Claim]:
     for rate, effect in ((0.002, 0.0), (0.01, 0.0), (0.01, 1.0), (0.05, 0.0), (0.05, -0.5), (0.96, 0.02)):
         for weights in SPLITS[:2]:
             rule, share = proportion_rule(6000, rate), weights[1] / 100
-            truth, runs = rate * effect, scale.drawn
+            truth, runs = rate * effect, scale.drawn // 4
             missed = sum(_missed(rule, (rate, rate + truth), share, rng) for _ in range(runs))
             name = f"interval misses the truth: {rule.method}, {rate} and {effect:+g}, {split(weights)}"
             yield Claim(name, missed / runs, ALPHA, runs, "at most")
