@@ -39,7 +39,6 @@ SLOW = {
     "assay_collector/test_kill.py",
     "assay_collector/test_recount.py",
     "assay_operator/test_kills.py",
-    "assay_serving/test_loading.py",
     "assay_serving/test_process.py",
     "assay_serving/test_v2.py",
     "assay_shipper/test_kill.py",
