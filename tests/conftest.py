@@ -23,11 +23,12 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from debian import postgres_user
 from servers import free_port, running
 
-# Examples are new at a desk and the same in CI, where a failure is then the change's. No deadlines: machines
-# are busy.
+# Examples are new at a desk and the same in CI, where a failure is then the change's; `make test-long` tries
+# many. No deadlines: machines are busy.
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "desk")
+settings.register_profile("long", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("ASSAY_EXAMPLES") or ("ci" if os.environ.get("CI") else "desk"))
 
 HERE = Path(__file__).parent
 SLOW = {
@@ -38,7 +39,6 @@ SLOW = {
     "assay_collector/test_kill.py",
     "assay_collector/test_recount.py",
     "assay_operator/test_kills.py",
-    "assay_serving/test_loading.py",
     "assay_serving/test_process.py",
     "assay_serving/test_v2.py",
     "assay_shipper/test_kill.py",
@@ -55,12 +55,44 @@ SLOW = {
     "chart/test_values.py",
     "demo/test_power.py",
 }
+SLOW_TESTS = {  # of files that are quick otherwise: each takes more than three seconds of a processor
+    "assay_client/test_client.py": {
+        "test_a_real_collector_is_reported_to_while_it_starts_and_while_its_token_changes"
+    },
+    "assay_collector/test_api.py": {
+        "test_a_body_that_never_ends_is_given_up",
+        "test_a_wrong_setting_is_named_at_start",
+        "test_bodies_are_bounded_as_sent_and_as_unpacked",
+        "test_sigterm_ends_long_polls_and_then_the_process",
+    },
+    "assay_collector/test_fuzz.py": {"test_no_body_is_a_server_error"},
+    "assay_collector/test_profiles.py": {"test_an_acknowledged_parcel_survives_a_kill"},
+    "assay_operator/test_retries.py": {"test_a_death_after_any_effect_trains_as_often_and_counts_as_well"},
+    "assay_operator/xds/test_parcel.py": {"test_every_process_packs_a_route_into_the_same_bytes"},
+    "assay_serving/test_capture.py": {
+        "test_what_was_served_reaches_the_collector_even_when_the_process_ends"
+    },
+    "assay_stats/test_simulation.py": {"test_quick_validation_holds_every_bar"},
+    "assay_training/test_card.py": {"test_a_card_tells_the_version_and_what_changed"},
+}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what `-m` leaves out: every worker of a run would do so."""
+    if not collection_path.is_relative_to(HERE):
+        return None
+    name = str(collection_path.relative_to(HERE))
+    mark = name if name in {"cluster", "e2e"} else "slow" if name in SLOW else None
+    return True if mark and f"not {mark}" in config.option.markexpr else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark them: `make check` leaves them out, `make test` does not."""
     for item in items:
-        if item.path.is_relative_to(HERE) and str(item.path.relative_to(HERE)) in SLOW:
+        if not item.path.is_relative_to(HERE):
+            continue
+        file, name = str(item.path.relative_to(HERE)), item.name.partition("[")[0]
+        if file in SLOW or name in SLOW_TESTS.get(file, ()):
             item.add_marker(pytest.mark.slow)
 
 

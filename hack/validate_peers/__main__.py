@@ -147,7 +147,7 @@ def command(name: str, engine: Engine) -> list[str] | None:
 def compared(name: str, engine: Engine, call: Sequence[str]) -> Iterator[tuple[str, str, float]]:
     """Yield (family, answer, relative difference) for every number that both give."""
     rng = np.random.default_rng(20261122)
-    cases = [
+    cases: list[dict[str, Any]] = [
         {"family": family, "input": DRAWS[family](rng)} for family in engine.families for _ in range(CASES)
     ]
     done = subprocess.run(list(call), input=json.dumps(cases), capture_output=True, text=True, check=False)

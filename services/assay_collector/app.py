@@ -154,7 +154,7 @@ class Api:
             return query(connection)
 
     async def get_metrics(self, _: Request) -> Response:
-        """GET /metrics."""
+        """GET /metrics: metrics for Prometheus."""
         return Response(generate_latest(self._parts.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def get_livez(self, _: Request) -> Response:
@@ -176,7 +176,7 @@ class Api:
         return Response("ok")
 
     async def get_openapi(self, _: Request) -> Response:
-        """GET /openapi.json."""
+        """GET /openapi.json: this API, for programs."""
         return _json(openapi())
 
 

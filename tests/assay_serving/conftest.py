@@ -75,6 +75,8 @@ class Server:
 def _churn() -> Any:
     if "churn" not in sys.modules:
         spec = importlib.util.spec_from_file_location("churn", CHURN)
+        assert spec
+        assert spec.loader
         sys.modules["churn"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules["churn"])
     return sys.modules["churn"]

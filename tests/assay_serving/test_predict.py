@@ -17,10 +17,10 @@ ROW = {"age": 33, "plan": "pro", "spend": 3.5, "région": "n", "active": True}
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     plain = frame.astype(object).where(frame.notna(), None)
-    return plain.to_dict("records")
+    return list(plain.to_dict("records"))
 
 
-def offline(churn: Any, name: str, rows: list[dict[str, Any]]) -> np.ndarray:
+def offline(churn: Any, name: str, rows: list[dict[str, Any]]) -> Any:
     frame = churn.table(pd.DataFrame(rows, columns=[f.name for f in churn.FEATURES], dtype=object))
     return churn.fitted(name).predict_proba(frame)
 

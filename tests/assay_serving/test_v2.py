@@ -22,13 +22,13 @@ def tensors(churn: Any, rows: int = 20) -> list[dict[str, Any]]:
     ]
 
 
-def expected(churn: Any, rows: int = 20) -> np.ndarray:
+def expected(churn: Any, rows: int = 20) -> Any:
     return churn.fitted("logistic").predict_proba(churn.table(churn.raw(rows, seed=6)))
 
 
 def binary(array: Any) -> bytes:
     if array.dtype != object:
-        return array.tobytes()
+        return bytes(array.tobytes())
     texts = [text.encode() if isinstance(text, str) else b"" for text in array]
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -173,7 +174,7 @@ def test_unreadable_files_are_refused(
     ],
 )
 def test_a_spec_that_cannot_be_is_refused(
-    job: Make, change: dict, fields: dict, reason: str, words: str
+    job: Make, change: dict[str, Any], fields: dict[str, Any], reason: str, words: str
 ) -> None:
     with pytest.raises(JobError) as refusal:
         train(job(change, **fields))

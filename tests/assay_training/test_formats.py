@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -18,7 +19,7 @@ from assay_training.spec import Job
 Make = Callable[..., Job]
 
 
-def manifest(report: dict, folder: Path) -> Manifest:
+def manifest(report: dict[str, Any], folder: Path) -> Manifest:
     return fetch(report["artifact"]["uri"], report["artifact"]["digest"], folder)
 
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -21,7 +22,7 @@ from assay_training.spec import Job
 Make = Callable[..., Job]
 
 
-def opened(report: Report, folder: Path):
+def opened(report: Report, folder: Path) -> Any:
     manifest = fetch(report["artifact"]["uri"], report["artifact"]["digest"], folder)
     return load(folder, manifest)
 
@@ -86,7 +87,7 @@ FEW, STRONG = {"features": {"numeric": ["total_day_minutes"]}}, {"algorithms": [
     ],
 )
 def test_a_challenger_meets_the_champion_on_the_same_rows(
-    job: Make, more: Path, champion: dict, challenger: dict, passed: str
+    job: Make, more: Path, champion: dict[str, Any], challenger: dict[str, Any], passed: str
 ) -> None:
     first = train(job(champion, data={"uri": str(more)}))
     gates = [{"metric": "rocAuc", "notWorseThanChampionBy": 0.01}]
@@ -218,7 +219,7 @@ def test_rows_of_a_group_stay_together(job: Make) -> None:
     ],
 )
 def test_every_algorithm_trains_and_is_served(
-    job: Make, tmp_path: Path, training: dict, algorithm: str
+    job: Make, tmp_path: Path, training: dict[str, Any], algorithm: str
 ) -> None:
     report = train(job(training))
     assert report["bestParams"]["algorithm"] == algorithm

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -67,7 +68,7 @@ def test_the_positive_class_is_the_one_that_was_named() -> None:
     st.sampled_from(["recall", "precision"]),
     st.floats(0.05, 0.95),
 )
-def test_a_threshold_keeps_its_promise_on_the_rows_it_was_chosen_on(rows, prefer, bar) -> None:
+def test_a_threshold_keeps_its_promise_on_the_rows_it_was_chosen_on(rows: Any, prefer: Any, bar: Any) -> None:
     truth = np.array([int(hit) for hit, _ in rows] + [0, 1])
     seen = binary(truth.tolist(), [score for _, score in rows] + [0.0, 1.0])
     wanted = Threshold(prefer=prefer, at_least=bar)

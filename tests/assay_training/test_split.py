@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ def sides(keys: list[str], salt: str = "churn") -> dict[str, int]:
 
 
 @given(KEYS, KEYS, st.randoms())
-def test_no_row_changes_sides_when_rows_are_shuffled_and_added(keys, more, random) -> None:
+def test_no_row_changes_sides_when_rows_are_shuffled_and_added(keys: Any, more: Any, random: Any) -> None:
     before = sides(keys)
     together = list(dict.fromkeys([*more, *keys]))
     random.shuffle(together)

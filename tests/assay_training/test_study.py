@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from assay_training import study
 from assay_training.errors import JobError
 from assay_training.place import KEPT, opened, tidied
-from assay_training.space import propose
+from assay_training.space import Algorithms, propose
 from assay_training.spec import Tuning
 
 PROGRAM = Path(__file__).with_name("search_worker.py")
@@ -29,12 +29,14 @@ Search = Callable[..., object]
 @pytest.fixture(scope="session")
 def bowl() -> ModuleType:
     spec = importlib.util.spec_from_file_location("search_worker", PROGRAM)
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def start(folder: Path | str, trials: int, seconds: float, role: str = "helps") -> subprocess.Popen:
+def start(folder: Path | str, trials: int, seconds: float, role: str = "helps") -> subprocess.Popen[bytes]:
     command = [sys.executable, str(PROGRAM), str(folder), str(trials), str(seconds), role]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
@@ -58,7 +60,7 @@ def finished(folder: Path | str) -> list[optuna.trial.FrozenTrial]:
     return [trial for trial in trials(folder) if trial.state == TrialState.COMPLETE]
 
 
-def wait_for(place: Path | str, count: int, workers: list[subprocess.Popen]) -> None:
+def wait_for(place: Path | str, count: int, workers: list[subprocess.Popen[bytes]]) -> None:
     """Until so many trials are finished."""
     with looked(place) as storage:
         while any(worker.poll() is None for worker in workers):
@@ -142,7 +144,7 @@ def test_workers_that_are_killed_leave_exactly_the_trials_that_were_asked_for(
     assert Counter(trial.state for trial in trials(place))[TrialState.RUNNING] == 0
     assert len(finished(place)) == 40
     assert len({trial.params["Bowl.x"] for trial in finished(place)}) == 40
-    assert min(trial.value for trial in finished(place)) < 0.5
+    assert min(trial.value for trial in finished(place) if trial.value is not None) < 0.5
 
 
 @pytest.mark.parametrize("dies_at", range(4))
@@ -152,7 +154,7 @@ def test_a_worker_that_dies_before_it_has_chosen_leaves_no_trial_to_be_done_twic
     dying = bowl.search(tmp_path, Tuning(trials=12, sampler="Random"))
     turns = iter(range(100))
 
-    def die(trial: optuna.Trial, algorithms: object) -> object:
+    def die(trial: optuna.Trial, algorithms: Algorithms) -> object:
         if next(turns) == dies_at:
             raise KeyboardInterrupt  # as kill -9 does, it leaves a claimed trial, and frees the worker's lock
         return propose(trial, algorithms)

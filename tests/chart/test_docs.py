@@ -61,7 +61,7 @@ def test_experiments_and_rollouts_in_the_guides_are_accepted() -> None:
         Rollout.model_validate(document)
 
 
-def test_values_in_the_install_guide_are_accepted(render) -> None:
+def test_values_in_the_install_guide_are_accepted(render: Any) -> None:
     shown = [d for d in documents(ROOT / "docs" / "install.md") if isinstance(d, dict)]
     assert shown
     for values in shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = ("1.29", "1.37")  # the oldest that the chart allows, the newest that schemas are at hand for
 
 
-def test_kubernetes_knows_every_field(objects, complaints) -> None:
+def test_kubernetes_knows_every_field(objects: Any, complaints: Any) -> None:
     ours = [o for o in objects if "coreos.com" not in o["apiVersion"]]
     schemas = [
         o for o in ours if o["kind"] != "CustomResourceDefinition"
@@ -18,7 +19,7 @@ def test_kubernetes_knows_every_field(objects, complaints) -> None:
     assert [words for item in schemas for version in KUBERNETES for words in complaints(item, version)] == []
 
 
-def test_names_are_unique_and_everything_is_labelled(objects) -> None:
+def test_names_are_unique_and_everything_is_labelled(objects: Any) -> None:
     names = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
     assert len(names) == len(set(names))
     for item in objects.of_kind(*{o["kind"] for o in objects} - {"CustomResourceDefinition"}):
@@ -26,7 +27,7 @@ def test_names_are_unique_and_everything_is_labelled(objects) -> None:
         assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == "assay"
 
 
-def test_every_pod_is_restricted(objects) -> None:
+def test_every_pod_is_restricted(objects: Any) -> None:
     for name, pod in objects.pods().items():
         context = pod["securityContext"]
         assert context["runAsNonRoot"] is True, name
@@ -37,7 +38,7 @@ def test_every_pod_is_restricted(objects) -> None:
         assert all("hostPath" not in volume for volume in pod.get("volumes", [])), name
 
 
-def test_every_container_is_restricted_and_says_what_it_needs(objects) -> None:
+def test_every_container_is_restricted_and_says_what_it_needs(objects: Any) -> None:
     for name, container in objects.containers():
         context = container["securityContext"]
         assert context["allowPrivilegeEscalation"] is False, name
@@ -47,13 +48,13 @@ def test_every_container_is_restricted_and_says_what_it_needs(objects) -> None:
         assert "memory" in container["resources"]["limits"], name
 
 
-def test_a_variable_is_set_once(objects) -> None:
+def test_a_variable_is_set_once(objects: Any) -> None:
     for name, container in objects.containers():
         variables = [variable["name"] for variable in container.get("env", [])]
         assert len(variables) == len(set(variables)), name
 
 
-def test_the_crds_are_the_generated_ones_and_stay_behind(major, render) -> None:
+def test_the_crds_are_the_generated_ones_and_stay_behind(major: int, render: Any) -> None:
     sources = sorted((yaml.safe_load(p.read_text()) for p in (ROOT / "crds").glob("*.yaml")), key=str)
     rendered = render(major=major).of_kind("CustomResourceDefinition")
     for crd in rendered:
@@ -68,7 +69,7 @@ def test_the_crds_are_the_generated_ones_and_stay_behind(major, render) -> None:
     assert len(rendered) == 3
 
 
-def test_crds_can_be_left_out_and_can_go_with_the_release(major, render) -> None:
+def test_crds_can_be_left_out_and_can_go_with_the_release(major: int, render: Any) -> None:
     assert render({"crds": {"install": False}}, major=major).of_kind("CustomResourceDefinition") == []
     going = render({"crds": {"keep": False}}, major=major).of_kind("CustomResourceDefinition")
     assert [crd["metadata"].get("annotations", {}).get("helm.sh/resource-policy") for crd in going] == [
@@ -76,7 +77,7 @@ def test_crds_can_be_left_out_and_can_go_with_the_release(major, render) -> None
     ] * 3
 
 
-def test_the_schemas_notice_a_field_that_kubernetes_does_not_know(render, complaints) -> None:
+def test_the_schemas_notice_a_field_that_kubernetes_does_not_know(render: Any, complaints: Any) -> None:
     service = render().named("Service", "assay-gateway")
     broken = service | {"spec": service["spec"] | {"selectors": {}}}
     assert complaints(service, "1.29") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ PROMETHEUS_OPERATOR = (
 )
 
 
-def test_a_leaving_gateway_answers_until_the_cluster_has_forgotten_it(render) -> None:
+def test_a_leaving_gateway_answers_until_the_cluster_has_forgotten_it(render: Any) -> None:
     deployment = render().named("Deployment", "assay-gateway")
     assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     pod = deployment["spec"]["template"]["spec"]
@@ -33,7 +34,7 @@ def test_a_leaving_gateway_answers_until_the_cluster_has_forgotten_it(render) ->
     assert shipper["restartPolicy"] == "Always"  # stopped after Envoy, so that the last exposures are shipped
 
 
-def test_envoy_asks_the_relay_and_the_relay_the_operator_of_its_own_release(render) -> None:
+def test_envoy_asks_the_relay_and_the_relay_the_operator_of_its_own_release(render: Any) -> None:
     objects = render({"fullnameOverride": "trial"})
     relay = sidecar(objects.named("Deployment", "trial-gateway"), "relay")
     address = next(v["value"] for v in relay["env"] if v["name"] == "ASSAY_OPERATOR_ADDRESS")
@@ -50,7 +51,7 @@ def test_envoy_asks_the_relay_and_the_relay_the_operator_of_its_own_release(rend
     assert bootstrap["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
 
 
-def test_what_the_relay_remembers_outlives_its_container(render) -> None:
+def test_what_the_relay_remembers_outlives_its_container(render: Any) -> None:
     deployment = render().named("Deployment", "assay-gateway")
     mounts = {m["mountPath"]: m["name"] for m in sidecar(deployment, "relay")["volumeMounts"]}
     folder = str(RelaySettings.model_fields["memory"].default.parent)
@@ -58,7 +59,7 @@ def test_what_the_relay_remembers_outlives_its_container(render) -> None:
     assert "emptyDir" in volumes[mounts[folder]]
 
 
-def test_gateways_ask_each_other_at_a_service_of_their_own_with_their_token(render) -> None:
+def test_gateways_ask_each_other_at_a_service_of_their_own_with_their_token(render: Any) -> None:
     objects = render({"fullnameOverride": "trial", "networkPolicy": {"enabled": True}})
     relay = sidecar(objects.named("Deployment", "trial-gateway"), "relay")
     given = {v["name"]: v.get("value") for v in relay["env"]}
@@ -80,7 +81,7 @@ def test_gateways_ask_each_other_at_a_service_of_their_own_with_their_token(rend
 
 
 @pytest.mark.parametrize("port", [80, 8080])
-def test_the_names_of_models_lead_to_port_80_of_the_gateway(render, port: int) -> None:
+def test_the_names_of_models_lead_to_port_80_of_the_gateway(render: Any, port: int) -> None:
     objects = render(
         {"fullnameOverride": "trial", "clusterDomain": "example.org", "gateway": {"service": {"port": port}}}
     )
@@ -91,7 +92,7 @@ def test_the_names_of_models_lead_to_port_80_of_the_gateway(render, port: int) -
     assert ports == dict.fromkeys((80, port), "http")
 
 
-def test_https_takes_a_secret_and_everybody_knows(render) -> None:
+def test_https_takes_a_secret_and_everybody_knows(render: Any) -> None:
     objects = render({"gateway": {"tls": {"secretName": "edge-cert"}}})
     pod = objects.named("Deployment", "assay-gateway")["spec"]["template"]["spec"]
     (envoy,) = pod["containers"]
@@ -110,7 +111,7 @@ def test_https_takes_a_secret_and_everybody_knows(render) -> None:
     assert told["ASSAY_GATEWAY_TLS_PORT"] == str(Tls().port)
 
 
-def test_without_a_secret_there_is_no_https(render) -> None:
+def test_without_a_secret_there_is_no_https(render: Any) -> None:
     objects = render()
     assert [p["name"] for p in objects.named("Service", "assay-gateway")["spec"]["ports"]] == ["http"]
     assert "tls.yaml" not in objects.named("ConfigMap", "assay-gateway")["data"]
@@ -118,19 +119,19 @@ def test_without_a_secret_there_is_no_https(render) -> None:
     assert "ASSAY_GATEWAY_TLS_PORT" not in {v["name"] for v in operator["env"]}
 
 
-def sidecar(deployment, name: str):
+def sidecar(deployment: Any, name: str) -> Any:
     containers = deployment["spec"]["template"]["spec"]["initContainers"]
     return next(container for container in containers if container["name"] == name)
 
 
-def test_a_budget_never_blocks_the_drain_of_a_node(render) -> None:
+def test_a_budget_never_blocks_the_drain_of_a_node(render: Any) -> None:
     budgets = render().of_kind("PodDisruptionBudget")
     assert [o["metadata"]["name"] for o in budgets] == ["assay-operator", "assay-gateway"]
     alone = {"operator": {"replicas": 1}, "gateway": {"replicas": 1}}
     assert render(alone).of_kind("PodDisruptionBudget") == []
 
 
-def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render) -> None:
+def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render: Any) -> None:
     alone = render().named("StatefulSet", "assay-collector")
     assert alone["spec"]["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
     mounts = alone["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
@@ -142,7 +143,9 @@ def test_the_collector_keeps_its_data_on_a_claim_unless_it_has_a_database(render
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_replicas_of_the_operator_come_before_others_go_and_know_who_they_are(render, count: int) -> None:
+def test_replicas_of_the_operator_come_before_others_go_and_know_who_they_are(
+    render: Any, count: int
+) -> None:
     deployment = render({"operator": {"replicas": count}}).named("Deployment", "assay-operator")["spec"]
     assert deployment["replicas"] == count
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
@@ -156,7 +159,7 @@ def test_replicas_of_the_operator_come_before_others_go_and_know_who_they_are(re
     assert fields == {"NAME": "metadata.name", "UID": "metadata.uid", "IP": "status.podIP"}
 
 
-def test_lease_service_and_slice_of_the_leader_have_one_name(render) -> None:
+def test_lease_service_and_slice_of_the_leader_have_one_name(render: Any) -> None:
     objects = render({"fullnameOverride": "trial"})
     (container,) = objects.named("Deployment", "trial-operator")["spec"]["template"]["spec"]["containers"]
     name = next(v["value"] for v in container["env"] if v["name"] == "ASSAY_LEASE")
@@ -168,7 +171,7 @@ def test_lease_service_and_slice_of_the_leader_have_one_name(render) -> None:
     assert [rule["resourceNames"] for rule in rules if rule["verbs"] != ["create"]] == [[name], [name]]
 
 
-def test_the_operator_knows_the_gateway_by_its_role(render) -> None:
+def test_the_operator_knows_the_gateway_by_its_role(render: Any) -> None:
     roles = {
         o["metadata"]["name"]: o["spec"]["template"]["metadata"]["labels"].get("assay.dev/role")
         for o in render().of_kind("Deployment", "StatefulSet")
@@ -176,7 +179,7 @@ def test_the_operator_knows_the_gateway_by_its_role(render) -> None:
     assert roles == {"assay-gateway": "gateway", "assay-operator": None, "assay-collector": None}
 
 
-def test_every_setting_that_the_chart_gives_is_one_that_its_reader_knows(render) -> None:
+def test_every_setting_that_the_chart_gives_is_one_that_its_reader_knows(render: Any) -> None:
     known = {
         "assay-operator": set(OperatorSettings.model_fields),
         "assay-collector": set(CollectorSettings.model_fields),
@@ -188,7 +191,7 @@ def test_every_setting_that_the_chart_gives_is_one_that_its_reader_knows(render)
         assert strangers == set(), name
 
 
-def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(render) -> None:
+def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(render: Any) -> None:
     objects = render()
     workloads = {w["metadata"]["name"]: w for w in objects.of_kind("Deployment", "StatefulSet")}
     ports: dict[str, set[str | int]] = {name: set() for name in workloads}
@@ -209,19 +212,19 @@ def test_services_select_the_pods_of_their_part_and_only_ports_that_they_have(re
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports[found[0]]
 
 
-def test_every_metrics_service_is_headless_so_that_dns_finds_each_pod(render) -> None:
+def test_every_metrics_service_is_headless_so_that_dns_finds_each_pod(render: Any) -> None:
     services = [o for o in render().of_kind("Service") if o["metadata"]["name"].endswith("-metrics")]
     assert len(services) == 3
     assert {o["spec"]["clusterIP"] for o in services} == {"None"}
 
 
-def test_monitors_are_made_only_where_their_kinds_are_known(render) -> None:
+def test_monitors_are_made_only_where_their_kinds_are_known(render: Any) -> None:
     kinds = ("ServiceMonitor", "PodMonitor")
     assert render().of_kind(*kinds) == []
     assert len(render({}, *PROMETHEUS_OPERATOR).of_kind(*kinds)) == 3
 
 
-def test_network_policies_let_the_gateway_reach_the_operator(render) -> None:
+def test_network_policies_let_the_gateway_reach_the_operator(render: Any) -> None:
     objects = render({"networkPolicy": {"enabled": True}})
     policy = objects.named("NetworkPolicy", "assay-operator")
     gateway = objects.named("Deployment", "assay-gateway")["spec"]["template"]["metadata"]["labels"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
+from typing import Any
 
 import yaml
 
 from assay_operator.kinds import KINDS
 
 
-def test_only_the_operator_may_talk_to_the_api_server(objects) -> None:
+def test_only_the_operator_may_talk_to_the_api_server(objects: Any) -> None:
     for name, pod in objects.pods().items():
         assert pod["automountServiceAccountToken"] is name.endswith("-operator"), name
     for account in objects.of_kind("ServiceAccount"):
@@ -20,7 +21,7 @@ def test_only_the_operator_may_talk_to_the_api_server(objects) -> None:
     assert subjects[0]["name"].endswith("-operator")
 
 
-def test_no_rule_has_a_wildcard_or_touches_secrets_or_roles(objects) -> None:
+def test_no_rule_has_a_wildcard_or_touches_secrets_or_roles(objects: Any) -> None:
     rules = [rule for o in objects.of_kind("Role", "ClusterRole") for rule in o["rules"]]
     for rule in rules:
         assert "*" not in itertools.chain(rule["apiGroups"], rule["resources"], rule["verbs"])
@@ -38,7 +39,7 @@ def test_no_rule_has_a_wildcard_or_touches_secrets_or_roles(objects) -> None:
         assert "rbac.authorization.k8s.io" not in rule["apiGroups"]
 
 
-def test_no_secret_is_in_a_config_map_or_an_environment(objects) -> None:
+def test_no_secret_is_in_a_config_map_or_an_environment(objects: Any) -> None:
     secret = re.compile("token|password|unit-key|BEGIN .*KEY", re.IGNORECASE)
     for item in objects.of_kind("ConfigMap"):
         assert not secret.search(yaml.dump(item["data"]))
@@ -46,7 +47,7 @@ def test_no_secret_is_in_a_config_map_or_an_environment(objects) -> None:
     assert [v for v in given if secret.search(v["name"]) and not v["value"].startswith("/etc/assay/")] == []
 
 
-def test_with_namespaces_there_are_only_roles(major, render) -> None:
+def test_with_namespaces_there_are_only_roles(major: int, render: Any) -> None:
     objects = render({"scope": "namespaces", "namespaces": ["team-a", "team-b"]}, major=major)
     assert objects.of_kind("ClusterRole", "ClusterRoleBinding") == []
     assert [o["metadata"]["namespace"] for o in objects.of_kind("Role")] == [
@@ -64,7 +65,7 @@ def test_with_namespaces_there_are_only_roles(major, render) -> None:
     assert environment["ASSAY_NAMESPACES"] == '["team-a","team-b"]'
 
 
-def test_a_part_reads_only_the_tokens_that_it_needs(render) -> None:
+def test_a_part_reads_only_the_tokens_that_it_needs(render: Any) -> None:
     objects = render()
     read = {
         (name, item["key"])
@@ -86,14 +87,14 @@ def test_a_part_reads_only_the_tokens_that_it_needs(render) -> None:
     }
 
 
-def test_tokens_are_long_random_and_different(render) -> None:
+def test_tokens_are_long_random_and_different(render: Any) -> None:
     secret = render().named("Secret", "assay-tokens")
     assert set(secret["data"]) == {"operator", "gateway", "application", "predictor", "webhook", "unit-key"}
     assert len(set(secret["data"].values())) == 6
     assert min(len(value) for value in secret["data"].values()) >= 64  # 48 letters and digits in base64
 
 
-def test_given_tokens_are_used_and_none_are_made(render) -> None:
+def test_given_tokens_are_used_and_none_are_made(render: Any) -> None:
     objects = render({"tokens": {"existingSecret": "ours"}})
     assert objects.of_kind("Secret") == []
     names = {
@@ -105,7 +106,7 @@ def test_given_tokens_are_used_and_none_are_made(render) -> None:
     assert names == {"ours"}
 
 
-def test_the_operator_may_watch_what_it_watches_and_report_on_what_is_ours(render) -> None:
+def test_the_operator_may_watch_what_it_watches_and_report_on_what_is_ours(render: Any) -> None:
     role = render().named("ClusterRole", "assay-system-assay-operator")
     allowed = {
         (group, resource, verb)
@@ -117,7 +118,7 @@ def test_the_operator_may_watch_what_it_watches_and_report_on_what_is_ours(rende
         assert {(kind.group, f"{kind.plural}/status", verb) for verb in kind.status_verbs} <= allowed
 
 
-def test_secrets_of_databases_are_read_by_name_and_only_those(render) -> None:
+def test_secrets_of_databases_are_read_by_name_and_only_those(render: Any) -> None:
     wanted = {"sources": {"sql": {"secrets": ["warehouse"]}}}
     for scope in ({}, {"scope": "namespaces", "namespaces": ["team-a"]}):
         roles = render(scope | wanted).of_kind("Role", "ClusterRole")
@@ -130,7 +131,7 @@ def test_secrets_of_databases_are_read_by_name_and_only_those(render) -> None:
         assert reads == [(["warehouse"], ["get"])]
 
 
-def test_leases_are_held_in_the_own_namespace_only(objects) -> None:
+def test_leases_are_held_in_the_own_namespace_only(objects: Any) -> None:
     roles = [(role, rule) for role in objects.of_kind("Role", "ClusterRole") for rule in role["rules"]]
     leases = [
         (role["kind"], role["metadata"].get("namespace"), rule["verbs"], len(rule.get("resourceNames", ())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import debian
 import yaml
@@ -19,18 +20,19 @@ FIRING = {  # a series, and minute by minute its values
 }
 
 
-def rules(render, *more: str) -> dict:
+def rules(render: Any, *more: str) -> dict[str, Any]:
     (found,) = render({}, *more).of_kind("PrometheusRule")
-    return found["spec"]
+    spec: dict[str, Any] = found["spec"]
+    return spec
 
 
-def test_alerts_are_made_only_where_their_kind_is_known(render) -> None:
+def test_alerts_are_made_only_where_their_kind_is_known(render: Any) -> None:
     assert render().of_kind("PrometheusRule") == []
     switched_off = {"monitoring": {"prometheusRule": {"enabled": False}}}
     assert render(switched_off, KNOWN).of_kind("PrometheusRule") == []
 
 
-def test_alerts_name_metrics_that_are_exported(render) -> None:
+def test_alerts_name_metrics_that_are_exported(render: Any) -> None:
     code = "".join(
         path.read_text() for part in ("operator", "services") for path in (ROOT / part).rglob("*.py")
     )
@@ -41,7 +43,7 @@ def test_alerts_name_metrics_that_are_exported(render) -> None:
 
 
 def test_alerts_fire_when_exposures_wait_or_are_lost_and_at_nobody_elses_numbers(
-    render, tmp_path: Path
+    render: Any, tmp_path: Path
 ) -> None:
     """Run by promtool, on series made for it."""
     spec = rules(render, KNOWN)
@@ -66,7 +68,7 @@ def test_alerts_fire_when_exposures_wait_or_are_lost_and_at_nobody_elses_numbers
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_an_alert_fires_when_nobody_leads(render, tmp_path: Path) -> None:
+def test_an_alert_fires_when_nobody_leads(render: Any, tmp_path: Path) -> None:
     """Of two replicas one must: which one makes no difference, and a change of leader is none."""
     spec = rules(render, KNOWN)
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
@@ -95,14 +97,14 @@ def test_an_alert_fires_when_nobody_leads(render, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def rule(spec: dict, name: str) -> dict:
+def rule(spec: dict[str, Any], name: str) -> dict[str, Any]:
     return next(each for each in spec["groups"][0]["rules"] if each["alert"] == name)
 
 
-def labels(series: str, spec: dict, name: str) -> dict[str, str]:
+def labels(series: str, spec: dict[str, Any], name: str) -> dict[str, str]:
     return dict(re.findall(r'(\w+)="([^"]*)"', series)) | rule(spec, name)["labels"]
 
 
-def annotations(spec: dict, name: str) -> dict[str, str]:
+def annotations(spec: dict[str, Any], name: str) -> dict[str, str]:
     found: dict[str, str] = rule(spec, name)["annotations"]
     return found

@@ -81,20 +81,22 @@ def test_every_object_of_the_schema_is_closed_and_every_leaf_says_what_it_is() -
         ),
     ],
 )
-def test_bad_values_are_refused_in_words_that_name_the_key(values, words, major, helm) -> None:
+def test_bad_values_are_refused_in_words_that_name_the_key(
+    values: Any, words: Any, major: int, helm: Any
+) -> None:
     done = helm(major, "template", "assay", str(CHART), "--values", "-", values=values)
     assert done.returncode != 0
     for word in words:
         assert word in done.stderr
 
 
-def test_an_old_cluster_is_refused(major, helm) -> None:
+def test_an_old_cluster_is_refused(major: int, helm: Any) -> None:
     done = helm(major, "template", "assay", str(CHART), "--kube-version", "1.28.9")
     assert done.returncode != 0
     assert "1.30" in done.stderr
 
 
-def test_lint_has_nothing_to_say(major, helm) -> None:
+def test_lint_has_nothing_to_say(major: int, helm: Any) -> None:
     done = helm(major, "lint", "--strict", str(CHART))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout

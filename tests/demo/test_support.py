@@ -59,7 +59,7 @@ class Gateway:
 
 async def test_traffic_goes_on_while_the_test_does_something_and_nothing_is_lost(load: Any) -> None:
     gateway = Gateway()
-    both = [("a", {}), ("b", {})]
+    both: list[tuple[str, dict[str, str]]] = [("a", {}), ("b", {})]
     async with gateway.serving() as url, load.users(load.Target(url), both, rate=200) as users:
         await users.more(20)
     assert users.ledger.asked == gateway.count == len(users.answers) >= 20

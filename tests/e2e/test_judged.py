@@ -1,5 +1,6 @@
 """A user's own Bento meets its gates on its owner's rows before it may get traffic."""
 
+from functools import partial
 from typing import Any
 
 from people import Place
@@ -25,8 +26,8 @@ def test_a_bento_serves_once_it_has_passed(place: Place) -> None:
     assert status["metrics"]["test"]["accuracy"] > 0.8
     assert town.condition("amv", "churn-1", namespace, "DataValid")["status"] == "True"
     assert "sha256:" in status["environment"]["judged"]
-    job = lambda: town.get("job", "churn-1-train", namespace) or {}  # noqa: E731
-    wait(lambda: job()["status"].get("succeeded") == 1, 30, told=job)  # so the sidecar has ended too
+    job = partial(town.get, "job", "churn-1-train", namespace)
+    wait(lambda: (job() or {})["status"].get("succeeded") == 1, 30, told=job)  # so the sidecar has ended too
 
 
 def test_a_bento_that_fails_for_some_rows_gets_no_traffic(place: Place) -> None:

@@ -76,7 +76,7 @@ async def holds(place: Place, reason: str, words: str) -> None:
     """Wait until it waits for this reason, and see that nothing else has come of it."""
 
     def says(status: Json) -> bool:
-        said = next((c for c in status.get("conditions", []) if c["type"] == "Progressing"), {})
+        said: Json = next((c for c in status.get("conditions", []) if c["type"] == "Progressing"), {})
         return said.get("reason") == reason and bool(re.search(words, said["message"]))
 
     status = await asyncio.to_thread(place.town.until, "aexp", "exp", place.namespace, says, 60)

@@ -7,11 +7,12 @@ from types import ModuleType
 
 from people import Place
 from scipy.stats import binom
+from town import Json
 
-from assay_assign import arm_at, decode, slot
+from assay_assign import Interval, arm_at, decode, slot
 
 
-def table_of(status: dict) -> tuple:
+def table_of(status: Json) -> tuple[Interval, ...]:
     return decode(",".join(f"{s['arm']}:{s['from']}-{s['to']}" for s in status["state"]["table"]))
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,14 +71,16 @@ class Objects:
         made = self._resource(body["kind"]).create(
             body=self._complete(body), namespace=self.namespace, field_manager=FIELD_MANAGER
         )
-        return made.to_dict()
+        kept: Body = made.to_dict()
+        return kept
 
     def get(self, kind: str, name: str) -> Body | None:
         """Return the object as it is now, or None."""
         try:
-            return self._resource(kind).get(name=name, namespace=self.namespace).to_dict()
+            found: Body = self._resource(kind).get(name=name, namespace=self.namespace).to_dict()
         except NotFoundError:
             return None
+        return found
 
     def all(self, kind: str, selector: str = "") -> list[Body]:
         """Return all of a kind, or those that the label selector names."""
@@ -89,13 +92,14 @@ class Objects:
         """Merge `change` into the object (RFC 7386), or into its subresource `status`."""
         resource = self._resource(kind)
         of = resource.subresources[subresource] if subresource else resource
-        return of.patch(
+        patched: Body = of.patch(
             body=dict(change),
             name=name,
             namespace=self.namespace,
             content_type="application/merge-patch+json",
             field_manager=FIELD_MANAGER,
         ).to_dict()
+        return patched
 
     def delete(self, kind: str, name: str) -> None:
         """Delete the object, and what it owns, in the background; gone already is fine."""
@@ -128,15 +132,13 @@ def install_crds(api: DynamicClient) -> None:
         crds.server_side_apply(
             body=body, name=body["metadata"]["name"], field_manager=FIELD_MANAGER, force_conflicts=True
         )
-    for body in bodies:
-        until(
-            lambda name=body["metadata"]["name"]: _served(crds.get(name=name)), f"{body['metadata']['name']}"
-        )
+    for name in (body["metadata"]["name"] for body in bodies):
+        until(partial(_served, crds, name), name)
     api.resources.invalidate_cache()
 
 
-def _served(crd: Any) -> bool:
-    conditions = crd.to_dict().get("status", {}).get("conditions") or ()
+def _served(crds: Any, name: str) -> bool:
+    conditions = crds.get(name=name).to_dict().get("status", {}).get("conditions") or ()
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 

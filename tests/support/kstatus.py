@@ -4,14 +4,14 @@
 done. It takes bodies as the API server has them, and raises for none.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from assay_api.reason import REASONS, Reason
 
-Body = dict[str, Any]
+Body = Mapping[str, Any]
 Status = Literal["Current", "InProgress", "Failed", "Terminating"]
 OURS = ("Model", "ModelVersion", "Experiment")
 ALWAYS = ("Ready", "Progressing", "Reconciling", "Degraded", "Stalled")

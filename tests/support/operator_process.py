@@ -99,7 +99,8 @@ class Process:
     def get(self, path: str) -> str:
         """Return what it answers to a GET."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-            return answer.read().decode()
+            page: str = answer.read().decode()
+        return page
 
     def last_lines(self, count: int = 30) -> str:
         """Return the end of its log."""

@@ -24,8 +24,8 @@ Strategy = st.SearchStrategy[Any]
 
 KINDS: dict[str, type[BaseModel]] = {"Model": Model, "Experiment": Experiment, "ModelVersion": ModelVersion}
 MANY = 3  # items of a list or a map; sizes at the bounds are a matter of the tables
-TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=12)
-LINES = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+LINES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 HOSTILE: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 50, 100, 0.5, 1.0, 0.0001, 0.999, 1e-12, -0.5, 1e308,
     2**31, 2**53, 2**63 - 1,
@@ -150,7 +150,8 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 @cache
 def _spec_schema(kind: str) -> Schema:
-    return render_schema(KINDS[kind])["properties"]["spec"]
+    schema: Schema = render_schema(KINDS[kind])["properties"]["spec"]
+    return schema
 
 
 def _values(schema: Schema, path: str) -> Strategy:

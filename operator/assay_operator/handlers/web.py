@@ -29,18 +29,22 @@ def application(pulse: Pulse, alerts: Callable[[Request], Awaitable[Response]]) 
     """Return the ASGI application; `alerts` answers Alertmanager. It is served when the gateways are."""
 
     async def healthz(_: Request) -> Response:
+        """The process is alive: it looked at all Models lately."""
         quiet = time.monotonic() - pulse.last_sweep
         if quiet > STUCK_AFTER:
             return PlainTextResponse(f"no sweep for {quiet:.0f} s, {STUCK_AFTER:.0f} s are allowed", 500)
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
+        """Gateways may connect."""
         return PlainTextResponse("ok")
 
     async def post(request: Request) -> Response:
+        """Alerts of Alertmanager, as its webhook sends them."""
         return await alerts(request)
 
     async def metrics(_: Request) -> Response:
+        """Metrics for Prometheus."""
         now = time.monotonic()
         for kind, seen in list(pulse.last_event.items()):
             _age.labels(kind).set(now - seen)

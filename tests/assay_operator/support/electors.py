@@ -63,7 +63,7 @@ class Server:
         return self.lease
 
     def holder(self) -> str | None:
-        return self.lease and self.lease["spec"].get("holderIdentity")
+        return self.lease["spec"].get("holderIdentity") if self.lease else None
 
 
 @dataclass

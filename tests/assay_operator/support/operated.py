@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from kstatus import judged, moved
 
@@ -30,6 +30,7 @@ from assay_operator.telemetry.studies import NoStudies
 from assay_operator.xds.nop import NoGateways
 from assay_stats import Moments
 
+T = TypeVar("T")
 CHURN = Ref("team", "churn")
 GUARD = {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}
 TEMPLATE = {
@@ -135,13 +136,16 @@ class Memory:
             return self._done(None)
         return self._done(None if (manifest["kind"], name) in self.bodies else self._keep(manifest))
 
+    async def secret(self, ref: Ref, key: str) -> str:
+        raise ApiError(404, f"no key {key} of {ref}")
+
     async def delete(self, kind: Kind, ref: Ref, uid: str) -> None:
         known = self.bodies.get((kind.kind, ref.name))
         if known and known["metadata"]["uid"] == uid:
             del self.bodies[kind.kind, ref.name]
         self.fuse.burn()
 
-    def _done(self, answer: Any) -> Any:
+    def _done(self, answer: T) -> T:
         """Answer, unless the operator dies before it hears the answer."""
         self.fuse.burn()
         return answer
@@ -186,7 +190,9 @@ class World:
         self.fuse = Fuse()
         self.cluster = Memory(self.fuse)
         self.gateways, self.outcomes = Gateways(self.fuse), Collector(fuse=self.fuse)
-        self.sources, self.studies, self.schemas = NoSources(), NoStudies(), NoSchemas()
+        self.sources: Any = NoSources()  # tests put their own here, and ask them what was asked of them
+        self.studies: Any = NoStudies()
+        self.schemas: Any = NoSchemas()
         self.changes: dict[str, Any] = {}
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
         self.restart()
@@ -288,7 +294,8 @@ class World:
         self.outcomes.answers[uid] = Summary(found, last_ingest=self.moment)
 
     def status(self, kind: str, name: str) -> dict[str, Any]:
-        return self.cluster.bodies[kind, name].get("status", {})
+        status: dict[str, Any] = self.cluster.bodies[kind, name].get("status", {})
+        return status
 
     def condition(self, kind: str, name: str, of: str) -> tuple[str, str]:
         found = next(c for c in self.status(kind, name)["conditions"] if c["type"] == of)

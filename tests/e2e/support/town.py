@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ class Town:
 
     def told(self, name: str, namespace: str, reason: str, words: str = "") -> None:
         """Wait until an Event of an object of ours says this; it comes after the status, or with it."""
-        events = lambda: self.events(name, namespace)  # noqa: E731
+        events = partial(self.events, name, namespace)
         wait(lambda: any(r == reason and words in m for r, m in events()), 30, told=events)
 
     def address(self, service: str, namespace: str) -> str:

@@ -1,15 +1,9 @@
-"""Render the reference that is derived from code: docs/reference/reasons.md from `assay_api.reason`.
-
-`python hack/generate_reference.py` writes it; `hack/generated.py` compares it.
-"""
+"""The page of reasons, from `assay_api.reason`."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from pathlib import Path
 
 from assay_api.reason import TABLES, Documented, Reason
-
-ROOT = Path(__file__).resolve().parents[1]
 
 HEAD = """\
 # Reasons
@@ -52,13 +46,3 @@ def _places(places: tuple[str, ...]) -> str:
     pairs = [place.split(".") for place in places]
     kinds = groupby(pairs, key=lambda pair: pair[0])
     return "; ".join(f"{kind}: {', '.join(name for _, name in names)}" for kind, names in kinds)
-
-
-def rendered() -> dict[Path, str]:
-    """Return every generated page and its text."""
-    return {ROOT / "docs" / "reference" / "reasons.md": reasons()}
-
-
-if __name__ == "__main__":
-    for page, text in rendered().items():
-        page.write_text(text)

@@ -1,0 +1,1 @@
+"""The pages of docs/reference, each derived from what it is about."""
