@@ -30,7 +30,7 @@ test: env ## every check there is: format, lint, types, contracts, generated fil
 	@$(MAKE) -s e2e
 
 test-long: env validate validate-peers ## what is rare: many more examples, and the statistics' full simulations
-	ASSAY_EXAMPLES=long $(RUN)pytest -q $(SPREAD) -m "hypothesis and not cluster and not e2e"
+	ASSAY_PROFILE=long $(RUN)pytest -q $(SPREAD) -m "hypothesis and not cluster and not e2e"
 
 check: env ## the fast inner loop: no cluster, and no test that takes long
 	@$(MAKE) -s -k -j2 fast static

@@ -28,7 +28,7 @@ from servers import free_port, running
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("long", deadline=None, max_examples=5000)
-settings.load_profile(os.environ.get("ASSAY_EXAMPLES") or ("ci" if os.environ.get("CI") else "desk"))
+settings.load_profile(os.environ.get("ASSAY_PROFILE") or ("ci" if os.environ.get("CI") else "desk"))
 
 HERE = Path(__file__).parent
 SLOW = {
