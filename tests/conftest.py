@@ -38,6 +38,7 @@ SLOW = {
     "assay_collector/test_hardships.py",
     "assay_collector/test_kill.py",
     "assay_collector/test_recount.py",
+    "assay_operator/telemetry/test_restarts.py",
     "assay_operator/test_kills.py",
     "assay_serving/test_process.py",
     "assay_serving/test_v2.py",
@@ -50,6 +51,7 @@ SLOW = {
     "assay_training/test_judgement.py",
     "assay_training/test_process.py",
     "assay_training/test_real_data.py",
+    "assay_training/test_sources.py",
     "assay_training/test_study.py",
     "chart/test_objects.py",
     "chart/test_values.py",
@@ -67,6 +69,9 @@ SLOW_TESTS = {  # of files that are quick otherwise: each takes more than three 
     },
     "assay_collector/test_fuzz.py": {"test_no_body_is_a_server_error"},
     "assay_collector/test_profiles.py": {"test_an_acknowledged_parcel_survives_a_kill"},
+    "assay_operator/gateway/test_resources.py": {"test_envoys_walk_through_the_weights_is_the_table"},
+    "assay_operator/test_bake.py": {"test_few_champions_within_the_margin_are_undone"},
+    "assay_operator/test_lease.py": {"test_whatever_happens_there_are_never_two_and_in_the_end_there_is_one"},
     "assay_operator/test_retries.py": {"test_a_death_after_any_effect_trains_as_often_and_counts_as_well"},
     "assay_operator/xds/test_parcel.py": {"test_every_process_packs_a_route_into_the_same_bytes"},
     "assay_serving/test_capture.py": {
@@ -74,6 +79,8 @@ SLOW_TESTS = {  # of files that are quick otherwise: each takes more than three 
     },
     "assay_stats/test_simulation.py": {"test_quick_validation_holds_every_bar"},
     "assay_training/test_card.py": {"test_a_card_tells_the_version_and_what_changed"},
+    "assay_training/test_passing.py": {"test_only_a_failure_that_may_pass_says_so"},
+    "gateway/test_outcomes.py": {"test_a_request_that_does_not_arrive_in_time_counts_for_nobody"},
 }
 
 
