@@ -63,6 +63,7 @@ class Server:
     def __init__(self, name: str, behave: Behaviour) -> None:
         self.name, self.behave, self.asked = name, behave, 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     async def __aenter__(self) -> "Server":
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
@@ -70,6 +71,7 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._stopped = True  # for those that were accepted, and whose turn has not come
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -78,6 +80,9 @@ class Server:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
+        if self._stopped:
+            writer.transport.abort()
+            return
         self._tasks.add(task)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
@@ -88,6 +93,8 @@ class Server:
                 self.asked += 1
                 if not await self.behave(writer):
                     break
+        if self._stopped:
+            writer.transport.abort()
         writer.close()
         self._tasks.discard(task)
 

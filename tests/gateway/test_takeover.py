@@ -24,6 +24,7 @@ class Service:
         self.silent: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()  # every one there ever was
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     async def start(self, target: int) -> None:
         self.target = target
@@ -31,6 +32,7 @@ class Service:
 
     async def stop(self) -> None:
         """End every connection, be it silent, half closed or not yet led on."""
+        self._stopped = True  # for those that were accepted, and whose turn has not come
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -44,6 +46,9 @@ class Service:
         self.silent |= {writer for pair in self.pairs for writer in pair}
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._stopped:
+            writer.transport.abort()
+            return
         self._writers.add(writer)
         if task := asyncio.current_task():
             self._tasks.add(task)
