@@ -241,8 +241,10 @@ class Model:
         self.paths: collections.Counter[str] = collections.Counter()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._stopped = False
 
     async def start(self, port: int = 0) -> "Model":
+        self._stopped = False
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", port, limit=1 << 20)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -250,6 +252,7 @@ class Model:
     async def stop(self) -> None:
         """Refuse and drop connections, as a process that was killed."""
         if self._server:
+            self._stopped = True  # for those that were accepted, and whose turn has not come
             self._server.close()
             for writer in [*self._writers]:
                 writer.transport.abort()
@@ -262,6 +265,9 @@ class Model:
         return Backend(self.name, (Endpoint("127.0.0.1", self.port),))
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._stopped:
+            writer.transport.abort()
+            return
         self._writers.add(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             while await self._exchange(reader, writer):
