@@ -196,3 +196,24 @@ async def test_a_version_without_pods_is_not_asked() -> None:
     reader = SchemasReader(lambda _: None)
     assert reader.read("uid-1", Ref("team", "churn"), ()) is PENDING
     await reader.close()
+
+
+async def test_of_many_versions_those_under_way_are_kept_and_end_with_the_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[Endpoint] = []
+
+    async def silent(endpoint: Endpoint) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(endpoint)
+
+    monkeypatch.setattr("assay_operator.telemetry.schemas.asked", silent)
+    reader, ref = SchemasReader(lambda _: None), Ref("team", "churn")
+    reader.read("uid-0", ref, (Endpoint("127.0.0.1", 9),))
+    await asyncio.sleep(0)  # its question is out
+    for number in range(1, 1100):
+        reader.read(f"uid-{number}", ref, ())
+    await reader.close()
+    assert len(ended) == 1

@@ -63,9 +63,10 @@ class SchemasReader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _prune(self) -> None:
-        """Forget the oldest; who wants them again asks again."""
-        while len(self._known) > 1000:  # noqa: PLR2004
-            del self._known[next(iter(self._known))]
+        """Forget the oldest that are not being asked; who wants them again asks again."""
+        if (many := len(self._known) - 1000) > 0:
+            for uid in [uid for uid, known in self._known.items() if known.task is None][:many]:
+                del self._known[uid]
 
     async def _ask(self, uid: str, known: _Known, endpoint: Endpoint) -> None:
         async with self._turn:
