@@ -16,6 +16,7 @@ from people import ERRORS, Place
 from town import LEADER, SYSTEM, Json, Town, _processes, kill, wait
 
 TAKEOVER_SECONDS = 10.0
+BACK_OFF_SECONDS = 330.0  # until the kubelet starts a container again that was killed often: 300 at most
 GATEWAYS_SECONDS = 5.0  # from the takeover until every gateway speaks to the new leader
 STEPS = {
     "ramp": [{"percent": p, "minDuration": "4s"} for p in (5, 20, 50)],
@@ -79,6 +80,17 @@ def replicas(town: Town) -> list[Json]:
     return [p for p in found if not p["metadata"].get("deletionTimestamp")]
 
 
+def standing_by(town: Town) -> bool:
+    """Return whether both replicas compete: one that the kubelet still holds back cannot take over."""
+    ready = [
+        status["ready"]
+        for pod in replicas(town)
+        for status in pod["status"].get("containerStatuses", [])
+        if status["name"] == "operator"
+    ]
+    return ready == [True, True] and bool(town.leader())
+
+
 def taken_over(town: Town, before: Json) -> float:
     """Wait until the Lease was acquired anew; return when, by the holder's clock, which is this machine's."""
 
@@ -109,6 +121,7 @@ def strike(town: Town, fault: Callable[[Town, Json], Callable[[], None]]) -> Non
     Raises:
         AssertionError: That took longer than it may.
     """
+    wait(lambda: standing_by(town), BACK_OFF_SECONDS, told=lambda: replicas(town))
     town.read_operator_log()
     pods = town.all("pods", SYSTEM, "app.kubernetes.io/component=gateway")
     before, gateways = town.lease(), len([p for p in pods if not p["metadata"].get("deletionTimestamp")])
@@ -135,7 +148,7 @@ async def test_a_leader_that_goes_during_an_experiment_is_replaced_and_nothing_i
     place: Place, fault: Callable[[Town, Json], Callable[[], None]]
 ) -> None:
     town = place.town
-    await asyncio.to_thread(wait, lambda: len(replicas(town)) == 2 and town.leader(), 60)
+    await asyncio.to_thread(wait, lambda: standing_by(town), BACK_OFF_SECONDS)
     await asyncio.to_thread(place.challenged, "boosted", STEPS)
     async with place.users() as traffic:
         await asyncio.to_thread(strike, town, fault)
