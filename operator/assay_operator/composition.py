@@ -8,8 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import httpx
-
 from assay_api import Ref
 from assay_operator.gateway import Edge, Tls
 from assay_operator.handlers.collector_watch import watch
@@ -29,8 +27,8 @@ from assay_operator.telemetry import Outcomes, Source, SourceUnavailable, metric
 from assay_operator.telemetry.bakes import BakesReader
 from assay_operator.telemetry.cached_sources import CachedSources
 from assay_operator.telemetry.counts import CountsReader
+from assay_operator.telemetry.http import Http
 from assay_operator.telemetry.lazy_source import LazySource
-from assay_operator.telemetry.prometheus import TIMEOUT as PROMETHEUS_TIMEOUT
 from assay_operator.telemetry.prometheus import Prometheus
 from assay_operator.telemetry.schemas import SchemasReader
 from assay_operator.telemetry.studies import StudiesReader
@@ -68,6 +66,7 @@ class Common:
 
     settings: Settings
     cluster: Cluster
+    http: Http
     outcomes: Outcomes
     store: Store
     leadership: Leadership
@@ -157,14 +156,13 @@ async def _acting(common: Common, ads: AdsServer, stack: AsyncExitStack) -> Acti
     queue: WorkQueue[Ref] = WorkQueue(
         lambda ref: _timed(run, common.refresh, ref), group=lambda ref: ref.namespace
     )
-    counts, studies = CountsReader(common.outcomes, queue.add), StudiesReader(queue.add)
-    schemas = SchemasReader(queue.add)
-    stack.push_async_callback(schemas.close)
-    stack.push_async_callback(counts.close)
+    counts = CountsReader(common.outcomes, queue.add)
     bakes = BakesReader(common.outcomes, queue.add)
-    stack.push_async_callback(studies.close)
-    stack.push_async_callback(bakes.close)
-    sources = await stack.enter_async_context(sampled(common.settings, common.cluster, queue.add))
+    studies = StudiesReader(common.http, queue.add)
+    schemas = SchemasReader(common.http, queue.add)
+    for reader in (counts, bakes, studies, schemas):
+        stack.push_async_callback(reader.close)
+    sources = await stack.enter_async_context(sampled(common, queue.add))
     ads.on_progress(queue.add)
     readers = Readers(counts, bakes, sources, studies, ads, schemas)
     run = reconciler(common.settings, common.cluster, common.store, common.outcomes, readers)
@@ -190,24 +188,21 @@ async def _timed(run: Reconciler, refresh: Callable[[], Awaitable[None]], ref: R
 
 
 @asynccontextmanager
-async def sampled(
-    settings: Settings, cluster: Cluster, wake: Callable[[Ref], None]
-) -> AsyncIterator[CachedSources]:
+async def sampled(common: Common, wake: Callable[[Ref], None]) -> AsyncIterator[CachedSources]:
     """Reach the sources of metrics that the collector does not count."""
 
     async def secret(ref: Ref, key: str) -> str:
         try:
-            return await cluster.secret(ref, key)
+            return await common.cluster.secret(ref, key)
         except ApiError as error:
             allow = "; the chart's sources.sql.secrets allows it" if error.status == FORBIDDEN else ""
             raise SourceUnavailable(f"Secret {ref.name}: {error}{allow}") from error
 
-    async with httpx.AsyncClient(timeout=httpx.Timeout(PROMETHEUS_TIMEOUT, connect=2)) as client:
-        prometheus = Prometheus(client, settings.prometheus_url.rstrip("/"))
-        databases = LazySource(lambda: _sql(secret, settings.sql_drivers))
-        sources = CachedSources({"Prometheus": prometheus, "SQL": databases}, wake)
-        yield sources
-        await sources.close()
+    prometheus = Prometheus(common.http, common.settings.prometheus_url.rstrip("/"))
+    databases = LazySource(lambda: _sql(secret, common.settings.sql_drivers))
+    sources = CachedSources({"Prometheus": prometheus, "SQL": databases}, wake)
+    yield sources
+    await sources.close()
 
 
 def _sql(secret: Callable[[Ref, str], Awaitable[str]], drivers: tuple[str, ...]) -> Source:

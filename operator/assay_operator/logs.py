@@ -37,5 +37,5 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(Throttle())
-    for chatty in ("httpx", "httpcore", "kopf.objects", "kubernetes"):
+    for chatty in ("kopf.objects", "kubernetes"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

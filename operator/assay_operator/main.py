@@ -20,8 +20,9 @@ from assay_operator.kube.lease_client import lease_at
 from assay_operator.kube.store import Store
 from assay_operator.logs import configure
 from assay_operator.settings import Settings, kopf_settings
-from assay_operator.telemetry.collector import collector
+from assay_operator.telemetry.collector import Collector
 from assay_operator.telemetry.gauges import forget_everything
+from assay_operator.telemetry.http import http
 
 START_ATTEMPTS = 30
 
@@ -33,12 +34,13 @@ async def serve(settings: Settings) -> None:
     async with (
         lease_at(Ref(settings.own_namespace, settings.lease)) as lease,
         connected(settings.watched) as cluster,
-        collector(settings.collector_url, lambda: settings.token("operator").decode()) as outcomes,
+        http() as client,
     ):
+        outcomes = Collector(client, settings.collector_url, lambda: settings.token("operator").decode())
         store, switch = Store(), Switch()
         leadership = Leadership(lease, new_identity(settings.pod_name))
         triggers = Triggers(cluster, store, switch)
-        common = Common(settings, cluster, outcomes, store, leadership, triggers.refresh)
+        common = Common(settings, cluster, client, outcomes, store, leadership, triggers.refresh)
         await _listed(triggers)
         _keep_for_good()
         await _run(common, switch, triggers)

@@ -6,12 +6,14 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from operated import ROLLOUT, World, merged, two_versions
 
 from assay_api import Ref
 from assay_operator.decide.schema import MOST_NAMED, PENDING, Column, Schema, demands, read
 from assay_operator.gateway import Endpoint
+from assay_operator.telemetry.http import Http, Reply, http
 from assay_operator.telemetry.schemas import TRIES, SchemasReader
 
 MINE = "churn-2-g2"
@@ -22,6 +24,12 @@ BEFORE = Schema({name: Column(*wanted) for name, wanted in COLUMNS.items()})
 def changed(*without: str, **columns: tuple[str, bool]) -> Schema:
     kept = {name: column for name, column in BEFORE.columns.items() if name not in without}
     return Schema(kept | {name: Column(*column) for name, column in columns.items()})
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[Http]:
+    async with http() as found:
+        yield found
 
 
 CASES = [
@@ -161,28 +169,28 @@ async def serve() -> AsyncIterator[Serve]:
         server.close()
 
 
-def http(body: bytes, status: int = 200) -> bytes:
+def response(body: bytes, status: int = 200) -> bytes:
     return b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
 
 
 ANSWERS = [
-    pytest.param(http(json.dumps(FEATURES).encode()), AGE, id="a schema"),
-    pytest.param(http(b"", 404), None, id="none"),
-    pytest.param(http(b"<html>"), None, id="no JSON"),
-    pytest.param(http(b"[" * 5_000), None, id="nested too deeply"),
-    pytest.param(http(b" " * 2**21), None, id="more than anybody reads"),
-    pytest.param(http(b"", 503), None, id="never ready"),
+    pytest.param(response(json.dumps(FEATURES).encode()), AGE, id="a schema"),
+    pytest.param(response(b"", 404), None, id="none"),
+    pytest.param(response(b"<html>"), None, id="no JSON"),
+    pytest.param(response(b"[" * 5_000), None, id="nested too deeply"),
+    pytest.param(response(b" " * 2**21), None, id="more than anybody reads"),
+    pytest.param(response(b"", 503), None, id="never ready"),
     pytest.param(b"", None, id="nothing"),
 ]
 
 
 @pytest.mark.parametrize(("answer", "schema"), ANSWERS)
 async def test_whatever_a_pod_says_the_reader_comes_to_an_end(
-    serve: Serve, answer: bytes, schema: Schema | None, monkeypatch: pytest.MonkeyPatch
+    session: Http, serve: Serve, answer: bytes, schema: Schema | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assay_operator.telemetry.schemas.EVERY", 0.01)
     endpoint, woken = await serve(answer), asyncio.Event()
-    reader = SchemasReader(lambda _: woken.set())
+    reader = SchemasReader(session, lambda _: woken.set())
     for _ in range(TRIES):
         if reader.read("uid-1", Ref("team", "churn"), (endpoint,)) is not PENDING:
             break
@@ -192,28 +200,31 @@ async def test_whatever_a_pod_says_the_reader_comes_to_an_end(
     await reader.close()
 
 
-async def test_a_version_without_pods_is_not_asked() -> None:
-    reader = SchemasReader(lambda _: None)
+async def test_a_version_without_pods_is_not_asked(session: Http) -> None:
+    reader = SchemasReader(session, lambda _: None)
     assert reader.read("uid-1", Ref("team", "churn"), ()) is PENDING
     await reader.close()
 
 
-async def test_of_many_versions_those_under_way_are_kept_and_end_with_the_reader(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ended: list[Endpoint] = []
+async def test_of_many_versions_those_under_way_are_kept_and_end_with_the_reader() -> None:
+    ended: list[str] = []
 
-    async def silent(endpoint: Endpoint) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(endpoint)
+    class Silent(Http):
+        async def request(self, method: str, url: str, **_: Any) -> Reply:
+            try:
+                return await asyncio.Future[Reply]()
+            finally:
+                ended.append(f"{method} {url}")
 
-    monkeypatch.setattr("assay_operator.telemetry.schemas.asked", silent)
-    reader, ref = SchemasReader(lambda _: None), Ref("team", "churn")
+    async with aiohttp.ClientSession() as unused:
+        await _ask_many(SchemasReader(Silent(unused), lambda _: None))
+    assert ended == ["GET http://127.0.0.1:9/schema"]
+
+
+async def _ask_many(reader: SchemasReader) -> None:
+    ref = Ref("team", "churn")
     reader.read("uid-0", ref, (Endpoint("127.0.0.1", 9),))
     await asyncio.sleep(0)  # its question is out
     for number in range(1, 1100):
         reader.read(f"uid-{number}", ref, ())
     await reader.close()
-    assert len(ended) == 1

@@ -14,3 +14,12 @@ def loads(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def loads_object(text: str | bytes) -> dict[str, object]:
+    """Return the object; an empty one if it is none."""
+    try:
+        value = loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

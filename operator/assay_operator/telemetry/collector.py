@@ -1,12 +1,11 @@
 """`Outcomes` over the collector's HTTP API."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import httpx
 from prometheus_client import Counter
 
 from assay_operator.decide.observed import QualityCounts
@@ -19,10 +18,12 @@ from assay_operator.telemetry import (
     SourceUnavailable,
     Summary,
 )
+from assay_operator.telemetry.http import Http, NoReplyError
 from assay_operator.telemetry.sums import Sums, validated
 from assay_stats import Moments
 
-_PATIENCE = httpx.Timeout(5, connect=1)
+_SECONDS = 5.0  # for an answer
+_LONGEST = 16 << 20  # bytes of an answer
 _NOT_FOUND = 404
 
 _failures = Counter("assay_collector_failures", "Questions that the collector did not answer.", ["reason"])
@@ -32,7 +33,8 @@ _failures = Counter("assay_collector_failures", "Questions that the collector di
 class Collector:
     """Asks the collector; the token is read anew for each question, as Secrets are rotated in place."""
 
-    client: httpx.AsyncClient
+    http: Http
+    url: str
     token: Callable[[], str]
 
     async def define(self, uid: str, definition: Mapping[str, Any]) -> None:
@@ -47,9 +49,7 @@ class Collector:
     async def changes(self, since: int, timeout: float) -> Changes:  # noqa: ASYNC109
         """See `Outcomes.changes`."""
         query = {"since": since, "timeout": timeout}
-        answer = await self._ask(
-            "GET", "/v1/changes", params=query, timeout=httpx.Timeout(timeout + 5, connect=1)
-        )
+        answer = await self._ask("GET", "/v1/changes", params=query, seconds=timeout + _SECONDS)
         return Changes(answer["revision"], tuple(answer["experiments"]))
 
     async def answer_sums(self, questions: Sequence[AnswerQuestion]) -> tuple[Answers, ...]:
@@ -60,24 +60,24 @@ class Collector:
         except (KeyError, TypeError) as error:
             raise SourceUnavailable(f"the collector does not count answers: {error!r}") from error
 
-    async def _ask(self, method: str, path: str, *, absent: bool = False, **more: Any) -> Any:
+    async def _ask(
+        self, method: str, path: str, *, absent: bool = False, seconds: float = _SECONDS, **more: Any
+    ) -> Any:
         try:
             head = {"authorization": f"Bearer {self.token()}"}
-            answer = await self.client.request(method, path, headers=head, **more)
-            if absent and answer.status_code == _NOT_FOUND:
+            reply = await self.http.request(
+                method, f"{self.url}{path}", seconds=seconds, longest=_LONGEST, headers=head, **more
+            )
+            if absent and reply.status == _NOT_FOUND:
                 return None
-            answer.raise_for_status()
-            return answer.json() if answer.content else {}
-        except httpx.HTTPStatusError as error:
-            _failures.labels(str(error.response.status_code)).inc()
-            raise SourceUnavailable(
-                f"the collector says {error.response.status_code}: {error.response.text[:300]}"
-            ) from error
-        except (httpx.HTTPError, OSError, ValueError) as error:
+            if reply.success:
+                return json.loads(reply.body) if reply.body else {}
+        except (NoReplyError, OSError, ValueError) as error:
             _failures.labels(type(error).__name__).inc()
-            raise SourceUnavailable(
-                f"the collector does not answer: {type(error).__name__} {error}".rstrip()
-            ) from error
+            raise SourceUnavailable(f"the collector does not answer: {error}") from error
+        _failures.labels(str(reply.status)).inc()
+        text = reply.body[:300].decode(errors="replace")
+        raise SourceUnavailable(f"the collector says {reply.status}: {text}")
 
 
 def _question(question: AnswerQuestion) -> dict[str, Any]:
@@ -125,10 +125,3 @@ def _moments(whose: str, cell: Mapping[str, Any]) -> Moments:
         return validated(whose, Sums(n, total), binary=True)
     spread = cell["m2"] / max(n - 1, 1) if "m2" in cell else None
     return validated(whose, Sums(n, total, squares, spread), binary=False)
-
-
-@asynccontextmanager
-async def collector(url: str, token: Callable[[], str]) -> AsyncIterator[Collector]:
-    """Keep connections to the collector at `url`; `token` reads the operator's token."""
-    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE) as client:
-        yield Collector(client, token)

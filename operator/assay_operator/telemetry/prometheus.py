@@ -1,6 +1,7 @@
 """A `Source` over Prometheus' HTTP API: instant queries, one series for each arm."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +9,8 @@ from math import isfinite
 from string import Template
 from typing import Any
 
-import httpx
-
 from assay_operator.telemetry import Question, SourceUnavailable
+from assay_operator.telemetry.http import Http, NoReplyError, Reply, TooLongError
 from assay_operator.telemetry.sums import Sums, moments
 
 TIMEOUT = 10.0  # seconds
@@ -22,8 +22,9 @@ ARM = "arm"
 class Prometheus:
     """Asks the server that the administrator has named; without one every answer says so."""
 
-    client: httpx.AsyncClient
+    http: Http
     url: str
+    seconds: float = TIMEOUT
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Any]:
         """See `Source.ask`."""
@@ -52,52 +53,41 @@ class Prometheus:
 
     async def _vector(self, text: str, now: datetime) -> dict[str, float]:
         """Return the value of each arm; those that are not a number are left out."""
-        body = {"query": text, "time": f"{now.timestamp():.3f}", "timeout": f"{TIMEOUT:g}s"}
+        body = {"query": text, "time": f"{now.timestamp():.3f}", "timeout": f"{self.seconds:g}s"}
         try:
-            async with self.client.stream("POST", f"{self.url}/api/v1/query", data=body) as answer:
-                said = _parsed(answer.status_code, await _bounded(answer))
-        except httpx.TimeoutException as error:
-            raise SourceUnavailable(f"Prometheus did not answer within {TIMEOUT:g} s") from error
-        except httpx.HTTPError as error:
+            reply = await self.http.request(
+                "POST", f"{self.url}/api/v1/query", seconds=self.seconds, longest=LONGEST, data=body
+            )
+        except TooLongError as error:
             raise SourceUnavailable(
-                f"Prometheus does not answer: {type(error).__name__} {error}".rstrip()
+                f"Prometheus answers with more than {LONGEST >> 20} MiB; aggregate by ({ARM})"
             ) from error
-        return _series(said, text)
+        except NoReplyError as error:
+            raise SourceUnavailable(f"Prometheus does not answer: {error}") from error
+        return _series(_data(reply), text)
 
 
 def _sums(values: Mapping[str, float], shift: float) -> Sums:
     return Sums(values["count"], values["sum"], values.get("sumOfSquares"), shift=shift)
 
 
-async def _bounded(answer: httpx.Response) -> bytes:
-    body = b""
-    async for part in answer.aiter_bytes():
-        body += part
-        if len(body) > LONGEST:
-            raise SourceUnavailable(
-                f"Prometheus answers with more than {LONGEST >> 20} MiB; aggregate by ({ARM})"
-            )
-    return body
-
-
-def _parsed(status: int, body: bytes) -> Any:
-    answer = httpx.Response(status, content=body)
+def _data(reply: Reply) -> Any:
     try:
-        said = answer.json()
-        if answer.is_success and said["status"] == "success":
-            if warnings := said.get("warnings"):  # as of a part of the stores that did not answer
+        answer = json.loads(reply.body)
+        if reply.success and answer["status"] == "success":
+            if warnings := answer.get("warnings"):  # as of a part of the stores that did not answer
                 raise SourceUnavailable(f"Prometheus warns: {'; '.join(map(str, warnings))[:300]}")
-            return said["data"]
-        raise SourceUnavailable(f"Prometheus says {status}: {str(said.get('error', ''))[:300]}")
+            return answer["data"]
+        raise SourceUnavailable(f"Prometheus says {reply.status}: {str(answer.get('error', ''))[:300]}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceUnavailable(f"Prometheus says {status}, and nothing that it should") from error
+        raise SourceUnavailable(f"Prometheus says {reply.status}, and nothing that it should") from error
 
 
-def _series(said: Any, text: str) -> dict[str, float]:
-    if said.get("resultType") != "vector":
-        raise SourceUnavailable(f"{text[:120]!r} is a {said.get('resultType')}; an instant vector is needed")
+def _series(data: Any, text: str) -> dict[str, float]:
+    if data.get("resultType") != "vector":
+        raise SourceUnavailable(f"{text[:120]!r} is a {data.get('resultType')}; an instant vector is needed")
     found: dict[str, float] = {}
-    for series in said["result"]:
+    for series in data["result"]:
         arm = series["metric"].get(ARM)
         if arm is None:
             raise SourceUnavailable(f"{text[:120]!r}: a series has no label {ARM}; aggregate by ({ARM})")

@@ -9,13 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
-
 from assay_api import Ref
 from assay_operator.decide import tenant_json
 from assay_operator.decide.schema import PENDING, Schema, read
 from assay_operator.gateway import Endpoint
-from assay_operator.telemetry.studies import bounded
+from assay_operator.telemetry.http import Http, NoReplyError, TooLongError, pod_url
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +22,7 @@ TRIES = 5  # then it is one without a schema: no pod can hold up an Experiment f
 AT_ONCE = 8
 _DEADLINE = 2.0  # seconds for a whole answer
 _LONGEST = 2**20  # bytes of an answer
-_PATIENCE = httpx.Timeout(_DEADLINE, connect=0.5)
+_SERVER_ERRORS = 500
 
 
 @dataclass
@@ -39,8 +37,9 @@ class _Known:
 class SchemasReader:
     """Keeps the schema of each version, and at most one question to it under way."""
 
-    def __init__(self, wake: Callable[[Ref], None]) -> None:
+    def __init__(self, http: Http, wake: Callable[[Ref], None]) -> None:
         """Take whom to tell that a schema is known."""
+        self._http = http
         self._wake = wake
         self._known: dict[str, _Known] = {}
         self._turn = asyncio.Semaphore(AT_ONCE)
@@ -70,7 +69,7 @@ class SchemasReader:
 
     async def _ask(self, uid: str, known: _Known, endpoint: Endpoint) -> None:
         async with self._turn:
-            answer = await asked(endpoint)
+            answer = await schema_of(self._http, endpoint)
         known.tries += 1
         if answer is not None or known.tries >= TRIES:
             known.schema = read(answer) if answer else None
@@ -81,25 +80,18 @@ class SchemasReader:
         asyncio.get_running_loop().call_later(wait, self._wake, known.ref)
 
 
-async def asked(endpoint: Endpoint) -> dict[str, object] | None:
-    """Ask a pod once; return what it says, nothing if it has no schema, None if it does not answer."""
-    url = httpx.URL(scheme="http", host=endpoint.address, port=endpoint.port, path="/schema")
+async def schema_of(http: Http, endpoint: Endpoint) -> dict[str, object] | None:
+    """Ask a pod once; return what it answers, nothing if it has no schema, None if it does not answer."""
+    url = pod_url(endpoint.address, endpoint.port, "/schema")
     try:
-        async with (
-            asyncio.timeout(_DEADLINE),
-            httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as client,
-            client.stream("GET", url, headers={"accept-encoding": "identity"}) as answer,
-        ):
-            if answer.is_server_error:  # it may not be loaded yet
-                return None
-            if not answer.is_success or "content-encoding" in answer.headers:
-                return {}
-            told = tenant_json.loads(await bounded(answer, _LONGEST))
-    except ValueError:
+        reply = await http.request("GET", url, seconds=_DEADLINE, longest=_LONGEST)
+    except TooLongError:
         return {}
-    except (httpx.HTTPError, TimeoutError):
+    except NoReplyError:
         return None
-    return told if isinstance(told, dict) else {}
+    if reply.status >= _SERVER_ERRORS:  # it may not be loaded yet
+        return None
+    return tenant_json.loads_object(reply.body) if reply.success else {}
 
 
 class NoSchemas:

@@ -7,21 +7,18 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import httpx
 
 from assay_api import Ref
 from assay_api.names import trainer_name
 from assay_operator.decide import tenant_json
 from assay_operator.decide.workload import PodState
+from assay_operator.telemetry.http import Http, NoReplyError, pod_url
 
 EVERY = 2.0  # seconds between two questions to a pod
 AT_ONCE = 8
 PORT = 9904
 _DEADLINE = 1.0  # seconds for a whole answer
 _LONGEST = 4096  # bytes of an answer
-_PATIENCE = httpx.Timeout(_DEADLINE, connect=0.5)
 
 
 @dataclass
@@ -35,8 +32,9 @@ class _Known:
 class StudiesReader:
     """Keeps the newest word of each training, and at most one question to it under way."""
 
-    def __init__(self, wake: Callable[[Ref], None], port: int = PORT) -> None:
+    def __init__(self, http: Http, wake: Callable[[Ref], None], port: int = PORT) -> None:
         """Take whom to tell that a training has come further."""
+        self._http = http
         self._wake = wake
         self._port = port
         self._known: dict[tuple[str, str], _Known] = {}
@@ -69,7 +67,7 @@ class StudiesReader:
 
     async def _refresh(self, known: _Known, address: str) -> None:
         async with self._turn:
-            told = await asked(progress_url(address, self._port))
+            told = await progress_of(self._http, address, self._port)
         changed = bool(told) and told != known.told
         known.told = told or known.told
         known.due, known.task = time.monotonic() + EVERY, None
@@ -85,40 +83,15 @@ def leading(version: str, pods: tuple[PodState, ...]) -> PodState | None:
     return next((p for p in leaders if p.ready and not p.terminating and p.address), None)
 
 
-def progress_url(address: str, port: int = PORT) -> httpx.URL:
-    """Return where a worker says how far it is; an IPv6 address stands in brackets."""
-    return httpx.URL(scheme="http", host=address, port=port, path="/progress")
-
-
-async def asked(url: httpx.URL | str) -> dict[str, Any]:
+async def progress_of(http: Http, address: str, port: int = PORT) -> dict[str, object]:
     """Ask a pod once; return nothing if it does not answer shortly and within the bound."""
     try:
-        async with (
-            asyncio.timeout(_DEADLINE),
-            httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as client,
-        ):
-            headers = {"accept-encoding": "identity"}
-            async with client.stream("GET", url, headers=headers) as answer:
-                if not answer.is_success or "content-encoding" in answer.headers:
-                    return {}
-                told = tenant_json.loads(await bounded(answer, _LONGEST))
-    except (httpx.HTTPError, ValueError, TimeoutError):
+        reply = await http.request(
+            "GET", pod_url(address, port, "/progress"), seconds=_DEADLINE, longest=_LONGEST
+        )
+    except NoReplyError:
         return {}
-    return told if isinstance(told, dict) else {}
-
-
-async def bounded(answer: httpx.Response, longest: int) -> bytes:
-    """Return the body, as it is on the wire.
-
-    Raises:
-        ValueError: It is longer than `longest` bytes.
-    """
-    body = b""
-    async for part in answer.aiter_raw():
-        body += part
-        if len(body) > longest:
-            raise ValueError(f"an answer of more than {longest} bytes")
-    return body
+    return tenant_json.loads_object(reply.body) if reply.success else {}
 
 
 class NoStudies:

@@ -19,7 +19,8 @@ from assay_assign import SLOWER_THAN
 from assay_operator.decide.bake import Watch
 from assay_operator.telemetry import Answers, BakeReading
 from assay_operator.telemetry.bakes import BakesReader
-from assay_operator.telemetry.collector import collector as client
+from assay_operator.telemetry.collector import Collector
+from assay_operator.telemetry.http import http
 
 CHURN = Ref("team", "churn")
 BAD_SECONDS = 3.0  # in which everything failed: what it takes, see test_bake.py
@@ -57,7 +58,8 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
     woken = asyncio.Event()
     operator = (tokens / "operator").read_text().strip()
     try:
-        async with client(f"http://127.0.0.1:{counts.port}", lambda: operator) as outcomes:
+        async with http() as session:
+            outcomes = Collector(session, f"http://127.0.0.1:{counts.port}", lambda: operator)
             reader = BakesReader(outcomes, lambda _: woken.set())
             yield Chain(log, reader, woken)
             await reader.close()

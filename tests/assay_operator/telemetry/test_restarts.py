@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import debian
-import httpx
 import numpy as np
 import pytest
 
@@ -24,6 +23,7 @@ from assay_api.experiment_status import Counted
 from assay_operator.decide.growth import Growth
 from assay_operator.decide.observed import ArmCounts
 from assay_operator.telemetry import Question
+from assay_operator.telemetry.http import http
 from assay_operator.telemetry.prometheus import Prometheus
 from assay_stats import Moments, Peak, evaluate, primary_rule
 
@@ -125,7 +125,7 @@ async def test_a_restart_of_the_target_loses_nothing_by_increase_and_is_noticed_
 
     async def look(query: str) -> tuple[tuple[ArmCounts, ...], Any]:
         question = Question(Ref("team", "churn"), "mine", "uid-1", metric(query), ARMS, start)
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with http() as client:
             found = await Prometheus(client, scraping).ask(question, datetime.now(UTC))
         growth = Growth((question.metric,), counted[query])
         arms, gaps = growth.checked(ArmCounts(a, "v", moments={"ordered": found[a]}) for a in ARMS)

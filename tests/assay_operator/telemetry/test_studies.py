@@ -9,7 +9,8 @@ from assay_api import Ref
 from assay_operator.decide.training import trained
 from assay_operator.decide.version_conditions import pods_not_ready
 from assay_operator.decide.workload import PodState
-from assay_operator.telemetry.studies import StudiesReader, asked, progress_url
+from assay_operator.telemetry.http import http, pod_url
+from assay_operator.telemetry.studies import PORT, StudiesReader, progress_of
 
 DEEP = b"[" * 4000
 
@@ -40,25 +41,29 @@ def worker(**parts: object) -> PodState:
 
 
 async def test_an_answer_that_is_nested_too_deeply_says_nothing_and_the_pod_is_asked_again(port: int) -> None:
-    reader = StudiesReader(lambda _: None, port)
-    ref = Ref("team", "churn")
-    assert reader.read("churn-1", ref, (worker(),)) == {}
-    (known,) = reader._known.values()
-    assert known.task is not None
-    await known.task
-    assert known.task is None, "the question is over"
-    assert known.due > 0, "and there will be another one"
-    await reader.close()
+    async with http() as session:
+        reader = StudiesReader(session, lambda _: None, port)
+        ref = Ref("team", "churn")
+        assert reader.read("churn-1", ref, (worker(),)) == {}
+        (known,) = reader._known.values()
+        assert known.task is not None
+        await known.task
+        assert known.task is None, "the question is over"
+        assert known.due > 0, "and there will be another one"
+        await reader.close()
 
 
-@pytest.mark.parametrize("address", ["10.0.0.7", "fd00::7"])
+URLS = {"10.0.0.7": "http://10.0.0.7:9904/progress", "fd00::7": "http://[fd00::7]:9904/progress"}
+
+
+@pytest.mark.parametrize("address", URLS)
 def test_a_worker_of_either_family_is_asked(address: str) -> None:
-    url = progress_url(address)
-    assert (url.host, url.port, url.path) == (address, 9904, "/progress")
+    assert pod_url(address, PORT, "/progress") == URLS[address]
 
 
 async def test_nobody_at_an_ipv6_address_says_nothing() -> None:
-    assert await asked(progress_url("::1", 9)) == {}
+    async with http() as session:
+        assert await progress_of(session, "::1", 9) == {}
 
 
 def test_last_words_that_are_nested_too_deeply_are_none() -> None:

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from operated import CHURN, GUARD, World, two_versions
 
@@ -14,6 +13,7 @@ from assay_api import Experiment, Ref
 from assay_operator.decide.replay import replay
 from assay_operator.telemetry import ArmSummary, Summary
 from assay_operator.telemetry.cached_sources import CachedSources
+from assay_operator.telemetry.http import http
 from assay_operator.telemetry.prometheus import Prometheus
 from assay_stats import Moments
 
@@ -42,7 +42,7 @@ def counted(world: World) -> Summary:
 async def running(world: World, prometheus: str, **asked: str) -> AsyncIterator[asyncio.Queue[Ref]]:
     """An Experiment that has run for a minute, and asks a real Prometheus; who is woken by it."""
     woken: asyncio.Queue[Ref] = asyncio.Queue()
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with http() as client:
         world.moment = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
         world.sources = CachedSources({"Prometheus": Prometheus(client, prometheus)}, woken.put_nowait)
         await two_versions(world)
