@@ -10,9 +10,9 @@ import numpy as np
 
 from assay_artifact import Feature, Manifest, Prediction, Table
 from assay_drift.reference import Answers, Rows, profile
-from assay_serving.capture import Capture
+from assay_serving.capture.config import Wish
+from assay_serving.capture.counting import Capture
 from assay_serving.metrics import Metrics
-from assay_serving.wish import Wish
 
 ROWS = 20_000
 WORDS = [f"word {i}" for i in range(30)]

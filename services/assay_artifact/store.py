@@ -131,7 +131,7 @@ def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mappin
     manifest = manifest.model_copy(update={"plan": None})
     if manifest.format != "skops" or manifest.file not in files:
         return files, manifest
-    compiled = import_module("assay_artifact.plan.compilation").compiled
+    compiled = import_module("assay_artifact.compilation").compiled
     plan = compiled(files[manifest.file], manifest.of_model)
     if plan is None:
         return files, manifest

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from assay_collector.experiment import Plan
-from assay_collector.store.experiments import Progress, Ref
-from assay_collector.unit import Exposure
+from assay_collector.attribution.experiment import Plan, Progress, Ref
+from assay_collector.attribution.unit import Exposure
 
 Counts = Mapping[str, Sequence[int]]
 

@@ -9,15 +9,15 @@ from types import FrameType
 import uvicorn
 from pydantic import ValidationError
 
-from assay_collector.app import application
-from assay_collector.body import Bounds
-from assay_collector.changes import Changes
-from assay_collector.parts import Collector
-from assay_collector.protocol import PatientProtocol
+from assay_collector.api.app import application
+from assay_collector.api.body import Bounds
+from assay_collector.api.changes import Changes
+from assay_collector.api.container import Collector
+from assay_collector.api.protocol import PatientProtocol
+from assay_collector.api.tokens import SecretFile, Tokens
 from assay_collector.settings import Settings
 from assay_collector.store.engine import migrated, opened
 from assay_collector.telemetry import Telemetry
-from assay_collector.tokens import SecretFile, Tokens
 from assay_collector.writer import Writer
 
 DRAIN_SECONDS = 20

@@ -5,8 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assay_collector.ledger.book import Policy
-from assay_collector.unit import Patience
+from assay_collector.attribution.unit import Patience
+from assay_collector.ledger.unit_of_work import Policy
 
 MILLION = 1_000_000
 

@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from assay_relay.conversation import Conversation
 from assay_relay.memory import Memory
 from assay_relay.messages import LARGEST, METHOD, SERVICE
 from assay_relay.operator import Operator
 from assay_relay.peers import Peers
+from assay_relay.proxy_stream import Conversation
 from assay_relay.settings import Settings
 from assay_relay.telemetry import Telemetry
 

@@ -7,12 +7,12 @@ from importlib import import_module
 from starlette.types import ASGIApp
 
 from assay_artifact import ArtifactError
-from assay_serving import startup
-from assay_serving.app import application
-from assay_serving.carrier import Carrier
-from assay_serving.runner import server
-from assay_serving.served import State
+from assay_serving.api.app import application
+from assay_serving.process import startup
+from assay_serving.process.bento_mount import Carrier
+from assay_serving.process.runner import server
 from assay_serving.settings import from_environment, termination_log
+from assay_serving.version import State
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
     ours = application(state)
 
     def mount() -> ASGIApp:
-        mounted = import_module("assay_serving.service").mounted
+        mounted = import_module("assay_serving.process.service").mounted
         app: ASGIApp = mounted(ours, state, settings.timeout_seconds)
         return app
 

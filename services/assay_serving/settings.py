@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from assay_serving.wish import Wish
+from assay_serving.capture.config import Wish
 
 MEBIBYTE = 1 << 20
 

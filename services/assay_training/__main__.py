@@ -12,11 +12,12 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from assay_training import progress, report, workers
 from assay_training.errors import JobError
-from assay_training.memory import give_back
+from assay_training.job import report, workers
+from assay_training.runtime import progress
+from assay_training.runtime.memory import give_back
+from assay_training.runtime.threads import follow_cpu_limit
 from assay_training.spec import Job, Judging, problems
-from assay_training.threads import follow_cpu_limit
 
 TERMINATION_LOG = "/dev/termination-log"
 
@@ -69,7 +70,7 @@ def _is_judging(text: str) -> bool:
 def _judged(job: Judging) -> report.Report:
     follow_cpu_limit()
     give_back()
-    from assay_training.judging import judged  # noqa: PLC0415  (as below)
+    from assay_training.job.judging import judged  # noqa: PLC0415  (as below)
 
     return judged(job)
 
@@ -77,7 +78,7 @@ def _judged(job: Judging) -> report.Report:
 def _done(job: Job, place: workers.Place, tell: progress.Tell) -> report.Report:
     follow_cpu_limit(workers=1 + place.helpers)
     give_back()
-    from assay_training.job import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
+    from assay_training.job.training import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
 
     if place.number and place.study:
         return work(job, place.study)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from assay_collector import history
+from assay_collector.attribution import history
 
 Make = Callable[..., dict[str, Any]]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from assay_collector.attribution.experiment import Plan, Progress
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Exposure, Patience
 from assay_collector.batch import Declared, Exposures, Outcomes, Reported
-from assay_collector.experiment import Plan
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.closing import close
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
-from assay_collector.store.experiments import Frozen, Progress
-from assay_collector.unit import Exposure, Patience
+from assay_collector.ledger.unit_of_work import Policy
+from assay_collector.store.experiments import Frozen
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND  # where the ledger's clock starts

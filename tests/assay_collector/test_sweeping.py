@@ -5,15 +5,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from assay_collector import history
+from assay_collector.attribution import history
+from assay_collector.attribution.experiment import Plan, Progress
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Exposure
 from assay_collector.batch import Declared, Exposures, Outcomes, Reported
-from assay_collector.experiment import Plan
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.sweeping import sweep
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import schema
-from assay_collector.store.experiments import Progress
-from assay_collector.unit import Exposure
 
 SECOND = 1_000_000
 METRIC = Metric("retained", Type.PROPORTION, Source.EVENTS, None, Missing.ZERO, Aggregate.ANY, None, None)

@@ -5,15 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from assay_collector.attribution.experiment import Plan, Progress
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Exposure
 from assay_collector.batch import Declared, Exposures
-from assay_collector.experiment import Plan
 from assay_collector.ledger import closing, sweeping
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import transact
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store.engine import migrated, opened
-from assay_collector.store.experiments import Progress
-from assay_collector.unit import Exposure
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND

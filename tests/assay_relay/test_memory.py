@@ -8,9 +8,9 @@ from google.protobuf import any_pb2, wrappers_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay_relay.cached_control_plane import StandIn
 from assay_relay.memory import Memory
 from assay_relay.messages import CDS, EDS, RDS, SRDS, Response, encoded, request, response
-from assay_relay.standin import StandIn
 from assay_relay.telemetry import Telemetry
 
 LDS = "type.googleapis.com/envoy.config.listener.v3.Listener"

@@ -21,10 +21,10 @@ from assay_drift.profile import FILE, NULL, UNSEEN, Profile, read
 from assay_drift.reference import Answers, Rows, profile
 from assay_drift.tally import Delta
 from assay_drift.token import predictor_token
-from assay_serving.capture import Capture
-from assay_serving.courier import MOST_PARCELS, Address, Courier
+from assay_serving.capture.config import Wish
+from assay_serving.capture.counting import Capture
+from assay_serving.capture.reporter import MOST_PARCELS, Address, Courier
 from assay_serving.metrics import Metrics
-from assay_serving.wish import Wish
 
 ODD = {"age": None, "plan": "never seen", "spend": 1e9, "région": "n", "active": True}
 

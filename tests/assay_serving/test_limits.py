@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from assay_artifact import Prediction, Table, fetch, load
-from assay_serving.app import application
-from assay_serving.batcher import Cost
-from assay_serving.bodies import Asked
+from assay_serving.api.app import application
+from assay_serving.codec.bodies import Asked
+from assay_serving.inference.batcher import Cost
 from assay_serving.problems import Problem
-from assay_serving.served import State, Version
 from assay_serving.settings import Settings
+from assay_serving.version import State, Version
 
 ROW = {"age": 33, "plan": "pro", "spend": 3.5, "région": "n", "active": True}
 

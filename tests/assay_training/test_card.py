@@ -12,11 +12,11 @@ import pytest
 
 from assay_artifact import fetch
 from assay_cli.main import main
-from assay_training.before import Past
-from assay_training.card import sections
-from assay_training.job import train
-from assay_training.pages import cards
-from assay_training.plots import Plot, drawn
+from assay_training.job.training import train
+from assay_training.reporting.card import sections
+from assay_training.reporting.pages import cards
+from assay_training.reporting.plots import Plot, drawn
+from assay_training.reporting.previous import Past
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

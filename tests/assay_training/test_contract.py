@@ -8,9 +8,9 @@ import numpy as np
 import pandas
 import pytest
 
-from assay_training.contract import observed, violations
+from assay_training.data.contract import observed, violations
 from assay_training.errors import JobError
-from assay_training.job import train
+from assay_training.job.training import train
 from assay_training.spec import Contract, Job
 
 Make = Callable[..., Job]

@@ -10,7 +10,7 @@ import yaml
 
 from assay_api import Model
 from assay_training.__main__ import parse
-from assay_training.job import train
+from assay_training.job.training import train
 
 FOLDER = Path(__file__).parents[2] / "examples/training"
 EXAMPLES = sorted(FOLDER.glob("*.yaml"))

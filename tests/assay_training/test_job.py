@@ -12,11 +12,11 @@ import pandas
 import pytest
 
 from assay_artifact import fetch, load
-from assay_training.artifact import must_answer
 from assay_training.errors import JobError
-from assay_training.job import train
-from assay_training.prepare import prepare
-from assay_training.report import Report
+from assay_training.job.preparation import prepare
+from assay_training.job.report import Report
+from assay_training.job.training import train
+from assay_training.packaging.artifact import must_answer
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

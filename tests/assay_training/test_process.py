@@ -18,10 +18,10 @@ from servers import free_port
 
 from assay_training.__main__ import parse, run
 from assay_training.errors import JobError
-from assay_training.progress import told
-from assay_training.report import LIMIT, encoded
+from assay_training.job.report import LIMIT, encoded
+from assay_training.runtime.progress import told
+from assay_training.runtime.threads import VARIABLES, follow_cpu_limit
 from assay_training.spec import Job
-from assay_training.threads import VARIABLES, follow_cpu_limit
 
 Make = Callable[..., Job]
 
@@ -65,7 +65,7 @@ def test_a_crash_is_reported_with_its_exception(job: Make, monkeypatch: pytest.M
     def crash(*_: object) -> None:
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("assay_training.source.read", crash)
+    monkeypatch.setattr("assay_training.data.source.read", crash)
     report = run({"ASSAY_JOB": job().model_dump_json(by_alias=True)})
     assert report == {"ok": False, "reason": "TrainingFailed", "message": "RuntimeError: the disk is on fire"}
 

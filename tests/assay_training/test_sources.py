@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy
 from trainer import run
 
-from assay_training.database import queried
+from assay_training.data.database import queried
+from assay_training.data.sample import Wish
+from assay_training.data.source import read
 from assay_training.errors import JobError
-from assay_training.sample import Wish
-from assay_training.source import read
 from assay_training.spec import Data, Job
 
 Make = Callable[..., Job]
@@ -206,7 +206,7 @@ def test_a_sample_of_csv_has_the_types_of_the_whole(file: Path) -> None:
 
 
 def test_a_cap_holds_while_rows_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay_training.files.CHUNK", 500)
+    monkeypatch.setattr("assay_training.data.files.CHUNK", 500)
     path = tmp_path / "rows.parquet"
     pandas.DataFrame({"id": range(5000), "x": 1.0, "y": [0, 1] * 2500}).to_parquet(path)
     data = Data.model_validate({"uri": str(path), "target": "y", "key": "id"})

@@ -9,8 +9,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from assay_artifact.lone import Description, numbers, undescribed
 from assay_artifact.manifest import Feature, FeatureType, Label, Task
+from assay_artifact.single_file import Description, numbers, undescribed
 from assay_artifact.table import is_null
 
 Kinds = Mapping[str, FeatureType]

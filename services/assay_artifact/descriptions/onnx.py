@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from assay_artifact import graph
-from assay_artifact.lone import Description, numbers, undescribed
 from assay_artifact.manifest import Feature, FeatureType, Label
-from assay_artifact.signature import Signature, Value
+from assay_artifact.onnx_proto import graph
+from assay_artifact.onnx_proto.signature import Signature, Value
+from assay_artifact.single_file import Description, numbers, undescribed
 
 TYPES: dict[str, FeatureType] = {
     "float": "number",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from assay_collector.batch import Answer, Answered, Counted
-from assay_collector.ledger.book import Policy
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import answers, profiles
 
 MILLION = 1_000_000

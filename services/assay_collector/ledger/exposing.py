@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 
+from assay_collector.attribution.experiment import Experiment
+from assay_collector.attribution.history import History
+from assay_collector.attribution.unit import Excluded, Exposure, Unit, derived, enrolled, exposed, is_bot
 from assay_collector.batch import Answer, Exposures
-from assay_collector.experiment import Experiment
-from assay_collector.history import History
-from assay_collector.ledger.book import Book
+from assay_collector.ledger.unit_of_work import Book
 from assay_collector.store import schema
 from assay_collector.store.sums import Change
-from assay_collector.unit import Excluded, Exposure, Unit, derived, enrolled, exposed, is_bot
 
 Once = dict[tuple[int, bytes], Exposure]  # by time and key: the same record always carries the same
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from assay_collector.attribution.experiment import Experiment, Ref
+from assay_collector.attribution.metric import Mark
+from assay_collector.attribution.unit import Outcome, Unit, observed
 from assay_collector.batch import Answer, Outcomes, Reported
-from assay_collector.experiment import Experiment
-from assay_collector.ledger.book import Book
-from assay_collector.metric import Mark
+from assay_collector.ledger.unit_of_work import Book
 from assay_collector.store import histories
-from assay_collector.store.experiments import Ref, Scope
-from assay_collector.unit import Outcome, Unit, observed
+from assay_collector.store.experiments import Scope
 
 MOST_STRANGERS = 20  # metrics that are named in an answer
 Named = tuple[bytes, Outcome]  # an outcome and the unit that it is of

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from assay_collector.attribution.experiment import Ref
 from assay_collector.batch import Answer, Answered, Batch, Counted, Declared, Exposures, Outcomes, Tick
-from assay_collector.ledger.book import Book, Policy
 from assay_collector.ledger.closing import STEP, close
 from assay_collector.ledger.counting import count, count_answers
 from assay_collector.ledger.exposing import expose
 from assay_collector.ledger.recording import record
 from assay_collector.ledger.sweeping import sweep
-from assay_collector.store.experiments import Ref, declare
+from assay_collector.ledger.unit_of_work import Book, Policy
+from assay_collector.store.experiments import declare
 
 
 @dataclass(slots=True)
