@@ -1,4 +1,4 @@
-"""An artifact by its address: a folder with a manifest, or a lone file, which describes itself."""
+"""An artifact by its address: a folder with a manifest, or a single file, which describes itself."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ def fetch(uri: str, digest: str, into: Path, *, form: str = "", allow_pickle: bo
     """Copy an artifact to the empty or absent local folder `into`, and verify every byte of it.
 
     Args:
-        uri: Any fsspec URL. It names a file if it ends as one (`lone.FORMATS`), else a folder.
+        uri: Any fsspec URL. It names a file if it ends as one (`single_file.FORMATS`), else a folder.
         digest: `sha256:` and that of the file, or of the folder's manifest.
         into: Where `load` finds what it needs.
         form: The format that it must have; any if empty.
-        allow_pickle: Whether a lone joblib file may be read, which runs code of the file's choice.
+        allow_pickle: Whether a single joblib file may be read, which runs code of the file's choice.
 
     Raises:
         ArtifactError: FormatMismatch, ArtifactMissing, StoreUnavailable, DigestMismatch, BadManifest,
@@ -42,7 +42,7 @@ def read_manifest(uri: str, digest: str) -> Manifest:
 
 
 def is_file(uri: str) -> bool:
-    """Say whether a URL names a lone file rather than a folder."""
+    """Say whether a URL names a single file rather than a folder."""
     return bool(single_file.suffix(uri))
 
 

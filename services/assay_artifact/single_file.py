@@ -1,4 +1,4 @@
-"""A lone file as an artifact: its digest is that of its bytes, and what a manifest says is read from it.
+"""A single file as an artifact: its digest is that of its bytes, and what a manifest says is read from it.
 
 The suffix says the format. Nothing in the file is interpreted before its digest is known to be right. What
 can't be learned from it is not guessed: then a folder with a manifest has to say it.
@@ -46,7 +46,7 @@ def numbers(count: int) -> tuple[Feature, ...]:
 
 
 def suffix(uri: str) -> str:
-    """Return the suffix of a URL that names a lone file; empty if it names a folder.
+    """Return the suffix of a URL that names a single file; empty if it names a folder.
 
     >>> suffix("s3://models/churn-7.onnx"), suffix("https://m.org/a.JSON?v=2"), suffix("s3://models/churn-7")
     ('.onnx', '.json', '')

@@ -23,7 +23,7 @@ AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 Token = str | Callable[[], str]
 
 
-class Refused(Exception):  # noqa: N818 - it is what happened
+class Rejected(Exception):  # noqa: N818 - it is what happened
     """The collector refuses these outcomes for good; the message names the record and the field.
 
     Attributes:
@@ -106,11 +106,11 @@ def understood(
     """Return what became of the outcomes, or the reason to try again.
 
     Raises:
-        Refused: Trying again is no use; it holds `rest`.
+        Rejected: Trying again is no use; it holds `rest`.
     """
     if answer.status_code == HTTPStatus.OK:
         return Counts.of(answer.json())
-    said = f"{answer.status_code} {answer.text[:500]}"
+    problem = f"{answer.status_code} {answer.text[:500]}"
     if answer.status_code in passing or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return said
-    raise Refused(said, rest)
+        return problem
+    raise Rejected(problem, rest)

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 TAIL = 400
 
 
-class StandIn:
+class CachedControlPlane:
     """One Envoy's stream, as long as the operator is away.
 
     Attributes:
@@ -22,7 +22,7 @@ class StandIn:
         """Answer from this memory."""
         self._memory = memory
         self._telemetry = telemetry
-        self._told: dict[str, set[str]] = {}
+        self._sent: dict[str, set[str]] = {}
         self._count = 0
         self.answered = False
 
@@ -49,8 +49,8 @@ class StandIn:
         return None if request.nonce else self._memory.recall(request.kind)
 
     def _parts(self, request: Request) -> Response | None:
-        told = self._told.setdefault(request.kind, set())
-        told &= request.names  # it forgets what it no longer asks for
-        found = self._memory.recall(request.kind, request.names - told)
-        told.update(found.resources if found else ())
+        sent = self._sent.setdefault(request.kind, set())
+        sent &= request.names  # it forgets what it no longer asks for
+        found = self._memory.recall(request.kind, request.names - sent)
+        sent.update(found.resources if found else ())
         return found

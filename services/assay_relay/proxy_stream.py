@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from assay_relay.cached_control_plane import StandIn
+from assay_relay.cached_control_plane import CachedControlPlane
 from assay_relay.memory import Memory
 from assay_relay.messages import Response, encoded, request, response
 from assay_relay.operator import Operator
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Write = Callable[[bytes], Awaitable[Any]]
 
 
-class Conversation:
+class ProxyStream:
     """Ends when Envoy goes, when the operator goes, or when the operator is back and Envoy should meet it."""
 
     def __init__(self, operator: Operator, peers: Peers, memory: Memory, telemetry: Telemetry) -> None:
@@ -50,7 +50,7 @@ class Conversation:
 
     async def _stood_in(self, write: Write) -> bool:
         """Answer from memory until the operator is there; return whether it can have this very stream."""
-        deputy = StandIn(self._memory, self._telemetry)
+        deputy = CachedControlPlane(self._memory, self._telemetry)
         log.warning("the operator is away; Envoy gets what it had: %d resources", len(self._memory))
         with self._telemetry.waiting.track_inprogress():
             if not await _until_one_ends(self._deputise(deputy, write), self._operator.reached()):
@@ -58,7 +58,7 @@ class Conversation:
         log.info("the operator is back")
         return not deputy.answered
 
-    async def _deputise(self, deputy: StandIn, write: Write) -> bool:
+    async def _deputise(self, deputy: CachedControlPlane, write: Write) -> bool:
         """Answer until Envoy goes, which is no reason to go on; with nothing to say, ask first."""
         await self._peers.teach(self._memory)
         self._telemetry.remembered.set(len(self._memory))
@@ -96,9 +96,9 @@ class Conversation:
         news = [response(each) for each in self._passed]
         self._passed.clear()
         self._open.update({(each.kind, each.nonce): each for each in news})
-        said = request(raw)
-        accepted = self._open.pop((said.kind, said.nonce), None)
-        if accepted is not None and said.refusal is None:
+        parsed = request(raw)
+        accepted = self._open.pop((parsed.kind, parsed.nonce), None)
+        if accepted is not None and parsed.refusal is None:
             self._memory.keep(accepted)
             self._telemetry.remembered.set(len(self._memory))
 

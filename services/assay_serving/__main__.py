@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from assay_artifact import ArtifactError
 from assay_serving.api.app import application
 from assay_serving.process import startup
-from assay_serving.process.bento_mount import Carrier
+from assay_serving.process.bento_mount import BentoMount
 from assay_serving.process.runner import server
 from assay_serving.settings import from_environment, termination_log
 from assay_serving.version import State
@@ -33,12 +33,12 @@ def main() -> int:
         app: ASGIApp = mounted(ours, state, settings.timeout_seconds)
         return app
 
-    courier = startup.courier(state.version)
-    if courier:
-        courier.start()
-    server(Carrier(ours, mount), state, settings.host, settings.port, settings.drain_seconds).run()
-    if courier:
-        courier.stop()
+    reporter = startup.reporter(state.version)
+    if reporter:
+        reporter.start()
+    server(BentoMount(ours, mount), state, settings.host, settings.port, settings.drain_seconds).run()
+    if reporter:
+        reporter.stop()
     return 0
 
 

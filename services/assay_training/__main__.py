@@ -48,10 +48,10 @@ def run(environment: Mapping[str, str]) -> report.Report:
         if _is_judging(text):
             return _judged(_parsed(text, Judging))
         job = parse(text)
-        place = workers.place(environment, job)
-        port = 0 if place.number else int(environment.get("ASSAY_PROGRESS_PORT", "0"))
-        with progress.told(port) as tell:
-            return _done(job, place, tell)
+        role = workers.role(environment, job)
+        port = 0 if role.number else int(environment.get("ASSAY_PROGRESS_PORT", "0"))
+        with progress.served(port) as tell:
+            return _done(job, role, tell)
     except JobError as error:
         return report.failure(error.reason, error.message, passing=error.passing)
     except Exception as error:
@@ -61,10 +61,10 @@ def run(environment: Mapping[str, str]) -> report.Report:
 
 def _is_judging(text: str) -> bool:
     try:
-        told = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
         return False
-    return isinstance(told, dict) and "evaluation" in told
+    return isinstance(parsed, dict) and "evaluation" in parsed
 
 
 def _judged(job: Judging) -> report.Report:
@@ -75,16 +75,16 @@ def _judged(job: Judging) -> report.Report:
     return judged(job)
 
 
-def _done(job: Job, place: workers.Place, tell: progress.Tell) -> report.Report:
-    follow_cpu_limit(workers=1 + place.helpers)
+def _done(job: Job, role: workers.WorkerRole, tell: progress.Tell) -> report.Report:
+    follow_cpu_limit(workers=1 + role.helpers)
     give_back()
     from assay_training.job.training import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
 
-    if place.number and place.study:
-        return work(job, place.study)
+    if role.number and role.study:
+        return work(job, role.study)
     with tempfile.TemporaryDirectory(prefix="assay-study-") as scratch:
-        study = place.study or Path(scratch)
-        with workers.helpers(place.helpers, study):
+        study = role.study or Path(scratch)
+        with workers.helpers(role.helpers, study):
             return train(job, study, tell)
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from assay_assign import SLOWER_THAN
-from assay_collector.batch import Answer, Answered, Asked, Second, Tick
+from assay_collector.batch import Answer, Answered, Second, SumQuery, Tick
 from assay_collector.store import answers
 
 CHURN = ("team", "churn", "churn-1")
@@ -24,7 +24,9 @@ def second(at: int, requests: int, errors: int = 0, slow: int = 0, owner: Any = 
 
 def sums(ledger: Any, since: float = 0, until: float = 1e11, owner: Any = CHURN) -> dict[str, Any]:
     now = ledger.now / 1e6
-    return dict(ledger.read(lambda connection: answers.summed(connection, Asked(owner, since, until), now)))
+    return dict(
+        ledger.read(lambda connection: answers.summed(connection, SumQuery(owner, since, until), now))
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from google.protobuf import any_pb2, wrappers_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay_relay.cached_control_plane import StandIn
+from assay_relay.cached_control_plane import CachedControlPlane
 from assay_relay.memory import Memory
 from assay_relay.messages import CDS, EDS, RDS, SRDS, Response, encoded, request, response
 from assay_relay.telemetry import Telemetry
@@ -96,14 +96,16 @@ def test_a_file_of_something_else_is_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def deputy(memory: Memory) -> StandIn:
+def deputy(memory: Memory) -> CachedControlPlane:
     memory.keep(said(EDS, "a", "b"))
     memory.keep(said(CDS, "a", "b"))
     memory.keep(said(LDS, "edge"))
-    return StandIn(memory, Telemetry())
+    return CachedControlPlane(memory, Telemetry())
 
 
-def test_an_envoy_that_has_nothing_gets_what_is_remembered_under_its_version(deputy: StandIn) -> None:
+def test_an_envoy_that_has_nothing_gets_what_is_remembered_under_its_version(
+    deputy: CachedControlPlane,
+) -> None:
     answer = deputy.answer(request(asked(CDS)))
     assert answer
     assert (set(answer.resources), answer.version) == ({"a", "b"}, "1")
@@ -120,12 +122,12 @@ def test_an_envoy_that_has_nothing_gets_what_is_remembered_under_its_version(dep
         pytest.param(asked(EDS, "stranger"), id="nothing of that name is remembered"),
     ],
 )
-def test_nothing_is_said_where_there_is_nothing_to_say(deputy: StandIn, words: bytes) -> None:
+def test_nothing_is_said_where_there_is_nothing_to_say(deputy: CachedControlPlane, words: bytes) -> None:
     assert deputy.answer(request(words)) is None
     assert not deputy.answered
 
 
-def test_parts_are_sent_when_they_are_asked_for_and_once(deputy: StandIn) -> None:
+def test_parts_are_sent_when_they_are_asked_for_and_once(deputy: CachedControlPlane) -> None:
     first = deputy.answer(request(asked(EDS, "a")))
     again = deputy.answer(request(asked(EDS, "a", response_nonce="remembered-1", version_info="1")))
     more = deputy.answer(request(asked(EDS, "a", "b", response_nonce="remembered-1", version_info="1")))
@@ -139,7 +141,7 @@ def test_a_refusal_of_what_is_remembered_is_counted_and_not_repeated(memory: Mem
     memory.keep(said(CDS, "a"))
     message = discovery_pb2.DiscoveryRequest(type_url=CDS, response_nonce="remembered-1")
     message.error_detail.message = "no"
-    assert StandIn(memory, telemetry).answer(request(message.SerializeToString())) is None
+    assert CachedControlPlane(memory, telemetry).answer(request(message.SerializeToString())) is None
     assert telemetry.registry.get_sample_value("assay_relay_refused_total") == 1
 
 

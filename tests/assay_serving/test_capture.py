@@ -21,9 +21,9 @@ from assay_drift.profile import FILE, NULL, UNSEEN, Profile, read
 from assay_drift.reference import Answers, Rows, profile
 from assay_drift.tally import Delta
 from assay_drift.token import predictor_token
-from assay_serving.capture.config import Wish
+from assay_serving.capture.config import CaptureConfig
 from assay_serving.capture.counting import Capture
-from assay_serving.capture.reporter import MOST_PARCELS, Address, Courier
+from assay_serving.capture.reporter import MAX_BATCHES, Address, ProfileReporter
 from assay_serving.metrics import Metrics
 
 ODD = {"age": None, "plan": "never seen", "spend": 1e9, "région": "n", "active": True}
@@ -51,7 +51,7 @@ def known(churn: Any, predictor: Any) -> Profile:
     return read(reference(churn, predictor))
 
 
-def capture(known: Profile, predictor: Any, wish: Wish) -> Capture:
+def capture(known: Profile, predictor: Any, wish: CaptureConfig) -> Capture:
     return Capture(known, predictor.manifest, wish, Metrics("demo", "churn", "churn-1").captured)
 
 
@@ -61,7 +61,7 @@ def rows(churn: Any, predictor: Any, count: int, seed: int = 5) -> Table:
 
 def test_counts_do_not_depend_on_how_rows_came(churn: Any, predictor: Any, known: Profile) -> None:
     table = rows(churn, predictor, 1200)
-    whole, single = (capture(known, predictor, Wish()) for _ in range(2))
+    whole, single = (capture(known, predictor, CaptureConfig()) for _ in range(2))
     whole(table, predictor.predict(table))
     for at in range(len(table)):
         one = table.slice(at, at + 1)
@@ -75,19 +75,19 @@ def test_counts_do_not_depend_on_how_rows_came(churn: Any, predictor: Any, known
 
 def test_what_is_odd_is_counted_where_it_can_be_seen(predictor: Any, known: Profile) -> None:
     table = from_columns({name: [value] * 7 for name, value in ODD.items()}, predictor.manifest.features)
-    counter = capture(known, predictor, Wish())
+    counter = capture(known, predictor, CaptureConfig())
     counter(table, predictor.predict(table))
     features = counter.take().features
     assert (features["age"][NULL], features["plan"][UNSEEN], features["spend"][-1]) == (7, 7, 7)
 
 
 def test_a_column_that_is_left_out_is_nowhere(churn: Any, predictor: Any, known: Profile) -> None:
-    counter = capture(known, predictor, Wish(exclude=("plan", "age")))
+    counter = capture(known, predictor, CaptureConfig(exclude=("plan", "age")))
     table = rows(churn, predictor, 10)
     counter(table, predictor.predict(table))
     assert counter.take().features.keys() == {"spend", "région", "active"}
     with pytest.raises(ValueError, match="'salary'"):
-        capture(known, predictor, Wish(exclude=("salary",)))
+        capture(known, predictor, CaptureConfig(exclude=("salary",)))
 
 
 @pytest.mark.parametrize("size", [1, 3, 400])
@@ -95,7 +95,7 @@ def test_a_column_that_is_left_out_is_nowhere(churn: Any, predictor: Any, known:
 def test_a_sample_has_its_share_of_rows_in_requests_of_any_size(
     churn: Any, predictor: Any, known: Profile, size: int, share: float
 ) -> None:
-    counter, table = capture(known, predictor, Wish(sample=share)), rows(churn, predictor, size)
+    counter, table = capture(known, predictor, CaptureConfig(sample=share)), rows(churn, predictor, size)
     answer, turns = predictor.predict(table), 40_000 // size
     for _ in range(turns):
         counter(table, answer)
@@ -144,24 +144,24 @@ def lost() -> Any:
     return Metrics("demo", "churn", "churn-1").uncaptured
 
 
-Send = Callable[..., Courier]
+Send = Callable[..., ProfileReporter]
 
 
 @pytest.fixture
-def courier(desk: Desk, lost: Any, tmp_path: Path) -> Send:
-    def made(url: str = f"http://127.0.0.1:{desk.server.server_port}", rows: int = 3) -> Courier:
+def reporter(desk: Desk, lost: Any, tmp_path: Path) -> Send:
+    def made(url: str = f"http://127.0.0.1:{desk.server.server_port}", rows: int = 3) -> ProfileReporter:
         (tmp_path / "token").write_text("ours\n")
         delta = Delta(rows, {}, {})
         owner = {"namespace": "demo", "model": "churn", "version": "churn-1", "profile": "sha256:1"}
-        return Courier(lambda: delta, Address(url, tmp_path / "token", owner, "pod-a"), lost, 3600)
+        return ProfileReporter(lambda: delta, Address(url, tmp_path / "token", owner, "pod-a"), lost, 3600)
 
     return made
 
 
-def test_a_parcel_goes_with_its_number_its_owner_and_the_token_of_now(
-    desk: Desk, courier: Send, tmp_path: Path
+def test_a_batch_goes_with_its_number_its_owner_and_the_token_of_now(
+    desk: Desk, reporter: Send, tmp_path: Path
 ) -> None:
-    one = courier()
+    one = reporter()
     assert one.turn()
     (tmp_path / "token").write_text("rotated")
     assert one.turn()
@@ -173,8 +173,8 @@ def test_a_parcel_goes_with_its_number_its_owner_and_the_token_of_now(
     assert first["model"] == "churn"
 
 
-def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, courier: Send) -> None:
-    one = courier()
+def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, reporter: Send) -> None:
+    one = reporter()
     desk.answers = [503, 401, 200]
     assert [one.turn() for _ in range(3)] == [False, False, True]
     numbers = [told["sequence"] for _, told in desk.seen]
@@ -182,25 +182,25 @@ def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, couri
     assert desk.seen[0][1] == desk.seen[2][1]
 
 
-def test_what_is_refused_for_good_is_given_up_and_counted(desk: Desk, courier: Send, lost: Any) -> None:
-    one = courier()
+def test_what_is_refused_for_good_is_given_up_and_counted(desk: Desk, reporter: Send, lost: Any) -> None:
+    one = reporter()
     desk.answers = [422]
     assert one.turn()
     assert lost._value.get() == 3
     assert one.turn()
 
 
-def test_while_nobody_listens_parcels_wait_up_to_a_bound(courier: Send, lost: Any) -> None:
+def test_while_nobody_listens_batches_wait_up_to_a_bound(reporter: Send, lost: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    one = courier(url=f"http://127.0.0.1:{port}")
-    for _ in range(MOST_PARCELS + 5):
+    one = reporter(url=f"http://127.0.0.1:{port}")
+    for _ in range(MAX_BATCHES + 5):
         assert not one.turn()
-    assert (len(one.parcels), lost._value.get()) == (MOST_PARCELS, 15)
+    assert (len(one.batches), lost._value.get()) == (MAX_BATCHES, 15)
 
 
-def test_without_a_token_counts_wait(desk: Desk, courier: Send, tmp_path: Path) -> None:
-    one = courier()
+def test_without_a_token_counts_wait(desk: Desk, reporter: Send, tmp_path: Path) -> None:
+    one = reporter()
     (tmp_path / "token").unlink()
     assert not one.turn()
     (tmp_path / "token").write_text("ours")
@@ -208,8 +208,8 @@ def test_without_a_token_counts_wait(desk: Desk, courier: Send, tmp_path: Path) 
     assert [told["sequence"] for _, told in desk.seen] == [1, 2]
 
 
-def test_nothing_counted_nothing_sent(desk: Desk, courier: Send) -> None:
-    assert courier(rows=0).turn()
+def test_nothing_counted_nothing_sent(desk: Desk, reporter: Send) -> None:
+    assert reporter(rows=0).turn()
     assert desk.seen == []
 
 

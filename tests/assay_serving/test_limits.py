@@ -11,7 +11,7 @@ import pytest
 
 from assay_artifact import Prediction, Table, fetch, load
 from assay_serving.api.app import application
-from assay_serving.codec.bodies import Asked
+from assay_serving.codec.bodies import RequestReader
 from assay_serving.inference.batcher import Cost
 from assay_serving.problems import Problem
 from assay_serving.settings import Settings
@@ -83,7 +83,7 @@ async def test_rows_whose_caller_has_given_up_are_not_computed(predictor: Any) -
     assert (answer.status_code, answer.json()["type"]) == (504, "urn:assay:deadline")
 
 
-def request(chunks: list[bytes], **headers: str) -> Asked:
+def request(chunks: list[bytes], **headers: str) -> RequestReader:
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks[:-1]]
     messages += [{"type": "http.request", "body": chunks[-1]}] if chunks else [{"type": "http.disconnect"}]
     waiting = iter(messages)
@@ -92,7 +92,7 @@ def request(chunks: list[bytes], **headers: str) -> Asked:
         return next(waiting)
 
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Asked({"headers": named}, receive)
+    return RequestReader({"headers": named}, receive)
 
 
 @pytest.mark.parametrize(

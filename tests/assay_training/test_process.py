@@ -19,7 +19,7 @@ from servers import free_port
 from assay_training.__main__ import parse, run
 from assay_training.errors import JobError
 from assay_training.job.report import LIMIT, encoded
-from assay_training.runtime.progress import told
+from assay_training.runtime.progress import served
 from assay_training.runtime.threads import VARIABLES, follow_cpu_limit
 from assay_training.spec import Job
 
@@ -159,12 +159,12 @@ def test_a_report_has_no_number_that_json_lacks() -> None:
 
 def test_a_leader_tells_how_far_it_is() -> None:
     port = free_port()
-    with told(port) as tell:
+    with served(port) as tell:
         tell({"stage": "Tuning", "finished": 3})
         answer = httpx.get(f"http://127.0.0.1:{port}/progress", trust_env=False)
         assert answer.json() == {"stage": "Tuning", "finished": 3}
         assert httpx.get(f"http://127.0.0.1:{port}/etc/passwd", trust_env=False).status_code == 404
-        with told(port) as unheard:  # somebody has the port: training goes on
+        with served(port) as unheard:  # somebody has the port: training goes on
             unheard({"stage": "Fitting"})
 
 

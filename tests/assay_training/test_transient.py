@@ -18,7 +18,7 @@ from servers import free_port
 from trainer import run
 
 from assay_training.data import database, source
-from assay_training.data.sample import Wish
+from assay_training.data.sample import SampleConfig
 from assay_training.errors import JobError
 from assay_training.evaluation import champion
 from assay_training.runtime.transient import may_pass
@@ -156,7 +156,7 @@ def queried(url: str, query: str = "SELECT 1 AS churn, 2 AS customer_id") -> Job
     block = {"sql": {"urlSecretRef": {"name": "s"}, "query": query}, "target": "churn", "key": "customer_id"}
     asked = Data.model_validate(block)
     environment = {database.URL: url}
-    return refusal(lambda: database.queried(asked, list, Wish("customer_id", 1, None), environment))
+    return refusal(lambda: database.queried(asked, list, SampleConfig("customer_id", 1, None), environment))
 
 
 def test_a_database_that_is_not_there_may_come(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""joblib: what a file says is known only when it has run, so `lone` comes here only after an explicit yes."""
+"""joblib: what a file says is known only when it has run, which needs an explicit yes."""
 
 from pathlib import Path
 

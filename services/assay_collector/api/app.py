@@ -83,10 +83,10 @@ class Api:
         """POST /v1/answers/sums: sums over seconds, one for each question, in their order."""
         self._parts.tokens.check(request.headers.get("authorization", ""), Role.OPERATOR)
         with self._budget.held() as share:
-            asked = answers.asked(await read(request, self._parts.bounds, share))
+            queries = answers.queries(await read(request, self._parts.bounds, share))
         now = self._parts.writer.now() / 1e6
         sums = await self._read(
-            request, lambda connection: [answers_store.summed(connection, each, now) for each in asked]
+            request, lambda connection: [answers_store.summed(connection, each, now) for each in queries]
         )
         return _json({"sums": sums})
 

@@ -198,7 +198,7 @@ def _answers() -> Schema:
     text: Schema = {"type": "string"}
     columns = _map({"type": "array", "items": COUNT})
     times = {"from": MOMENT, "until": MOMENT}
-    checks = {name: COUNT | {"description": said} for name, said in CHECKS.items()}
+    checks = {name: COUNT | {"description": description} for name, description in CHECKS.items()}
     return {
         "AnswerSum": _object(seconds=COUNT, requests=COUNT, errors=number, slow=_map(number)),
         "AnswerSums": _object(sums=_list("AnswerSum")),

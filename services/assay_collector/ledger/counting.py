@@ -1,4 +1,4 @@
-"""Counts: of profiles, where each parcel counts once, in its window; of answers, which just add up."""
+"""Counts: of profiles, where each batch counts once, in its window; of answers, which just add up."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ MILLION = 1_000_000
 
 
 def count(connection: Connection, policy: Policy, now: int, batch: Counted) -> Answer:
-    """Add a parcel to its window.
+    """Add a batch to its window.
 
-    A parcel that does not fit what is there (`unknown`) or is older than counts are kept (`late`) changes
+    A batch that does not fit what is there (`unknown`) or is older than counts are kept (`late`) changes
     nothing. One that seems to come from the future belongs to now.
     """
     at = min(batch.at, now)

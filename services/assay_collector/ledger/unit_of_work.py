@@ -43,7 +43,7 @@ class Policy:
     answers: int = 2 * HOUR
 
 
-class Book:
+class UnitOfWork:
     """The view of one transaction; `flush` writes it down, the caller commits."""
 
     def __init__(

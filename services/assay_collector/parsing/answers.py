@@ -5,11 +5,11 @@ from typing import Annotated, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from assay_assign import SLOWER_THAN
-from assay_collector.batch import Answered, Asked, Second
+from assay_collector.batch import Answered, Second, SumQuery
 from assay_collector.parsing import wire
 from assay_collector.parsing.records import parsed, records, refused, validated
 
-MOST_ASKED = 1_000
+MAX_QUERIES = 1_000
 
 Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
 Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False, description="Unix time, seconds")]
@@ -51,7 +51,7 @@ class AnswerQuestion(wire.Record):
 
 
 _COUNTS = TypeAdapter(list[AnswerCounts])
-_QUESTIONS = TypeAdapter(Annotated[list[AnswerQuestion], Field(max_length=MOST_ASKED)])
+_QUESTIONS = TypeAdapter(Annotated[list[AnswerQuestion], Field(max_length=MAX_QUERIES)])
 
 
 def read(body: bytes) -> Answered:
@@ -70,10 +70,10 @@ def read(body: bytes) -> Answered:
     )  # fmt: skip
 
 
-def asked(body: bytes) -> list[Asked]:
+def queries(body: bytes) -> list[SumQuery]:
     """Read questions; raises as `read` does."""
     try:
         found = _QUESTIONS.validate_python(parsed(body, "the body"))
     except ValidationError as error:
         raise refused(error) from error
-    return [Asked((q.namespace, q.model, q.version), q.since, q.until) for q in found]
+    return [SumQuery((q.namespace, q.model, q.version), q.since, q.until) for q in found]

@@ -14,7 +14,7 @@ from assay_collector.parsing.records import MILLION, parsed, refused
 from assay_collector.problem import Problem
 
 MOST_COLUMNS = 2_000
-MOST_CELLS = 200_000  # of one parcel
+MOST_CELLS = 200_000  # of one batch
 
 Count = Annotated[int, Field(ge=0, le=10**12, strict=True)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=253)]
@@ -24,7 +24,7 @@ Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False, description=
 
 
 class Profile(wire.Record):
-    """Counts of some rows of one version, from one process; `sequence` grows by one with each parcel."""
+    """Counts of some rows of one version, from one process; `sequence` grows by one with each batch."""
 
     namespace: wire.Word
     model: wire.Word
@@ -47,18 +47,18 @@ class Profile(wire.Record):
 
 
 def read(body: bytes, namespace: str) -> Counted:
-    """Read a parcel of somebody who may speak for one namespace.
+    """Read a batch of somebody who may speak for one namespace.
 
     Raises:
-        Problem: 400 for what is no JSON, 422 for a parcel that is not right, or of another namespace.
+        Problem: 400 for what is no JSON, 422 for a batch that is not right, or of another namespace.
     """
     try:
-        told = Profile.model_validate(parsed(body, "the body"))
+        batch = Profile.model_validate(parsed(body, "the body"))
     except ValidationError as error:
         raise refused(error) from error
-    if told.namespace != namespace:
-        detail = f"namespace is {told.namespace!r}; this token is good for {namespace!r} only"
+    if batch.namespace != namespace:
+        detail = f"namespace is {batch.namespace!r}; this token is good for {namespace!r} only"
         raise Problem(HTTPStatus.FORBIDDEN, detail)
-    owner = (told.namespace, told.model, told.version, told.profile)
-    columns: dict[str, Any] = {"features": told.features, "predictions": told.predictions}
-    return Counted(owner, told.source, told.sequence, round(told.until * MILLION), told.rows, columns)
+    owner = (batch.namespace, batch.model, batch.version, batch.profile)
+    columns: dict[str, Any] = {"features": batch.features, "predictions": batch.predictions}
+    return Counted(owner, batch.source, batch.sequence, round(batch.until * MILLION), batch.rows, columns)

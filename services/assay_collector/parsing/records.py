@@ -36,14 +36,16 @@ def outcomes(body: bytes, key: bytes, now: int) -> Outcomes:
     Raises:
         Problem: 400 for what is no JSON, 413 for too many records, 422 for a record that is not right.
     """
-    if (rows := _quickly(fast_path.outcomes(body), lambda record: _told(record, key, now))) is not None:
+    if (
+        rows := _quickly(fast_path.outcomes(body), lambda record: _plain_outcome(record, key, now))
+    ) is not None:
         return Outcomes(rows)
     return Outcomes([_reported(record, key, now) for record in validated(_OUTCOMES, records(body))])
 
 
 def exposures(body: bytes) -> Exposures:
     """Read exposures; raises as `outcomes` does."""
-    if (rows := _quickly(fast_path.exposures(body), _seen)) is not None:
+    if (rows := _quickly(fast_path.exposures(body), _plain_exposure)) is not None:
         return Exposures(rows)
     return Exposures([(r.experiment, _exposure(r)) for r in validated(_EXPOSURES, records(body))])
 
@@ -51,13 +53,15 @@ def exposures(body: bytes) -> Exposures:
 def declared(uid: str, body: bytes) -> Declared:
     """Read the operator's word on an Experiment; raises as `outcomes` does."""
     try:
-        said = _EXPERIMENT.validate_python(parsed(body, "the body"))
+        declaration = _EXPERIMENT.validate_python(parsed(body, "the body"))
     except ValidationError as error:
         raise refused(error) from error
-    started = None if said.started_at is None else wire.microseconds(said.started_at)
-    metrics = tuple(_metric(metric) for metric in said.metrics)
-    plan = Plan(said.namespace, said.model, said.name, said.arms, metrics, started)
-    return Declared(uid, plan, Progress(said.table, said.epoch, said.closed))
+    started = None if declaration.started_at is None else wire.microseconds(declaration.started_at)
+    metrics = tuple(_metric(metric) for metric in declaration.metrics)
+    plan = Plan(
+        declaration.namespace, declaration.model, declaration.name, declaration.arms, metrics, started
+    )
+    return Declared(uid, plan, Progress(declaration.table, declaration.epoch, declaration.closed))
 
 
 def _quickly(records: Sequence[S] | None, read: Callable[[S], R | None]) -> list[R] | None:
@@ -69,7 +73,7 @@ def _quickly(records: Sequence[S] | None, read: Callable[[S], R | None]) -> list
     return None if None in rows else cast("list[R]", rows)
 
 
-def _told(record: fast_path.Outcome, key: bytes, now: int) -> Reported | None:
+def _plain_outcome(record: fast_path.Outcome, key: bytes, now: int) -> Reported | None:
     kind = fast_path.kind(record.model, record.namespace, record.metric)
     at = now if record.time is None else fast_path.microseconds(record.time)
     if kind is None or at is None:
@@ -84,7 +88,7 @@ def _told(record: fast_path.Outcome, key: bytes, now: int) -> Reported | None:
     )
 
 
-def _seen(record: fast_path.Exposure) -> tuple[str, unit.Exposure] | None:
+def _plain_exposure(record: fast_path.Exposure) -> tuple[str, unit.Exposure] | None:
     if fast_path.is_word(record.experiment) and fast_path.is_word(record.arm):
         return record.experiment, _exposure(record)
     return None

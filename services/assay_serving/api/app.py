@@ -18,7 +18,7 @@ from assay_serving.api.open_inference import Protocol
 from assay_serving.api.openapi import openapi
 from assay_serving.api.schema import explanations, schema
 from assay_serving.codec import formats
-from assay_serving.codec.bodies import JSON, Asked, Json
+from assay_serving.codec.bodies import JSON, Json, RequestReader
 from assay_serving.metrics import RouteMetrics
 from assay_serving.problems import Problem
 from assay_serving.version import State
@@ -76,22 +76,22 @@ class Routes:
 
     async def predict(self, request: Request) -> Response:
         """Answer named raw rows."""
-        version, asked = self.state.served(), Asked(request.scope, request.receive)
-        kind = asked.media_type(KINDS)
-        body = await asked.body(version.settings.max_body_bytes)
+        version, incoming = self.state.served(), RequestReader(request.scope, request.receive)
+        kind = incoming.media_type(KINDS)
+        body = await incoming.body(version.settings.max_body_bytes)
         if kind == JSON:
             table, ignored = version.reader.read(body)
         else:
             table, ignored = formats.read(kind, body, version.manifest.features, version.settings.max_rows)
-        prediction = await version.predict(table, asked.patience())
-        identity = version.identities.of(asked.header(b"x-request-id"))
+        prediction = await version.predict(table, incoming.patience())
+        identity = version.identities.of(incoming.header(b"x-request-id"))
         return Json(version.writer.write(prediction, identity, ignored))
 
     async def explain(self, request: Request) -> Response:
         """Say what each feature adds to the score."""
-        version, asked = self.state.served(), Asked(request.scope, request.receive)
-        asked.media_type(frozenset({JSON}))
-        body = await asked.body(version.settings.max_body_bytes)
+        version, incoming = self.state.served(), RequestReader(request.scope, request.receive)
+        incoming.media_type(frozenset({JSON}))
+        body = await incoming.body(version.settings.max_body_bytes)
         table, _ = version.reader.read(body)
         explanation, classes = await version.explain(table)
         return answer(explanations(version, explanation, classes))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from assay_serving.codec import tensors
-from assay_serving.codec.bodies import JSON, Asked
+from assay_serving.codec.bodies import JSON, RequestReader
 from assay_serving.codec.formats import from_named
 from assay_serving.problems import Problem
 from assay_serving.version import State, Version
@@ -56,32 +56,32 @@ class Protocol:
 
     async def model(self, request: Request) -> Response:
         """Describe inputs and outputs."""
-        version = self._asked(request)
+        version = self._version(request)
         inputs, outputs = tensors.metadata(version.manifest)
         head = {"name": version.model, "versions": [version.version]}
         return _answer({**head, "platform": version.manifest.format, "inputs": inputs, "outputs": outputs})
 
     async def model_ready(self, request: Request) -> Response:
         """This model takes requests."""
-        version = self._asked(request)
+        version = self._version(request)
         ready = self.state.ready
         return _answer({"name": version.model, "ready": ready}, 200 if ready else 503)
 
     async def infer(self, request: Request) -> Response:
         """Answer tensors with tensors."""
-        version, asked = self._asked(request), Asked(request.scope, request.receive)
-        asked.media_type(frozenset({JSON, BINARY}))
-        body = await asked.body(version.settings.max_body_bytes)
-        parsed, binary = tensors.message(body, asked.header(HEADER.encode()))
+        version, incoming = self._version(request), RequestReader(request.scope, request.receive)
+        incoming.media_type(frozenset({JSON, BINARY}))
+        body = await incoming.body(version.settings.max_body_bytes)
+        parsed, binary = tensors.message(body, incoming.header(HEADER.encode()))
         features = version.manifest.features
         table = from_named(tensors.columns(parsed, binary, features), features, version.settings.max_rows)
-        prediction = await version.predict(table, asked.patience())
+        prediction = await version.predict(table, incoming.patience())
         outputs, parts = tensors.outputs(parsed, prediction, version.manifest)
-        identity = version.identities.of(parsed.get("id") or asked.header(b"x-request-id"))
+        identity = version.identities.of(parsed.get("id") or incoming.header(b"x-request-id"))
         head = {"model_name": version.model, "model_version": version.version, "id": identity}
         return _tensors({**head, "outputs": outputs}, parts)
 
-    def _asked(self, request: Request) -> Version:
+    def _version(self, request: Request) -> Version:
         version = self.state.served()
         name, wanted = request.path_params["name"], request.path_params.get("version", version.version)
         if (name, wanted) != (version.model, version.version):

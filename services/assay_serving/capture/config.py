@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Wish(NamedTuple):
+class CaptureConfig(NamedTuple):
     """Which rows and columns are counted for drift.
 
     Attributes:

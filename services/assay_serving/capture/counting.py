@@ -17,7 +17,7 @@ from assay_artifact.table import concatenate
 from assay_drift.profile import Profile
 from assay_drift.reference import Answers, Rows
 from assay_drift.tally import Delta, Tally
-from assay_serving.capture.config import Wish
+from assay_serving.capture.config import CaptureConfig
 from assay_serving.inference.batcher import joined
 
 BLOCK = 512  # rows; counting them takes less than a millisecond
@@ -26,19 +26,19 @@ BLOCK = 512  # rows; counting them takes less than a millisecond
 class Capture:
     """Counts the rows of one version; any thread may add, any thread may take."""
 
-    def __init__(self, profile: Profile, manifest: Manifest, wish: Wish, counted: Counter) -> None:
+    def __init__(self, profile: Profile, manifest: Manifest, config: CaptureConfig, counted: Counter) -> None:
         """Count on a profile's cells.
 
         Raises:
             ValueError: The profile is of other features, or a column to exclude is not among them.
         """
         kinds = {feature.name: feature.type for feature in manifest.features}
-        if strangers := sorted(set(wish.exclude) - kinds.keys()):
+        if strangers := sorted(set(config.exclude) - kinds.keys()):
             raise ValueError(f"capture.exclude names {strangers}, which the version does not have")
-        self.manifest, self.wish, self.counted = manifest, wish, counted
-        self.tally = Tally(profile, kinds, wish.exclude)
+        self.manifest, self.config, self.counted = manifest, config, counted
+        self.tally = Tally(profile, kinds, config.exclude)
         self.lock = threading.Lock()
-        self.gap = _gaps(wish.sample)
+        self.gap = _gaps(config.sample)
         self.skip = self.gap()
         self.tables: list[Table] = []
         self.predictions: list[Prediction] = []
@@ -47,7 +47,7 @@ class Capture:
     def __call__(self, table: Table, prediction: Prediction) -> None:
         """Take note of rows and their answers."""
         with self.lock:
-            if self.wish.sample >= 1:
+            if self.config.sample >= 1:
                 self._keep(table, prediction)
                 return
             while self.skip < len(table):

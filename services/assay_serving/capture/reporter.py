@@ -1,7 +1,7 @@
 """Brings counts to the collector, now and then, from a thread of its own; predictions never wait for it.
 
-A parcel keeps its number until the collector has it on disk, so that one whose answer got lost counts once.
-While the collector is away parcels wait, a bounded number of them; then the oldest is given up, and counted.
+A batch keeps its number until the collector has it on disk, so that one whose answer got lost counts once.
+While the collector is away batches wait, a bounded number of them; then the oldest is given up, and counted.
 """
 
 import json
@@ -23,7 +23,7 @@ from assay_drift.tally import Delta
 
 log = logging.getLogger(__name__)
 
-MOST_PARCELS = 60
+MAX_BATCHES = 60
 TIMEOUT_SECONDS = 10.0
 LAST_SECONDS = 3.0  # for all that is left when the process ends
 HOPELESS = frozenset({400, 409, 413, 415, 422})  # the collector will never take it
@@ -31,7 +31,7 @@ HOPELESS = frozenset({400, 409, 413, 415, 422})  # the collector will never take
 
 @dataclass(frozen=True)
 class Address:
-    """Where parcels go and whose they are.
+    """Where batches go and whose they are.
 
     Attributes:
         url: Of the collector.
@@ -47,14 +47,14 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ProfileBatch:
     """Counts on their way."""
 
     rows: int
     body: bytes
 
 
-class Courier:
+class ProfileReporter:
     """Takes counts at an interval and brings them away."""
 
     def __init__(
@@ -76,11 +76,11 @@ class Courier:
         """
         self.take, self.address, self.lost, self.seconds, self.now = take, address, lost, seconds, now
         self.source = f"{address.pod}:{os.urandom(6).hex()}"
-        self.parcels: deque[Parcel] = deque()
+        self.batches: deque[ProfileBatch] = deque()
         self.sequence = 0
         self.since = now()
         self.ending, self.busy = threading.Event(), threading.Lock()
-        self.thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="profile-reporter", daemon=True)
         self.opener = build_opener(ProxyHandler({}))
         self.troubled = False
 
@@ -94,14 +94,14 @@ class Courier:
         self.turn(LAST_SECONDS)
 
     def turn(self, timeout: float = TIMEOUT_SECONDS) -> bool:
-        """Pack what was counted and bring all parcels; tell whether none is left."""
+        """Pack what was counted and bring all batches; tell whether none is left."""
         if not self.busy.acquire(timeout=timeout):
             return False
         try:
             self._pack()
-            while self.parcels and self._delivered(self.parcels[0], timeout):
-                self.parcels.popleft()
-            return not self.parcels
+            while self.batches and self._delivered(self.batches[0], timeout):
+                self.batches.popleft()
+            return not self.batches
         finally:
             self.busy.release()
 
@@ -115,21 +115,21 @@ class Courier:
         if not delta.rows:
             return
         self.sequence += 1
-        told = {**self.address.owner, "source": self.source, "sequence": self.sequence}
+        header = {**self.address.owner, "source": self.source, "sequence": self.sequence}
         times = {"from": since, "until": self.since}
-        self.parcels.append(Parcel(delta.rows, json.dumps(told | times | delta.plain()).encode()))
-        while len(self.parcels) > MOST_PARCELS:
-            self._give_up(self.parcels.popleft(), "the collector has been away for too long")
+        self.batches.append(ProfileBatch(delta.rows, json.dumps(header | times | delta.plain()).encode()))
+        while len(self.batches) > MAX_BATCHES:
+            self._give_up(self.batches.popleft(), "the collector has been away for too long")
 
-    def _delivered(self, parcel: Parcel, timeout: float) -> bool:
-        """Tell whether a parcel needs no more care."""
+    def _delivered(self, batch: ProfileBatch, timeout: float) -> bool:
+        """Tell whether a batch needs no more care."""
         try:
-            self._post(parcel.body, timeout)
+            self._post(batch.body, timeout)
         except HTTPError as error:
             with error:
                 answer = error.read(500).decode(errors="replace")
             if error.code in HOPELESS:
-                self._give_up(parcel, f"the collector refuses it: {error.code} {answer}")
+                self._give_up(batch, f"the collector refuses it: {error.code} {answer}")
                 return True
             return self._trouble(f"{error.code} {answer}")
         except (OSError, HTTPException) as error:
@@ -153,9 +153,9 @@ class Courier:
         self.troubled = True
         return False
 
-    def _give_up(self, parcel: Parcel, why: str) -> None:
-        self.lost.inc(parcel.rows)
-        log.warning("counts of %d rows are lost: %s", parcel.rows, why)
+    def _give_up(self, batch: ProfileBatch, why: str) -> None:
+        self.lost.inc(batch.rows)
+        log.warning("counts of %d rows are lost: %s", batch.rows, why)
 
 
 def owner(namespace: str, model: str, version: str, profile: str) -> dict[str, str]:

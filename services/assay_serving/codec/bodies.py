@@ -14,7 +14,7 @@ DEADLINE = b"x-envoy-expected-rq-timeout-ms"
 _JSON_HEADER = (b"content-type", JSON.encode())
 
 
-class Asked:
+class RequestReader:
     """One request."""
 
     __slots__ = ("headers", "receive")

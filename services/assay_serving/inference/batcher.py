@@ -42,7 +42,7 @@ class Limits(NamedTuple):
     waiting: int = 200_000
 
 
-class Waiting:
+class PendingRequest:
     """One request on its way through the model, possibly in parts."""
 
     __slots__ = ("answer", "deadline", "parts", "start", "table")
@@ -77,7 +77,7 @@ class MicroBatcher:
     def __init__(self, predict: Predict, cost: Cost, limits: Limits) -> None:
         """Wrap a model."""
         self.predict, self.cost, self.limits = predict, cost, limits
-        self.queue: deque[Waiting] = deque()
+        self.queue: deque[PendingRequest] = deque()
         self.waiting = 0
         self.worker: asyncio.Task[None] | None = None
         self.thread = ThreadPoolExecutor(1, "model")
@@ -91,7 +91,7 @@ class MicroBatcher:
         if self.waiting and self.waiting + len(table) > self.limits.waiting:
             raise self._full()
         loop = asyncio.get_running_loop()
-        request = Waiting(table, deadline, loop.create_future())
+        request = PendingRequest(table, deadline, loop.create_future())
         self.queue.append(request)
         self.waiting += len(table)
         if self.worker is None or self.worker.done():
@@ -114,7 +114,7 @@ class MicroBatcher:
             except Exception:  # noqa: BLE001  the model may raise anything: find out whose row it was
                 await self._one_by_one(requests, tables)
 
-    def _batch(self) -> tuple[list[Waiting], list[Table]]:
+    def _batch(self) -> tuple[list[PendingRequest], list[Table]]:
         """Take rows of the longest waiting; who isn't done goes to the end of the queue."""
         requests, tables, room, unfinished = [], [], self.limits.rows, []
         now = time.monotonic()
@@ -132,7 +132,7 @@ class MicroBatcher:
         self.queue.extend(unfinished)
         return requests, tables
 
-    def _wanted(self, request: Waiting, now: float) -> bool:
+    def _wanted(self, request: PendingRequest, now: float) -> bool:
         if now > request.deadline:
             request.fail(Problem(504, "deadline", "the model did not get to the rows before their deadline"))
         if request.answer.done():  # answered with an error, or its caller left
@@ -145,7 +145,7 @@ class MicroBatcher:
             return self.predict(table)
         return await asyncio.get_running_loop().run_in_executor(self.thread, self.predict, table)
 
-    def _give(self, requests: list[Waiting], answer: Prediction, tables: list[Table]) -> None:
+    def _give(self, requests: list[PendingRequest], answer: Prediction, tables: list[Table]) -> None:
         if len(requests) == 1:
             requests[0].give(answer)
             return
@@ -153,7 +153,7 @@ class MicroBatcher:
         for request, (start, stop) in zip(requests, pairwise(edges), strict=True):
             request.give(answer.slice(start, stop))
 
-    async def _one_by_one(self, requests: list[Waiting], tables: list[Table]) -> None:
+    async def _one_by_one(self, requests: list[PendingRequest], tables: list[Table]) -> None:
         for request, table in zip(requests, tables, strict=True):
             try:
                 request.give(await self._call(table))

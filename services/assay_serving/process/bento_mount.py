@@ -20,7 +20,7 @@ PAGES = frozenset({"/", "/docs.json", "/healthz", "/schema.json"})
 FOLDER = "/static_content/"
 
 
-class Carrier:
+class BentoMount:
     """Answers all but BentoML's own pages without its middleware, which costs more than we do."""
 
     def __init__(self, ours: App, mount: Callable[[], App]) -> None:
@@ -43,7 +43,7 @@ class Carrier:
         """A page whose asker has left goes on being prepared for the next one."""
         if self.mounted is None:
             self.mounted = asyncio.create_task(self._mount())
-            self.mounted.add_done_callback(_told)
+            self.mounted.add_done_callback(_log_failure)
         return await asyncio.shield(self.mounted)
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -62,6 +62,6 @@ class Carrier:
         return mounted
 
 
-def _told(mounted: asyncio.Task[App]) -> None:
+def _log_failure(mounted: asyncio.Task[App]) -> None:
     if not mounted.cancelled() and (error := mounted.exception()):
         log.error("BentoML's own pages are not served", exc_info=error)

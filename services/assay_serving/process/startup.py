@@ -13,7 +13,7 @@ from assay_artifact import ArtifactError, Manifest, Table, fetch, from_columns, 
 from assay_drift.profile import FILE as PROFILE
 from assay_drift.profile import read as read_profile
 from assay_serving.capture.counting import Capture
-from assay_serving.capture.reporter import Address, Courier, owner
+from assay_serving.capture.reporter import Address, ProfileReporter, owner
 from assay_serving.settings import Settings
 from assay_serving.version import Version
 
@@ -75,21 +75,21 @@ def counting(folder: Path, version: Version) -> Capture | None:
 
     A version that can't be counted is served all the same; the log says why it isn't.
     """
-    wish, manifest = version.settings.capture, version.manifest
-    if wish is None:
+    config, manifest = version.settings.capture, version.manifest
+    if config is None:
         return None
     if PROFILE not in manifest.files:
         log.warning("nothing is counted for drift: the version was written without %s", PROFILE)
         return None
     try:
         profile = read_profile((folder / PROFILE).read_bytes())
-        return Capture(profile, manifest, wish, version.metrics.captured)
+        return Capture(profile, manifest, config, version.metrics.captured)
     except ValueError as error:
         log.warning("nothing is counted for drift: %s", error)
         return None
 
 
-def courier(version: Version) -> Courier | None:
+def reporter(version: Version) -> ProfileReporter | None:
     """Return what brings the counts away, if there are any and somebody to take them."""
     settings, capture = version.settings, version.capture
     if capture is None or not settings.collector:
@@ -97,7 +97,7 @@ def courier(version: Version) -> Courier | None:
     digest = version.manifest.files[PROFILE].sha256
     whose = owner(settings.namespace, version.model, version.version, digest)
     address = Address(settings.collector.rstrip("/"), Path(settings.token_file), whose, settings.pod)
-    return Courier(capture.take, address, version.metrics.uncaptured, settings.capture_seconds)
+    return ProfileReporter(capture.take, address, version.metrics.uncaptured, settings.capture_seconds)
 
 
 def refused(reason: str, message: str, path: str) -> int:

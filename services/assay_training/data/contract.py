@@ -15,7 +15,7 @@ from pandas.api import types
 from assay_training.errors import JobError
 from assay_training.spec import ColumnRules, Contract, Data
 
-TOLD = 10  # violations in one message
+MAX_LISTED = 10  # violations in one message
 CATEGORIES = 50
 FEW, ENOUGH = 20, 20  # values of a column that may be a closed list, and rows of each
 
@@ -49,10 +49,10 @@ def check(frame: pandas.DataFrame, total: int, contract: Contract, whose: str) -
     """
     broken = list(violations(frame, total, contract))
     if broken:
-        more = f"; and {len(broken) - TOLD} more" if len(broken) > TOLD else ""
-        told = "; ".join(map(str, broken[:TOLD])) + more
+        more = f"; and {len(broken) - MAX_LISTED} more" if len(broken) > MAX_LISTED else ""
+        listed = "; ".join(map(str, broken[:MAX_LISTED])) + more
         advice = "repair the data or change data.contract ({} holds nothing)"
-        raise JobError("ContractViolated", f"{whose}: {told}; {advice}")
+        raise JobError("ContractViolated", f"{whose}: {listed}; {advice}")
 
 
 def check_pinned(frame: pandas.DataFrame, total: int, pinned: Contract, *, listed: bool) -> None:
@@ -148,10 +148,10 @@ def _each(known: pandas.Series, holds: bool) -> Mask:  # noqa: FBT001
 
 def observed(frame: pandas.DataFrame) -> dict[str, dict[str, Any]]:
     """What the trained rows were like: a contract to start from."""
-    return {str(name): _seen(frame[name]) for name in frame.columns}
+    return {str(name): _observed(frame[name]) for name in frame.columns}
 
 
-def _seen(column: pandas.Series) -> dict[str, Any]:
+def _observed(column: pandas.Series) -> dict[str, Any]:
     if types.is_numeric_dtype(column):
         values = np.ascontiguousarray(column, dtype=np.float64)  # once, as rows lie apart in a table of many
         ends = {"min": float(np.fmin.reduce(values)), "max": float(np.fmax.reduce(values))}

@@ -14,7 +14,7 @@ import pandas
 import sqlalchemy
 from sqlalchemy import exc
 
-from assay_training.data.sample import Sieve, Wish
+from assay_training.data.sample import SampleConfig, Sieve
 from assay_training.errors import JobError
 from assay_training.runtime.transient import database_may_pass
 from assay_training.spec import Data
@@ -26,7 +26,7 @@ Pick = Callable[[list[str]], list[str]]
 
 
 def queried(
-    data: Data, pick: Pick, wanted: Wish, environment: Mapping[str, str]
+    data: Data, pick: Pick, wanted: SampleConfig, environment: Mapping[str, str]
 ) -> tuple[pandas.DataFrame, int]:
     """The wanted rows of `data.sql`, and how many there are.
 
@@ -43,7 +43,7 @@ def queried(
         sieve = Sieve(wanted)
         for chunk in pandas.read_sql_query(select, connection, chunksize=CHUNK):
             sieve.add(chunk)
-        return sieve.rows() if sieve.seen else pandas.DataFrame(columns=columns), sieve.seen
+        return sieve.rows() if sieve.rows_read else pandas.DataFrame(columns=columns), sieve.rows_read
 
 
 def fingerprint(frame: pandas.DataFrame) -> str:
@@ -78,11 +78,11 @@ def _connected(url: str) -> Iterator[sqlalchemy.Connection]:
 
 
 def _explained(error: exc.DBAPIError, url: str) -> JobError:
-    told = " ".join(str(error.orig).split())
+    message = " ".join(str(error.orig).split())
     password = sqlalchemy.make_url(url).password
-    told = told.replace(str(password), "***")[:300] if password else told[:300]
-    if any(word in told.lower() for word in _DENIED):
-        return JobError("DataAccessDenied", f"data.sql is refused: {told}; check the URL in the Secret")
+    message = message.replace(str(password), "***")[:300] if password else message[:300]
+    if any(word in message.lower() for word in _DENIED):
+        return JobError("DataAccessDenied", f"data.sql is refused: {message}; check the URL in the Secret")
     reason = "DataNotFound" if isinstance(error, exc.OperationalError) else "DataUnreadable"
-    words = f"data.sql cannot be read: {told}; check the query, and that the database is up"
+    words = f"data.sql cannot be read: {message}; check the query, and that the database is up"
     return JobError(reason, words, passing=database_may_pass(error))

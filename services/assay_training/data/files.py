@@ -16,7 +16,7 @@ import fsspec
 import pandas
 from pyarrow import parquet
 
-from assay_training.data.sample import Sieve, Wish
+from assay_training.data.sample import SampleConfig, Sieve
 from assay_training.errors import JobError
 from assay_training.spec import Data
 
@@ -53,7 +53,9 @@ def fingerprint(paths: Sequence[Path]) -> str:
     return hashlib.sha256(b"".join(map(_sha256, paths))).hexdigest()
 
 
-def parsed(paths: Sequence[Path], data: Data, pick: Pick, wanted: Wish) -> tuple[pandas.DataFrame, int]:
+def parsed(
+    paths: Sequence[Path], data: Data, pick: Pick, wanted: SampleConfig
+) -> tuple[pandas.DataFrame, int]:
     """The wanted rows of all files, and how many are there; `pick` chooses among the columns of each."""
     if not wanted.all:
         return _sifted(paths, data, pick, wanted)
@@ -62,14 +64,16 @@ def parsed(paths: Sequence[Path], data: Data, pick: Pick, wanted: Wish) -> tuple
     return frame, len(frame)
 
 
-def _sifted(paths: Sequence[Path], data: Data, pick: Pick, wanted: Wish) -> tuple[pandas.DataFrame, int]:
+def _sifted(
+    paths: Sequence[Path], data: Data, pick: Pick, wanted: SampleConfig
+) -> tuple[pandas.DataFrame, int]:
     sieve = Sieve(wanted)
     forms = {_form(path, data) for path in paths}
     for path in paths:
         for chunk in _chunks(path, _form(path, data), pick):
             sieve.add(chunk)
     rows = sieve.rows()
-    return _typed(rows, data) if "CSV" in forms else rows, sieve.seen
+    return _typed(rows, data) if "CSV" in forms else rows, sieve.rows_read
 
 
 def _chunks(path: Path, form: str, pick: Pick) -> Iterator[pandas.DataFrame]:

@@ -10,7 +10,7 @@ from assay_training.data.split import uniform
 from assay_training.spec import Data, Split
 
 
-class Wish(NamedTuple):
+class SampleConfig(NamedTuple):
     """Which rows are wanted.
 
     Attributes:
@@ -29,26 +29,26 @@ class Wish(NamedTuple):
         return self.share >= 1 and self.most is None
 
 
-def wish(data: Data, split: Split) -> Wish:
+def sample_config(data: Data, split: Split) -> SampleConfig:
     """What the spec wants."""
-    return Wish(data.key, split.sample, split.max_rows)
+    return SampleConfig(data.key, split.sample, split.max_rows)
 
 
 class Sieve:
     """Takes rows chunk by chunk, and holds little more than it will give."""
 
-    def __init__(self, wanted: Wish) -> None:
+    def __init__(self, wanted: SampleConfig) -> None:
         """Begin with nothing."""
         self._wanted = wanted
         self._below = wanted.share
         self._chunks: list[pandas.DataFrame] = []
         self._hashes: list[NDArray[np.float64]] = []
         self._held = 0
-        self.seen = 0
+        self.rows_read = 0
 
     def add(self, chunk: pandas.DataFrame) -> None:
         """Take some more rows."""
-        self.seen += len(chunk)
+        self.rows_read += len(chunk)
         # a salt of its own: that a row is in the sample says nothing about its side
         hashes = uniform(chunk[self._wanted.key].astype(str).tolist(), "sample", "sample")
         kept = hashes < self._below if self._below < 1 else np.ones(len(chunk), dtype=bool)

@@ -14,7 +14,7 @@ import pyarrow
 
 from assay_artifact.store import is_of_store
 from assay_training.data import files
-from assay_training.data.sample import Wish
+from assay_training.data.sample import SampleConfig
 from assay_training.errors import JobError
 from assay_training.runtime.transient import may_pass, status_of
 from assay_training.spec import Data
@@ -32,7 +32,7 @@ class Table(NamedTuple):
 
 
 def read(
-    data: Data, columns: Sequence[str] | None, also: Sequence[str] = (), rows: Wish | None = None
+    data: Data, columns: Sequence[str] | None, also: Sequence[str] = (), rows: SampleConfig | None = None
 ) -> Table:
     """Read the rows of `data`.
 
@@ -45,7 +45,7 @@ def read(
     Raises:
         JobError: They are not there, may not be read, are broken, or lack a column.
     """
-    pick, rows = _picker(data, columns, also), rows or Wish(data.key, 1.0, None)
+    pick, rows = _picker(data, columns, also), rows or SampleConfig(data.key, 1.0, None)
     if data.sql:
         from assay_training.data import database  # noqa: PLC0415  (SQLAlchemy is for those who query)
 

@@ -24,11 +24,11 @@ class Interval(NamedTuple):
     high: float
 
 
-def interval(metric: Metric, seen: Context, seed: int) -> Interval:
+def interval(metric: Metric, context: Context, seed: int) -> Interval:
     """The interval of a metric over resamples of the rows."""
-    rows = len(seen.truth)
-    found = np.array([metric.measure(seen.at(each)) for each in _resamples(rows, seed)])
-    return _between(_scaled(found, rows, lambda: metric.measure(seen)))
+    rows = len(context.truth)
+    found = np.array([metric.measure(context.at(each)) for each in _resamples(rows, seed)])
+    return _between(_scaled(found, rows, lambda: metric.measure(context)))
 
 
 def advantages(metric: Metric, version: Context, champion: Context, seed: int) -> NDArray[np.float64]:

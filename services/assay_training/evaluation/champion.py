@@ -17,7 +17,7 @@ from assay_training.runtime.transient import may_pass
 from assay_training.spec import Champion, Gate, Serves, Stored
 
 
-class Rival(Protocol):
+class ChampionModel(Protocol):
     """A champion that can be asked."""
 
     @property
@@ -39,11 +39,11 @@ class Opened(NamedTuple):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """See `Rival.columns`."""
+        """See `ChampionModel.columns`."""
         return tuple(feature.name for feature in self.manifest.features)
 
     def unlike(self, frame: pandas.DataFrame, target: Target) -> str:
-        """See `Rival.unlike`."""
+        """See `ChampionModel.unlike`."""
         if missing := [name for name in self.columns if name not in frame.columns]:
             return (
                 f"the champion cannot be compared, the data lacks its column {', '.join(map(repr, missing))}"
@@ -53,7 +53,7 @@ class Opened(NamedTuple):
         return ""
 
     def answers(self, frame: pandas.DataFrame, target: Target) -> Predicted:
-        """See `Rival.answers`."""
+        """See `ChampionModel.answers`."""
         found = self.predictor.predict(frame)
         if target.classes is None or found.labels is None or found.probabilities is None:
             return Predicted(None, None, found.values)
@@ -63,9 +63,9 @@ class Opened(NamedTuple):
         return Predicted(labels, _normal(found.probabilities[:, order]), None)
 
 
-def rival(
+def champion_model(
     champion: Champion | None, gates: Iterable[Gate], into: Path, columns: tuple[str, ...] = ()
-) -> Rival | None:
+) -> ChampionModel | None:
     """The champion, ready to be asked; None if no gate compares with it.
 
     Args:

@@ -44,17 +44,17 @@ class Endpoint(NamedTuple):
         Raises:
             Unanswered: It does not in time; the message has its last words.
         """
-        end, said = time.monotonic() + patience, ""
+        end, problem = time.monotonic() + patience, ""
         while time.monotonic() < end:
             try:
                 status, _ = self._sent("GET", path, None, min(ANSWER, patience))
                 if status == _OK:
                     return
-                said = f"it answers {status}"
+                problem = f"it answers {status}"
             except _BROKEN as error:
-                said = _words(error)
+                problem = _words(error)
             time.sleep(PAUSES[0])
-        raise Unanswered(f"GET {self.url}{path} was not answered with 200 in {patience:g} s: {said}")
+        raise Unanswered(f"GET {self.url}{path} was not answered with 200 in {patience:g} s: {problem}")
 
     def ask(self, rows: list[Row]) -> list[Row]:
         """Return one answer for each row.
@@ -76,14 +76,14 @@ class Endpoint(NamedTuple):
                 status, content = self._sent("POST", self.path, body, ANSWER)
                 if status not in _BUSY or pause is None:
                     return status, content
-                said = f"{status}"
+                problem = f"{status}"
             except _BROKEN as error:
-                said = _words(error)
+                problem = _words(error)
                 if pause is None:
                     break
-            log.warning("%s: %s, asked again in %g s", where, said, pause)
+            log.warning("%s: %s, asked again in %g s", where, problem, pause)
             time.sleep(pause)
-        raise Unanswered(f"{where} has no answer: {said}")
+        raise Unanswered(f"{where} has no answer: {problem}")
 
     def _sent(self, method: str, path: str, body: bytes | None, seconds: float) -> tuple[int, bytes]:
         parts = urlsplit(self.url)
@@ -123,10 +123,10 @@ def _plain(value: Any) -> Any:
 def _predictions(content: bytes, wanted: int, where: str) -> list[Row]:
     shape = 'expected {"predictions": [one object for each row]}'
     try:
-        told = json.loads(content)
+        parsed = json.loads(content)
     except ValueError:
         raise Unanswered(f"{where} answered no JSON but {_text(content)}; {shape}") from None
-    found = told.get("predictions") if isinstance(told, dict) else None
+    found = parsed.get("predictions") if isinstance(parsed, dict) else None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise Unanswered(f"{where} answered {_text(content)}; {shape}")
     if len(found) != wanted:

@@ -108,22 +108,24 @@ def _sliced(gate: Gate, side: str, bar: float, facts: Facts) -> Verdict:
     )
 
 
-def _by_slice(metric: str, column: NDArray[Any], seen: Context) -> Iterator[tuple[str, float]]:
+def _by_slice(metric: str, column: NDArray[Any], context: Context) -> Iterator[tuple[str, float]]:
     for name in np.unique(column):
         inside = column == name
-        part = seen.at(inside)
+        part = context.at(inside)
         enough = inside.sum() >= FEWEST
-        if enough and (seen.target.classes is None or len(np.unique(part.truth)) == len(seen.target.classes)):
+        if enough and (
+            context.target.classes is None or len(np.unique(part.truth)) == len(context.target.classes)
+        ):
             yield str(name), METRICS[metric].measure(part)
 
 
 def _against(gate: Gate, margin: float, facts: Facts) -> Verdict:
     rule, value = f"notWorseThanChampionBy {margin:g}", _value(gate.metric, facts)
-    said = f"{gate.metric} {value:.4g}"
+    measured = f"{gate.metric} {value:.4g}"
     if facts.incomparable:
-        return Verdict(gate.metric, rule, value, f"{said}: {facts.incomparable}", passed=False)
+        return Verdict(gate.metric, rule, value, f"{measured}: {facts.incomparable}", passed=False)
     if facts.champion is None:
-        return Verdict(gate.metric, rule, value, f"{said}: there is no champion yet", passed=True)
+        return Verdict(gate.metric, rule, value, f"{measured}: there is no champion yet", passed=True)
     metric = METRICS[gate.metric]
     bar = metric.measure(facts.champion)
     better = value - bar if metric.higher else bar - value
@@ -133,7 +135,7 @@ def _against(gate: Gate, margin: float, facts: Facts) -> Verdict:
     passed = bool(sure >= -margin)
     wanted = "" if gate.confidence is None else f" with {gate.confidence:.0%} confidence"
     message = (
-        f"{said} against the champion's {bar:.4g}: {'' if passed else 'not '}within {margin:g}{wanted} "
+        f"{measured} against the champion's {bar:.4g}: {'' if passed else 'not '}within {margin:g}{wanted} "
         f"(better by {better:.4g}, from {low:.4g} to {high:.4g})"
     )
     return Verdict(gate.metric, rule + wanted, value, message, passed=passed)

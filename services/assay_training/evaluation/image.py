@@ -41,7 +41,7 @@ class Answering:
         if missing := [name for name in self.columns if name not in frame.columns]:
             return f"{sorry}, the data lacks its column {', '.join(map(repr, missing))}"
         try:
-            first = self._asked(frame.head(1), target)
+            first = self._predicted(frame.head(1), target)
         except (Unanswered, ValueError) as error:
             return f"{sorry}: {error}"
         lacking = self.metrics - BY_LABEL if target.classes and first.probabilities is None else ()
@@ -54,16 +54,16 @@ class Answering:
             JobError: It stopped to answer.
         """
         try:
-            return self._asked(frame, target)
+            return self._predicted(frame, target)
         except (Unanswered, ValueError) as error:
             raise JobError("ChampionUnreadable", f"the champion's image cannot be asked: {error}") from error
 
-    def _asked(self, frame: pandas.DataFrame, target: Target) -> Predicted:
+    def _predicted(self, frame: pandas.DataFrame, target: Target) -> Predicted:
         found = [one for rows in batches(frame[[*self.columns]]) for one in self.endpoint.ask(rows)]
         return predicted(found, target)
 
 
-def said(endpoint: Endpoint, frame: pandas.DataFrame, keys: pandas.Series) -> list[Row]:
+def responses(endpoint: Endpoint, frame: pandas.DataFrame, keys: pandas.Series) -> list[Row]:
     """The answers of an image that is judged; where it fails, the row is named by its key.
 
     Raises:
@@ -173,11 +173,11 @@ def _probabilities(found: list[Row], known: dict[str, int]) -> NDArray[np.float6
         return None
     rows = np.zeros((len(found), len(known)))
     for at, one in enumerate(found):
-        told = one.get("probabilities")
-        if not isinstance(told, dict) or told.keys() != known.keys():
+        shares = one.get("probabilities")
+        if not isinstance(shares, dict) or shares.keys() != known.keys():
             raise ValueError(f"answer {at} has no probability for each of {', '.join(known)}: {_short(one)}")
         for name, position in known.items():
-            rows[at, position] = _number(told, name, at)
+            rows[at, position] = _number(shares, name, at)
     total = rows.sum(axis=1, keepdims=True)
     if wrong := int(((rows < 0).any(axis=1) | (np.abs(total[:, 0] - 1) > ROUNDING)).sum()):
         raise ValueError(f"probabilities of {wrong} answers are below 0 or do not add up to 1")

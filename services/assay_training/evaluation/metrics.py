@@ -109,12 +109,12 @@ class Metric:
         return self.better == "higher"
 
 
-def _roc_auc(seen: Context) -> float:
-    if seen.target.kind == "Binary":
-        return _rank_sum(seen.hit, seen.score)
-    labels = np.arange(len(seen.target.classes or ()))
+def _roc_auc(context: Context) -> float:
+    if context.target.kind == "Binary":
+        return _rank_sum(context.hit, context.score)
+    labels = np.arange(len(context.target.classes or ()))
     return float(
-        skm.roc_auc_score(seen.truth, seen.predicted.probabilities, multi_class="ovr", labels=labels)
+        skm.roc_auc_score(context.truth, context.predicted.probabilities, multi_class="ovr", labels=labels)
     )
 
 
@@ -130,36 +130,36 @@ def _rank_sum(hit: NDArray[np.bool_], score: Floats) -> float:
     return float((ranks - yes * (yes + 1) / 2) / (yes * no))
 
 
-def _calibration_error(seen: Context) -> float:
+def _calibration_error(context: Context) -> float:
     """Expected calibration error: the mean distance of confidence and hit rate over ten equal bins."""
-    probabilities = seen.predicted.probabilities
+    probabilities = context.predicted.probabilities
     assert probabilities is not None
-    if seen.target.kind == "Binary":
-        confidence, hits = seen.score, seen.hit
+    if context.target.kind == "Binary":
+        confidence, hits = context.score, context.hit
     else:
-        confidence, hits = probabilities.max(axis=1), seen.truth == probabilities.argmax(axis=1)
+        confidence, hits = probabilities.max(axis=1), context.truth == probabilities.argmax(axis=1)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     gaps = np.bincount(bins, weights=hits - confidence, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def _log_loss(seen: Context) -> float:
-    assert seen.predicted.probabilities is not None
-    own = seen.predicted.probabilities[np.arange(len(seen.truth)), seen.truth]
+def _log_loss(context: Context) -> float:
+    assert context.predicted.probabilities is not None
+    own = context.predicted.probabilities[np.arange(len(context.truth)), context.truth]
     return float(-np.log(np.clip(own, LEAST, 1)).mean())
 
 
-def _decided(seen: Context) -> NDArray[np.bool_]:
+def _decided(context: Context) -> NDArray[np.bool_]:
     """Rows for which the model does not abstain."""
-    low, high = seen.target.neutral or (1.0, 0.0)
-    outside: NDArray[np.bool_] = (seen.score < low) | (seen.score >= high)
+    low, high = context.target.neutral or (1.0, 0.0)
+    outside: NDArray[np.bool_] = (context.score < low) | (context.score >= high)
     return outside
 
 
-def _decided_accuracy(seen: Context) -> float:
-    outside = _decided(seen)
-    assert seen.predicted.labels is not None
-    return float((seen.predicted.labels == seen.truth)[outside].mean()) if outside.any() else np.nan
+def _decided_accuracy(context: Context) -> float:
+    outside = _decided(context)
+    assert context.predicted.labels is not None
+    return float((context.predicted.labels == context.truth)[outside].mean()) if outside.any() else np.nan
 
 
 class _Counts(NamedTuple):
@@ -170,36 +170,36 @@ class _Counts(NamedTuple):
     rows: NDArray[np.int64]
 
 
-def _counts(seen: Context) -> _Counts:
-    assert seen.predicted.labels is not None
-    classes = len(seen.target.classes or ())
-    rows = np.bincount(seen.truth.astype(np.int64) * classes + seen.predicted.labels)
+def _counts(context: Context) -> _Counts:
+    assert context.predicted.labels is not None
+    classes = len(context.target.classes or ())
+    rows = np.bincount(context.truth.astype(np.int64) * classes + context.predicted.labels)
     pairs = np.flatnonzero(rows)
     return _Counts(pairs // classes, pairs % classes, rows[pairs])
 
 
 def _labelled(function: Callable[..., float]) -> Measure:
-    def measure(seen: Context) -> float:
-        truth, labels, rows = _counts(seen)
+    def measure(context: Context) -> float:
+        truth, labels, rows = _counts(context)
         return float(function(truth, labels, sample_weight=rows))
 
     return measure
 
 
 def _averaged(function: Callable[..., float], **options: Any) -> Measure:
-    def measure(seen: Context) -> float:
-        if seen.target.kind == "Binary":
-            chosen = {"pos_label": seen.target.positive, "average": "binary"}
+    def measure(context: Context) -> float:
+        if context.target.kind == "Binary":
+            chosen = {"pos_label": context.target.positive, "average": "binary"}
         else:
             chosen = {"average": "macro"}
-        truth, labels, rows = _counts(seen)
+        truth, labels, rows = _counts(context)
         return float(function(truth, labels, sample_weight=rows, zero_division=0, **chosen, **options))
 
     return measure
 
 
 def _valued(function: Callable[..., float]) -> Measure:
-    return lambda seen: float(function(seen.truth, seen.predicted.values))
+    return lambda context: float(function(context.truth, context.predicted.values))
 
 
 METRICS = {
@@ -207,10 +207,13 @@ METRICS = {
     for metric in (
         Metric("rocAuc", CLASSES, "higher", _roc_auc),
         Metric(
-            "prAuc", BINARY, "higher", lambda seen: float(skm.average_precision_score(seen.hit, seen.score))
+            "prAuc",
+            BINARY,
+            "higher",
+            lambda context: float(skm.average_precision_score(context.hit, context.score)),
         ),
         Metric("logLoss", CLASSES, "lower", _log_loss),
-        Metric("brier", BINARY, "lower", lambda seen: float(np.mean((seen.score - seen.hit) ** 2))),
+        Metric("brier", BINARY, "lower", lambda context: float(np.mean((context.score - context.hit) ** 2))),
         Metric("accuracy", CLASSES, "higher", _labelled(skm.accuracy_score)),
         Metric("balancedAccuracy", CLASSES, "higher", _labelled(skm.balanced_accuracy_score)),
         Metric("precision", CLASSES, "higher", _averaged(skm.precision_score)),
@@ -219,7 +222,7 @@ METRICS = {
         Metric("f2", CLASSES, "higher", _averaged(skm.fbeta_score, beta=2)),
         Metric("calibrationError", CLASSES, "lower", _calibration_error),
         Metric("mcc", CLASSES, "higher", _labelled(skm.matthews_corrcoef)),
-        Metric("coverage", BINARY, "higher", lambda seen: float(_decided(seen).mean()), neutral=True),
+        Metric("coverage", BINARY, "higher", lambda context: float(_decided(context).mean()), neutral=True),
         Metric("decidedAccuracy", BINARY, "higher", _decided_accuracy, neutral=True),
         Metric("rmse", NUMBERS, "lower", _valued(skm.root_mean_squared_error)),
         Metric("mae", NUMBERS, "lower", _valued(skm.mean_absolute_error)),

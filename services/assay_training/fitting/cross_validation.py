@@ -61,11 +61,11 @@ def _held_out(candidate: Candidate, recipe: Recipe, examples: Examples, held: Ma
 
 def averages(score: Score, folds: Folds, answered: Target) -> dict[str, float]:
     """All metrics out of fold, labels by the threshold of `answered`: the mean over the folds."""
-    said = score.predicted
-    if said.probabilities is not None:
-        said = said._replace(labels=answered.decided(said.probabilities))
+    predicted = score.predicted
+    if predicted.probabilities is not None:
+        predicted = predicted._replace(labels=answered.decided(predicted.probabilities))
     sides = [folds.fold == fold for fold in np.unique(folds.fold)]
-    rows = [measured(Context(folds.examples.target.at(side), said.at(side))) for side in sides]
+    rows = [measured(Context(folds.examples.target.at(side), predicted.at(side))) for side in sides]
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 

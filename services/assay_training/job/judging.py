@@ -38,10 +38,10 @@ class Brought(NamedTuple):
         told: What the report says of it.
     """
 
-    seen: Context
+    context: Context
     metrics: tuple[str, ...]
     serving: dict[str, float]
-    told: dict[str, Any]
+    reported: dict[str, Any]
 
 
 def judged(job: Judging) -> Report:
@@ -55,14 +55,14 @@ def judged(job: Judging) -> Report:
         if job.image:
             return _image(job, job.image, folder)
         opened = _opened(job, _wanted(job), folder / "artifact")
-        table, rival = _rows(job, opened.columns, folder)
-        return _told(job, table, _artifact(job, _wanted(job), opened, table), rival)
+        table, champion_model = _rows(job, opened.columns, folder)
+        return _report(job, table, _artifact(job, _wanted(job), opened, table), champion_model)
 
 
 def _image(job: Judging, wanted: Image, folder: Path) -> Report:
     """It runs beside this process; what it is sent has neither key nor answer in it."""
     beside, chosen, data = f"http://{BESIDE}:{wanted.port}", job.evaluation.columns, job.evaluation.data
-    table, rival = _rows(job, chosen, folder)
+    table, champion_model = _rows(job, chosen, folder)
     sent = chosen or _features(table, data)
     endpoint = Endpoint(beside, wanted.predict_path)
     try:
@@ -70,14 +70,16 @@ def _image(job: Judging, wanted: Image, folder: Path) -> Report:
     except Unanswered as error:
         raise image.refused(str(error)) from error
     frame = table.frame[[*sent]]
-    found = image.said(endpoint, frame, table.frame[data.key])
+    found = image.responses(endpoint, frame, table.frame[data.key])
     target, predicted = image.understood(found, truth(table.frame[data.target], job.task, data))
     gates.check(job.gates, target)
     serving = {}
     if any(gate.metric == "latencyMs" for gate in job.gates):
         serving["latencyMs"] = one_row(lambda row: endpoint.ask(next(batches(row))), frame)
-    seen = Context(target, predicted)
-    return _told(job, table, Brought(seen, image.measurable(predicted, job.gates), serving, {}), rival)
+    context = Context(target, predicted)
+    return _report(
+        job, table, Brought(context, image.measurable(predicted, job.gates), serving, {}), champion_model
+    )
 
 
 def _wanted(job: Judging) -> Artifact:
@@ -105,57 +107,59 @@ def _artifact(job: Judging, wanted: Artifact, opened: champion.Opened, table: so
     target = answers(table.frame[data.target], manifest, data)
     gates.check(job.gates, target)
     size = sum(file.bytes for file in manifest.files.values())
-    told = {"uri": wanted.uri, "digest": wanted.digest, "format": manifest.format, "bytes": size}
+    reported = {"uri": wanted.uri, "digest": wanted.digest, "format": manifest.format, "bytes": size}
     return Brought(
-        Context(target, _asked(opened, table.frame, target)),
+        Context(target, _predictions(opened, table.frame, target)),
         tuple(METRICS),
         serving(opened.predictor, size, table.frame, {gate.metric for gate in job.gates}),
-        {"artifact": told},
+        {"artifact": reported},
     )
 
 
-def _told(job: Judging, table: source.Table, brought: Brought, rival: champion.Rival | None) -> Report:
-    seen, target = brought.seen, brought.seen.target
+def _report(
+    job: Judging, table: source.Table, brought: Brought, champion_model: champion.ChampionModel | None
+) -> Report:
+    context, target = brought.context, brought.context.target
     facts = gates.Facts(
-        seen,
+        context,
         slices={name: table.frame[name].astype(str).to_numpy() for name in _slices(job.gates)},
         serving=brought.serving,
         seed=SEED,
     )
-    if rival is not None and (reason := rival.unlike(table.frame, target)):
+    if champion_model is not None and (reason := champion_model.unlike(table.frame, target)):
         facts = facts._replace(incomparable=reason)
-    elif rival is not None:
-        facts = facts._replace(champion=Context(target, _asked(rival, table.frame, target)))
+    elif champion_model is not None:
+        facts = facts._replace(champion=Context(target, _predictions(champion_model, table.frame, target)))
     verdicts = gates.judge(job.gates, facts)
     named = sorted({gate.metric for gate in job.gates} - set(SERVING))
-    ci = {name: list(bootstrap.interval(METRICS[name], seen, SEED)) for name in named}
+    ci = {name: list(bootstrap.interval(METRICS[name], context, SEED)) for name in named}
     return {
         "ok": True,
         "passed": all(verdict.passed for verdict in verdicts),
-        **brought.told,
+        **brought.reported,
         "data": {"digest": table.digest, "rows": len(table.frame), "test": len(table.frame)},
-        "metrics": {"test": measured(seen, brought.metrics), "ci": ci},
+        "metrics": {"test": measured(context, brought.metrics), "ci": ci},
         "gates": [verdict._asdict() for verdict in verdicts],
     }
 
 
 def _rows(
     job: Judging, columns: Sequence[str] | None, folder: Path
-) -> tuple[source.Table, champion.Rival | None]:
+) -> tuple[source.Table, champion.ChampionModel | None]:
     """The rows, and the champion that answers them too; an image that names no columns is sent them all."""
     data = job.evaluation.data
-    rival = champion.rival(job.champion, job.gates, folder / "champion")
-    beside = (*_slices(job.gates), *(rival.columns if rival else ()))
-    wants_all = isinstance(rival, Answering) and not rival.columns
+    champion_model = champion.champion_model(job.champion, job.gates, folder / "champion")
+    beside = (*_slices(job.gates), *(champion_model.columns if champion_model else ()))
+    wants_all = isinstance(champion_model, Answering) and not champion_model.columns
     table = source.read(data, None if wants_all else columns, beside)
-    if isinstance(rival, Answering) and wants_all:
-        rival = replace(rival, columns=_features(table, data))
+    if isinstance(champion_model, Answering) and wants_all:
+        champion_model = replace(champion_model, columns=_features(table, data))
     if missing := [name for name in columns or () if name not in table.frame.columns]:
         raise JobError("ColumnMissing", f"{data.place} has no column {', '.join(map(repr, missing))}")
     if missing := [name for name in _slices(job.gates) if name not in table.frame.columns]:
         raise JobError("ColumnMissing", f"gates slice by {missing[0]!r}, which the data lacks")
     sanity.check(sanity.Rows(table.frame[[*data.apart]], data, job.task))
-    return table, rival
+    return table, champion_model
 
 
 def _features(table: source.Table, data: Data) -> tuple[str, ...]:
@@ -194,9 +198,9 @@ def _second(manifest: Manifest) -> int | None:
     return 1 if len(manifest.classes or ()) == 2 else None  # noqa: PLR2004  two classes
 
 
-def _asked(asked: champion.Rival, frame: pandas.DataFrame, target: Target) -> Any:
+def _predictions(model: champion.ChampionModel, frame: pandas.DataFrame, target: Target) -> Any:
     try:
-        found = asked.answers(frame, target)
+        found = model.answers(frame, target)
     except (BadValueError, ValueError) as error:
         raise JobError("ColumnMistyped", f"the model refuses the rows: {error}") from error
     if target.classes is not None and found.probabilities is None and found.labels is None:

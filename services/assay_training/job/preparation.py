@@ -73,16 +73,16 @@ def prepare(job: Job, champions: tuple[str, ...] = (), pinned: Contract | None =
     kept = [name for name in table.frame.columns if name in (data.key, *beside)]
     table, own = table._replace(frame=table.frame[kept].copy()), None
     sanity.check_leaks(frame, answers, data)
-    examples, seen = Examples(frame, answers), contract.observed(frame)
+    examples, observed = Examples(frame, answers), contract.observed(frame)
     train, test = examples.at(parts.train), examples.at(parts.test)
-    return Prepared(table, inputs, answers, parts, train, test, seen, held)
+    return Prepared(table, inputs, answers, parts, train, test, observed, held)
 
 
 def _checked(job: Job, beside: tuple[str, ...], pinned: Contract | None) -> source.Table:
     """The rows as they were read, or a sample of them, when they keep all rules."""
     data, wanted = job.training.data, job.training.features
     ruled = tuple(data.contract.columns) if data.contract else ()
-    rows = sample.wish(data, job.training.split)
+    rows = sample.sample_config(data, job.training.split)
     table = source.read(data, None if wanted is None else wanted.names, (*beside, *ruled), rows)
     _there("gates slice by", _slices(job), table.frame)
     _there("split.group is", _group(job), table.frame)

@@ -74,16 +74,16 @@ def _bins(answered: Target) -> tuple[Bin, ...] | None:
 
 def out_of_fold(job: Job, prepared: Prepared, trained: Trained) -> bytes:
     """One row for each training row: key, fold, truth, what models that had not seen it said, and a doubt."""
-    folds, said = prepared.folds, trained.best.score.predicted
+    folds, predicted = prepared.folds, trained.best.score.predicted
     keys = prepared.table.frame[job.training.data.key][prepared.parts.train]
     columns: dict[str, Any] = {"key": _spelled(keys), "fold": folds.fold}
     columns["truth"] = folds.examples.target.answers
     for position, label in enumerate(trained.target.classes or ()):
-        assert said.probabilities is not None
-        columns[f"probability of {label}"] = said.probabilities[:, position]
-    if said.values is not None:
-        columns["prediction"] = said.values
-    columns["suspect"] = suspects(folds.examples.target, said)
+        assert predicted.probabilities is not None
+        columns[f"probability of {label}"] = predicted.probabilities[:, position]
+    if predicted.values is not None:
+        columns["prediction"] = predicted.values
+    columns["suspect"] = suspects(folds.examples.target, predicted)
     content = pyarrow.BufferOutputStream()
     few = ["fold", "truth", "suspect"]  # values, which are worth a dictionary
     parquet.write_table(pyarrow.table(columns), content, row_group_size=ROW_GROUP, use_dictionary=few)
@@ -121,8 +121,8 @@ def _contract(prepared: Prepared) -> dict[str, Any]:
     """What later versions are held against."""
     if prepared.contract is None:
         return {}
-    told = prepared.contract.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {"contract": told}
+    dumped = prepared.contract.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {"contract": dumped}
 
 
 def data(prepared: Prepared) -> dict[str, Any]:

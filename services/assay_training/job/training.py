@@ -43,10 +43,12 @@ def train(job: Job, study: Where | None = None, tell: Tell = untold) -> Report:
     with tempfile.TemporaryDirectory(prefix="assay-training-") as name:
         scratch = Path(name)
         listed = job.training.features.names if job.training.features else ()
-        rival = champion.rival(job.champion, job.gates, scratch / "champion", listed)
-        past = previous.known(job.before)
-        prepared = prepare(job, rival.columns if rival else (), past.contract)
-        return _trained(job, prepared, (rival, past), (scratch, study or scratch / "study"), tell)
+        champion_model = champion.champion_model(job.champion, job.gates, scratch / "champion", listed)
+        previous_version = previous.known(job.before)
+        prepared = prepare(job, champion_model.columns if champion_model else (), previous_version.contract)
+        return _trained(
+            job, prepared, (champion_model, previous_version), (scratch, study or scratch / "study"), tell
+        )
 
 
 def work(job: Job, study: Where) -> Report:
@@ -64,11 +66,11 @@ def work(job: Job, study: Where) -> Report:
 def _trained(
     job: Job,
     prepared: Prepared,
-    others: tuple[champion.Rival | None, previous.Past],
+    others: tuple[champion.ChampionModel | None, previous.PreviousVersion],
     places: tuple[Path, Where],
     tell: Tell,
 ) -> Report:
-    (rival, past), (scratch, study) = others, places
+    (champion_model, previous_version), (scratch, study) = others, places
     chooser = _chooser(job, prepared.target)
     recipe = _recipe(job, prepared)
     search = _search(job, prepared, recipe, study, tell)
@@ -82,22 +84,20 @@ def _trained(
         answered._replace(values=prepared.test.target.values), ask(model, prepared.test.frame, answered)
     )
     known = _known(job, prepared, (best, model), judged, chooser)
-    known = known._replace(findings=(*past.findings, *known.findings))
-    asked = slice(parity.HELD_OUT)
-    draft = artifact.Fitted(
-        model, prepared.inputs, prepared.test.frame[asked], judged.predicted.numbers[asked]
-    )
+    known = known._replace(findings=(*previous_version.findings, *known.findings))
+    rows = slice(parity.HELD_OUT)
+    draft = artifact.Fitted(model, prepared.inputs, prepared.test.frame[rows], judged.predicted.numbers[rows])
     positions = recipe.algorithms[best.candidate.algorithm].positions
     manifest = record.manifest(job, prepared, answered, positions=positions)
     served = artifact.drafted(scratch, draft, manifest, job.training.format)
-    verdicts = gates.judge(job.gates, _facts(job, prepared, judged, rival, served))
+    verdicts = gates.judge(job.gates, _facts(job, prepared, judged, champion_model, served))
     files = {
         record.OUT_OF_FOLD: record.out_of_fold(job, prepared, known),
         PROFILE: reference(served.predictor, prepared.train.frame, prepared.test.frame),
     }
     story = record.metadata(job, prepared, known, verdicts)
     shown = plots(judged, search.trials, chooser)
-    files |= cards({**story, "version": job.version, "task": job.task}, past, shown)
+    files |= cards({**story, "version": job.version, "task": job.task}, previous_version, shown)
     extra = artifact.Extra(files, story)
     written = artifact.stored(job.destination, scratch / "stored", served, prepared.test.frame, extra)
     return record.report(prepared, known, verdicts, written, served.predictor.manifest.format)
@@ -130,17 +130,17 @@ def _search(job: Job, prepared: Prepared, recipe: Recipe, study: Where, tell: Te
     return Search(tuple(recipe.algorithms.values()), job.training.tuning, chooser, judge, place, tell)
 
 
-_HANDS = {"parallelism", "trials", "timeout", "patience", "storage", "max_failed_trials"}
+_EFFORT = {"parallelism", "trials", "timeout", "patience", "storage", "max_failed_trials"}
 
 
 def _name(job: Job, prepared: Prepared) -> str:
     """Equal searches share a study; how many workers run it, or how long, makes no other search."""
-    tuning = job.training.tuning.model_dump(mode="json", exclude=_HANDS)
-    asked = job.training.model_dump(
+    tuning = job.training.tuning.model_dump(mode="json", exclude=_EFFORT)
+    requested = job.training.model_dump(
         mode="json", exclude={"tuning", "threshold", "format", "neutral", "worker"}
     )
-    told = [job.task, job.salt, asked, tuning, prepared.table.digest, artifact.packages()]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    identity = [job.task, job.salt, requested, tuning, prepared.table.digest, artifact.packages()]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _known(
@@ -162,7 +162,11 @@ def _known(
 
 
 def _facts(
-    job: Job, prepared: Prepared, judged: Context, rival: champion.Rival | None, served: artifact.Served
+    job: Job,
+    prepared: Prepared,
+    judged: Context,
+    champion_model: champion.ChampionModel | None,
+    served: artifact.Served,
 ) -> gates.Facts:
     facts = gates.Facts(
         judged,
@@ -179,9 +183,9 @@ def _facts(
         ),
         seed=job.training.tuning.seed,
     )
-    if rival is None:
+    if champion_model is None:
         return facts
-    if reason := rival.unlike(prepared.raw_test, judged.target):
+    if reason := champion_model.unlike(prepared.raw_test, judged.target):
         return facts._replace(incomparable=reason)
-    said = rival.answers(prepared.raw_test, judged.target)
-    return facts._replace(champion=Context(judged.target, said))
+    predictions = champion_model.answers(prepared.raw_test, judged.target)
+    return facts._replace(champion=Context(judged.target, predictions))

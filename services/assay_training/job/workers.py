@@ -22,7 +22,7 @@ Where = Path | str  # a folder, or the SQLAlchemy URL of a database
 INDEX, STUDY, URL = "JOB_COMPLETION_INDEX", "ASSAY_STUDY_DIR", "ASSAY_STUDY_URL"
 
 
-class Place(NamedTuple):
+class WorkerRole(NamedTuple):
     """This process among the workers of a study."""
 
     number: int
@@ -30,14 +30,14 @@ class Place(NamedTuple):
     helpers: int  # how many other workers it has to start
 
 
-def place(environment: Mapping[str, str], job: Job) -> Place:
+def role(environment: Mapping[str, str], job: Job) -> WorkerRole:
     """Where this process stands."""
     index, folder = environment.get(INDEX), environment.get(STUDY)
     helpers = job.training.tuning.parallelism - 1 if index is None else 0
     study: Where | None = Path(folder) if folder else _beside(job)
     if job.training.tuning.storage:
         study = environment.get(URL) or "no URL"
-    return Place(int(index or 0), study, helpers)
+    return WorkerRole(int(index or 0), study, helpers)
 
 
 def _beside(job: Job) -> Path | None:

@@ -78,7 +78,7 @@ def drafted(scratch: Path, fitted: Fitted, manifest: Manifest, form: str) -> Ser
     vouched = tuple(refused(set(skops.io.get_untrusted_types(data=archive)), ()))
     manifest = manifest.model_copy(update={"trusted_types": vouched})
     original = _opened(scratch / "skops", {SKOPS: archive}, manifest)
-    expected = _asked(fitted, manifest)
+    expected = _served_answers(fitted, manifest)
     must_answer(original, fitted.held_out, expected)
     served = Served(original, {SKOPS: archive}, Parity(reason="not asked for"))
     if form != "Skops":
@@ -114,15 +114,15 @@ def stored(destination: str, scratch: Path, served: Served, rows: pandas.DataFra
     return written
 
 
-def _asked(fitted: Fitted, manifest: Manifest) -> np.ndarray[Any, Any]:
+def _served_answers(fitted: Fitted, manifest: Manifest) -> np.ndarray[Any, Any]:
     """The answers of the pipeline itself, asked as the serving code asks: the layout of rows moves last bits.
 
     Raises:
         JobError: They are not those of the training.
     """
-    asked: Predictor = EstimatorPredictor(fitted.model, manifest.of_model)
-    asked = asked if manifest.bins is None else ReframedPredictor(asked, manifest)
-    found = numbers(asked.predict(fitted.held_out))
+    predictor: Predictor = EstimatorPredictor(fitted.model, manifest.of_model)
+    predictor = predictor if manifest.bins is None else ReframedPredictor(predictor, manifest)
+    found = numbers(predictor.predict(fitted.held_out))
     if not _same(found, fitted.answers):
         worst = float(np.abs(found - fitted.answers).max())
         raise JobError(

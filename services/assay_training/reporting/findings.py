@@ -14,7 +14,7 @@ from assay_training.fitting.candidates import Examples, ask
 OVERFIT, UNDERFIT = 0.2, 0.2  # in units of skill: 0 is a constant answer, 1 is perfect
 RARE = 0.1
 DOUBTFUL = 0.1
-ASKED, REPEATS = 500, 2
+IMPORTANCE_ROWS, REPEATS = 500, 2
 COMPARED = 20_000
 
 
@@ -53,9 +53,9 @@ def fit_of(metric: Metric, model: Any, train: Examples, validation: float) -> Fi
     rows = len(train.frame)
     if rows > COMPARED:
         train = train.at(np.linspace(0, rows - 1, COMPARED).astype(np.int64))
-    seen = metric.measure(Context(train.target, ask(model, train.frame, train.target)))
+    learned = metric.measure(Context(train.target, ask(model, train.frame, train.target)))
     baseline = metric.measure(Context(train.target, constant(train.target, len(train.frame))))
-    return Fit(metric.name, seen, validation, baseline)
+    return Fit(metric.name, learned, validation, baseline)
 
 
 def of_fit(fit: Fit) -> Iterator[Finding]:
@@ -103,10 +103,10 @@ def suspects(target: Target, out_of_fold: Predicted) -> NDArray[np.bool_]:
 
 def importances(model: Any, judged: Examples, metric: Metric, seed: int) -> dict[str, float]:
     """How much worse the metric gets when a column is shuffled: mean over some shuffles, largest first."""
-    few = judged.at(np.arange(min(ASKED, len(judged.frame))))
+    few = judged.at(np.arange(min(IMPORTANCE_ROWS, len(judged.frame))))
 
-    def score(asked: Any, frame: Any, _: object) -> float:
-        value = metric.measure(Context(few.target, ask(asked, frame, few.target)))
+    def score(estimator: Any, frame: Any, _: object) -> float:
+        value = metric.measure(Context(few.target, ask(estimator, frame, few.target)))
         return value if metric.higher else -value
 
     found = permutation_importance(

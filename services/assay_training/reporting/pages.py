@@ -4,7 +4,7 @@ from html import escape
 
 from assay_training.reporting.card import HTML, MARKDOWN, Row, Story, Table, sections, title
 from assay_training.reporting.plots import Plots, drawn
-from assay_training.reporting.previous import Past
+from assay_training.reporting.previous import PreviousVersion
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -14,7 +14,7 @@ _STYLE = (
 )
 
 
-def cards(story: Story, past: Past, plots: Plots) -> dict[str, bytes]:
+def cards(story: Story, past: PreviousVersion, plots: Plots) -> dict[str, bytes]:
     """Both forms of the card, by the name of their file; equal stories have equal cards."""
     parts = list(sections(story, past))
     return {MARKDOWN: _markdown(story, parts).encode(), HTML: _html(story, parts, plots).encode()}
@@ -54,8 +54,8 @@ def _shown(content: Table | str) -> str:
     if isinstance(content, str):
         return f"<p>{escape(content)}</p>"
     head, rows = content
-    told = "".join(_cells(row, "td") for row in rows)
-    return f"<table>{_cells(head, 'th')}{told}</table>"
+    body = "".join(_cells(row, "td") for row in rows)
+    return f"<table>{_cells(head, 'th')}{body}</table>"
 
 
 def _cells(row: Row, tag: str) -> str:

@@ -73,9 +73,9 @@ def _calibration(judged: Context) -> Plot:
     bins = np.minimum((judged.score * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     there = counts > 0
-    said = np.bincount(bins, judged.score, CALIBRATION_BINS)[there] / counts[there]
+    label = np.bincount(bins, judged.score, CALIBRATION_BINS)[there] / counts[there]
     found = np.bincount(bins, judged.hit, CALIBRATION_BINS)[there] / counts[there]
-    dots = tuple(zip(said.tolist(), found.tolist(), strict=True))
+    dots = tuple(zip(label.tolist(), found.tolist(), strict=True))
     return Plot("Calibration", ("said", "found"), (dots, ((0.0, 0.0), (1.0, 1.0))), dots)
 
 
@@ -133,6 +133,6 @@ def _frame(axes: tuple[str, str], low: NDArray[np.float64], high: NDArray[np.flo
     return box + ends + middle + _text(right, EDGE - 12, axes[1], "end")
 
 
-def _text(x: float, y: float, said: str, anchor: str) -> str:
+def _text(x: float, y: float, label: str, anchor: str) -> str:
     look = f'font-size="11" font-family="sans-serif" text-anchor="{anchor}"'
-    return f'<text x="{x}" y="{y}" {look}>{escape(said)}</text>'
+    return f'<text x="{x}" y="{y}" {look}>{escape(label)}</text>'

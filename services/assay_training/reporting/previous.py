@@ -12,7 +12,7 @@ from assay_training.spec import Contract, Stored
 log = logging.getLogger(__name__)
 
 
-class Past(NamedTuple):
+class PreviousVersion(NamedTuple):
     """What is known of the version before; nothing, if there was none.
 
     Attributes:
@@ -28,19 +28,19 @@ class Past(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-def known(version: Stored | None) -> Past:
+def known(version: Stored | None) -> PreviousVersion:
     """Read what a version says about itself; one that is gone stops nothing, and is told.
 
-    A lone file hands nothing on, so it is not even read.
+    A single file hands nothing on, so it is not even read.
     """
     if version is None or is_file(version.uri):
-        return Past()
+        return PreviousVersion()
     try:
         manifest = read_manifest(version.uri, version.digest)
-        told = manifest.metadata.get("contract")
-        contract = Contract.model_validate(told) if told is not None else None
+        dumped = manifest.metadata.get("contract")
+        contract = Contract.model_validate(dumped) if dumped is not None else None
     except (ArtifactError, ValidationError) as error:
         log.warning("the version before cannot be read: %s", error)
         words = f"the version before, {version.uri}, cannot be read, so its contract is not held: {error}"
-        return Past(findings=(Finding("ContractLost", words[:500]),))
-    return Past(manifest.version, manifest.metadata, contract)
+        return PreviousVersion(findings=(Finding("ContractLost", words[:500]),))
+    return PreviousVersion(manifest.version, manifest.metadata, contract)

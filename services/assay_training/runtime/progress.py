@@ -15,7 +15,7 @@ def untold(news: dict[str, Any]) -> None:
 
 
 @contextmanager
-def told(port: int) -> Iterator[Tell]:
+def served(port: int) -> Iterator[Tell]:
     """Answer `GET /progress` with the last news for the length of the block; port 0 answers nobody."""
     if not port:
         yield untold

@@ -125,7 +125,7 @@ class SessionLocks:
     def lives(self, worker: str) -> bool:
         """See `Locks.lives`."""
         with self._engine.connect() as connection:
-            return not self._asked(connection, "pg_try_advisory_lock", worker)
+            return not self._call(connection, "pg_try_advisory_lock", worker)
 
     def wait_for(self, worker: str) -> None:
         """See `Locks.wait_for`."""
@@ -135,9 +135,9 @@ class SessionLocks:
     @contextmanager
     def _held(self, name: str, function: str) -> Iterator[None]:
         with self._engine.connect() as connection:
-            self._asked(connection, function, name)
+            self._call(connection, function, name)
             yield
 
-    def _asked(self, connection: Connection, function: str, name: str) -> Any:
+    def _call(self, connection: Connection, function: str, name: str) -> Any:
         key = int.from_bytes(blake2b(f"{self._study}/{name}".encode(), digest_size=8).digest(), signed=True)
         return connection.execute(text(f"SELECT {function}(:key)"), {"key": key}).scalar()

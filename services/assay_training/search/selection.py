@@ -60,8 +60,8 @@ def check(training: Training, task: Task) -> None:
         raise JobError("AlgorithmUnfit", "training.reframing is for regressions")
     task = learned(training, task)
     names = training.algorithms or DEFAULTS[task]
-    for field, asked in (("params", training.params), ("tuning.space", training.tuning.space)):
-        if unknown := sorted(set(asked) - set(ALGORITHMS)):
+    for field, requested in (("params", training.params), ("tuning.space", training.tuning.space)):
+        if unknown := sorted(set(requested) - set(ALGORITHMS)):
             raise JobError("InvalidSpec", f"training.{field} names {', '.join(unknown)}: no such algorithm")
     for name in () if training.estimator else names:
         if task not in ALGORITHMS[name].tasks:
@@ -84,13 +84,15 @@ def _shaped(algorithm: Algorithm, training: Training, inputs: Inputs) -> Algorit
         fixed["class_weight"] = "balanced"
     if training.monotonic:
         fixed["monotonic_cst"] = _constraints(training.monotonic, inputs)
-    asked: Mapping[str, SearchRange] = training.tuning.space.get(algorithm.name, {})
+    requested: Mapping[str, SearchRange] = training.tuning.space.get(algorithm.name, {})
     space = {
         **algorithm.space,
-        **{name: _range(among, algorithm.space.get(name)) for name, among in asked.items()},
+        **{name: _range(among, algorithm.space.get(name)) for name, among in requested.items()},
     }
     space = {name: among for name, among in space.items() if name not in fixed}
-    start = {name: value for name, value in algorithm.start.items() if name in space and name not in asked}
+    start = {
+        name: value for name, value in algorithm.start.items() if name in space and name not in requested
+    }
     return replace(algorithm, space=space, start=start, build=_with(algorithm, fixed))
 
 

@@ -23,14 +23,14 @@ Where = Path | str  # a folder, or the SQLAlchemy URL of a database
 _KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 
 
-class Place(NamedTuple):
+class StudyStorage(NamedTuple):
     """The trials of a study, and the locks of its workers."""
 
     storage: BaseStorage
     locks: Locks
 
 
-def opened(where: Where, study: str) -> Place:
+def opened(where: Where, study: str) -> StudyStorage:
     """Where the study of that name is kept; it is made if it is not there.
 
     Raises:
@@ -38,7 +38,7 @@ def opened(where: Where, study: str) -> Place:
     """
     if isinstance(where, Path):
         folder = where / study
-        return Place(journal(folder), FileLocks(folder))
+        return StudyStorage(journal(folder), FileLocks(folder))
     with reachable(where):
         return _in_database(where, study)
 
@@ -91,18 +91,18 @@ def reachable(where: Where) -> Iterator[None]:
         yield
     except (exc.DBAPIError, exc.ArgumentError, ImportError, optuna.exceptions.StorageInternalError) as error:
         cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or type(error).__name__
-        told = " ".join(str(cause).split())[:300]
+        message = " ".join(str(cause).split())[:300]
         if isinstance(where, str) and not isinstance(error, exc.ArgumentError):
-            told = told.replace(str(make_url(where).password or "\0"), "***")
+            message = message.replace(str(make_url(where).password or "\0"), "***")
         raise JobError(
             "StudyUnreachable",
-            f"tuning.storage cannot be used: {told}; check the Secret of tuning.storage.urlSecretRef "
+            f"tuning.storage cannot be used: {message}; check the Secret of tuning.storage.urlSecretRef "
             "(postgresql+psycopg://user:password@host/name)",
             passing=database_may_pass(error),
         ) from None
 
 
-def _in_database(url: str, study: str) -> Place:
+def _in_database(url: str, study: str) -> StudyStorage:
     parts = make_url(url)
     if parts.get_backend_name() != "postgresql":
         raise JobError("InvalidSpec", f"tuning.storage is PostgreSQL, not {parts.get_backend_name()}")
@@ -111,4 +111,4 @@ def _in_database(url: str, study: str) -> Place:
     locks = SessionLocks(engine, study)
     with SessionLocks(engine, "assay").turn():  # one worker makes the tables
         storage = RDBStorage(url, engine_kwargs={"connect_args": arguments, "pool_pre_ping": True})
-    return Place(storage, locks)
+    return StudyStorage(storage, locks)

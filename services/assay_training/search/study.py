@@ -20,7 +20,7 @@ from assay_training.fitting.candidates import Candidate
 from assay_training.fitting.cross_validation import Report, Score, silent
 from assay_training.runtime.progress import Tell, untold
 from assay_training.search.space import Algorithms, grid, propose, starts
-from assay_training.search.storage import Place, Where, opened, reachable
+from assay_training.search.storage import StudyStorage, Where, opened, reachable
 from assay_training.search.trials import FINISHED, Ledger
 from assay_training.spec import Tuning
 
@@ -82,7 +82,7 @@ class Search:
         """
         with reachable(self._where), self._ledger.at_work():
             while not self._over():
-                self._told()
+                self._report_progress()
                 trial = self._ledger.claim(self._prepare, wait=until_all_finished)
                 if trial is None:
                     return
@@ -112,7 +112,7 @@ class Search:
         found = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [(trial.number + 1.0, float(trial.value or 0.0)) for trial in found]
 
-    def _told(self) -> None:
+    def _report_progress(self) -> None:
         """Tell how far the study is."""
         done = any(trial.state == TrialState.COMPLETE for trial in self._study.get_trials(deepcopy=False))
         self._tell(
@@ -127,7 +127,7 @@ class Search:
             }
         )
 
-    def _joined(self, kept: Place, name: str) -> optuna.Study:
+    def _joined(self, kept: StudyStorage, name: str) -> optuna.Study:
         pruner = (
             optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
             if self._tuning.pruner == "Median"
