@@ -88,11 +88,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def termination_log(environment: Mapping[str, str] = os.environ) -> str:
-    """Return where the kubelet looks for the reason of a failed start (ASSAY_TERMINATION_LOG)."""
-    return environment.get("ASSAY_TERMINATION_LOG", "/dev/termination-log")
-
-
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     try:
         value = float(environment.get(name) or default)

@@ -12,15 +12,14 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from assay_process import logs
+from assay_process.termination import termination_log
 from assay_training.errors import JobError
 from assay_training.job import report, workers
 from assay_training.runtime import progress
 from assay_training.runtime.memory import give_back
 from assay_training.runtime.threads import follow_cpu_limit
 from assay_training.spec import Job, Judging, problems
-
-TERMINATION_LOG = "/dev/termination-log"
-
 
 Kind = TypeVar("Kind", Job, Judging)
 
@@ -95,14 +94,12 @@ def _leave(*_: object) -> None:
 
 def main() -> int:
     """Run the job of this process; 0 if a version was trained, gates passed or not."""
-    logging.basicConfig(
-        level=os.environ.get("ASSAY_LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logs.configure(os.environ.get("ASSAY_LOG_LEVEL", "INFO"))
     signal.signal(signal.SIGTERM, _leave)
     result = run(os.environ)
     print(report.encoded(result).decode(), flush=True)
     try:
-        report.write(result, Path(os.environ.get("ASSAY_TERMINATION_LOG", TERMINATION_LOG)))
+        report.write(result, termination_log())
     except OSError:
         logging.getLogger(__name__).exception("cannot write the termination message")
         return 1

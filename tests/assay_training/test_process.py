@@ -16,9 +16,10 @@ import httpx
 import pytest
 from servers import free_port
 
+from assay_process.termination import MAX_BYTES
 from assay_training.__main__ import parse, run
 from assay_training.errors import JobError
-from assay_training.job.report import LIMIT, encoded
+from assay_training.job.report import encoded
 from assay_training.runtime.progress import served
 from assay_training.runtime.threads import VARIABLES, follow_cpu_limit
 from assay_training.spec import Job
@@ -113,7 +114,7 @@ def test_a_report_with_fifty_gates_fits_and_keeps_what_failed() -> None:
     report = {"ok": True, "passed": False, "environment": {"seed": 1, "packages": {"a" * 50: "1" * 50}},
               "artifact": {"uri": "s3://" + "a" * 200}, "metrics": metrics, "gates": gates}  # fmt: skip
     content = encoded(report)
-    assert len(content) <= LIMIT
+    assert len(content) <= MAX_BYTES
     kept = json.loads(content)
     assert kept["artifact"] == report["artifact"]
     assert [gate["passed"] for gate in kept["gates"]].count(False) == 1
@@ -121,7 +122,7 @@ def test_a_report_with_fifty_gates_fits_and_keeps_what_failed() -> None:
 
 def test_a_long_failure_fits() -> None:
     content = encoded({"ok": False, "reason": "TrainingFailed", "message": "é" * 10_000})
-    assert len(content) <= LIMIT
+    assert len(content) <= MAX_BYTES
     assert json.loads(content)["message"].startswith("ééé")
 
 

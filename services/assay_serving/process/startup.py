@@ -12,13 +12,13 @@ from pathlib import Path
 from assay_artifact import ArtifactError, Manifest, Table, fetch, from_columns, load
 from assay_drift.profile import FILE as PROFILE
 from assay_drift.profile import read as read_profile
+from assay_process.termination import MAX_BYTES, termination_log
 from assay_serving.capture.counting import Capture
 from assay_serving.capture.reporter import Address, ProfileReporter, owner
 from assay_serving.settings import Settings
 from assay_serving.version import Version
 
 log = logging.getLogger(__name__)
-MAX_TERMINATION_BYTES = 4096
 SAMPLE = "sample.json"
 
 
@@ -100,10 +100,10 @@ def reporter(version: Version) -> ProfileReporter | None:
     return ProfileReporter(capture.take, address, version.metrics.uncaptured, settings.capture_seconds)
 
 
-def refused(reason: str, message: str, path: str) -> int:
+def refused(reason: str, message: str) -> int:
     """Leave one line for whoever reads the pod's status, where that is possible; return the exit code."""
-    line = json.dumps({"reason": reason, "message": message[:2000]})[:MAX_TERMINATION_BYTES]
+    line = json.dumps({"reason": reason, "message": message[:2000]})[:MAX_BYTES]
     log.error("%s: %s", reason, message)
     with contextlib.suppress(OSError):
-        Path(path).write_text(line + "\n")
+        termination_log().write_text(line + "\n")
     return 1

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-LIMIT = 4096
+from assay_process.termination import MAX_BYTES
+
 DIGITS = 6
 
 Report = dict[str, Any]
@@ -35,9 +36,9 @@ def encoded(report: Report) -> bytes:
     report = rounded(report)
     for shorten in (_as_it_is, *_SHORTER):
         report = shorten(report)
-        if len(content := _json(report)) <= LIMIT:
+        if len(content := _json(report)) <= MAX_BYTES:
             return content
-    return content[:LIMIT]
+    return content[:MAX_BYTES]
 
 
 def write(report: Report, path: Path) -> None:
@@ -54,7 +55,7 @@ def _as_it_is(report: Report) -> Report:
 
 
 def _message_cut(report: Report) -> Report:
-    return {**report, "message": report["message"][: LIMIT // 6]} if "message" in report else report
+    return {**report, "message": report["message"][: MAX_BYTES // 6]} if "message" in report else report
 
 
 def _no_packages(report: Report) -> Report:
