@@ -13,7 +13,6 @@ from assay_client.protocol import (
     BATCH,
     PATH,
     TIMEOUT,
-    Attempts,
     Bearer,
     Token,
     Unavailable,
@@ -22,6 +21,7 @@ from assay_client.protocol import (
     request,
     understood,
 )
+from assay_outbox import Attempts
 
 PATIENCE = 30.0
 

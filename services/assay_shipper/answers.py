@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from assay_assign import SLOWER_THAN_US
-from assay_shipper.delivery import Backoff, Delivery, Unavailable
+from assay_outbox import Backoff, Unavailable
+from assay_shipper.delivery import Delivery
 from assay_shipper.exposure import Answer
 
 PAUSE = 0.25  # seconds between two reports: each costs the collector a commit

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from assay_outbox import Backoff, Unavailable
 from assay_shipper import checkpoint
 from assay_shipper.answers import Answers
-from assay_shipper.delivery import Backoff, Delivery, Record, Unavailable
+from assay_shipper.delivery import Delivery, Record
 from assay_shipper.exposure import Line, parse
 from assay_shipper.rotation import Rotation, bound, forget
 from assay_shipper.settings import Settings

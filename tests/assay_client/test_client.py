@@ -15,7 +15,8 @@ import pytest
 from servers import free_port
 
 import assay_client
-from assay_client import AsyncClient, Client, Counts, Outcome, Rejected, Unavailable, protocol
+from assay_client import AsyncClient, Client, Counts, Outcome, Rejected, Unavailable
+from assay_outbox import backoff
 
 
 class Collector:
@@ -42,7 +43,7 @@ class Collector:
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
-    monkeypatch.setattr(protocol, "SHORTEST", 0.001)
+    monkeypatch.setattr(backoff, "SHORTEST", 0.001)
     return Collector()
 
 

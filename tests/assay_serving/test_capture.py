@@ -147,6 +147,12 @@ def lost() -> Any:
 Send = Callable[..., ProfileReporter]
 
 
+def delivered(reporter: ProfileReporter) -> bool:
+    """Report what was counted; tell whether the collector has it all."""
+    reporter.report()
+    return reporter.outbox.flush(10)
+
+
 @pytest.fixture
 def reporter(desk: Desk, lost: Any, tmp_path: Path) -> Send:
     def made(url: str = f"http://127.0.0.1:{desk.server.server_port}", rows: int = 3) -> ProfileReporter:
@@ -162,9 +168,9 @@ def test_a_batch_goes_with_its_number_its_owner_and_the_token_of_now(
     desk: Desk, reporter: Send, tmp_path: Path
 ) -> None:
     one = reporter()
-    assert one.turn()
-    (tmp_path / "token").write_text("rotated")
-    assert one.turn()
+    assert delivered(one)
+    (tmp_path / "token").write_text("rotated\nours")
+    assert delivered(one)
     assert [token for token, _ in desk.seen] == ["Bearer ours", "Bearer rotated"]
     first, second = (told for _, told in desk.seen)
     assert (first["sequence"], second["sequence"], first["source"]) == (1, 2, second["source"])
@@ -176,7 +182,7 @@ def test_a_batch_goes_with_its_number_its_owner_and_the_token_of_now(
 def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, reporter: Send) -> None:
     one = reporter()
     desk.answers = [503, 401, 200]
-    assert [one.turn() for _ in range(3)] == [False, False, True]
+    assert [delivered(one) for _ in range(3)] == [False, False, True]
     numbers = [told["sequence"] for _, told in desk.seen]
     assert numbers == [1, 1, 1, 2, 3]
     assert desk.seen[0][1] == desk.seen[2][1]
@@ -185,9 +191,9 @@ def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, repor
 def test_what_is_refused_for_good_is_given_up_and_counted(desk: Desk, reporter: Send, lost: Any) -> None:
     one = reporter()
     desk.answers = [422]
-    assert one.turn()
+    assert delivered(one)
     assert lost._value.get() == 3
-    assert one.turn()
+    assert delivered(one)
 
 
 def test_while_nobody_listens_batches_wait_up_to_a_bound(reporter: Send, lost: Any) -> None:
@@ -195,21 +201,21 @@ def test_while_nobody_listens_batches_wait_up_to_a_bound(reporter: Send, lost: A
         port = probe.getsockname()[1]
     one = reporter(url=f"http://127.0.0.1:{port}")
     for _ in range(MAX_BATCHES + 5):
-        assert not one.turn()
-    assert (len(one.batches), lost._value.get()) == (MAX_BATCHES, 15)
+        assert not delivered(one)
+    assert (len(one.outbox), lost._value.get()) == (MAX_BATCHES, 15)
 
 
 def test_without_a_token_counts_wait(desk: Desk, reporter: Send, tmp_path: Path) -> None:
     one = reporter()
     (tmp_path / "token").unlink()
-    assert not one.turn()
+    assert not delivered(one)
     (tmp_path / "token").write_text("ours")
-    assert one.turn()
+    assert delivered(one)
     assert [told["sequence"] for _, told in desk.seen] == [1, 2]
 
 
 def test_nothing_counted_nothing_sent(desk: Desk, reporter: Send) -> None:
-    assert reporter(rows=0).turn()
+    assert delivered(reporter(rows=0))
     assert desk.seen == []
 
 

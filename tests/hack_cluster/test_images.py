@@ -123,7 +123,7 @@ def test_what_the_wheel_leaves_out_is_in_no_image() -> None:
 
 def test_the_image_of_the_shipper_has_the_other_sidecar_too() -> None:
     found = set(code.packages(catalog.BY_NAME["shipper"]))
-    assert found == {"assay_shipper", "assay_relay", "assay_assign", "assay_process"}
+    assert found == {"assay_shipper", "assay_relay", "assay_assign", "assay_outbox", "assay_process"}
 
 
 def test_the_base_comes_from_the_mirror_that_apt_uses(tmp_path: Path) -> None:
