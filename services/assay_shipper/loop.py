@@ -46,7 +46,7 @@ class Shipper:
         self._tail = Tail(settings.exposures, checkpoint.load(settings.checkpoint_file))
         self._rotation = Rotation(settings.exposures, settings.rotate_bytes, admin)
         self._backoff = Backoff(time.monotonic)
-        self._answers = Answers(delivery, time.monotonic)
+        self._answers = Answers(delivery, telemetry, time.monotonic)
         self._batch: Batch | None = None
         self._complained = float("-inf")
 
