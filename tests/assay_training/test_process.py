@@ -138,7 +138,7 @@ def test_pods_of_an_indexed_job_share_a_study(job: Make, tmp_path: Path) -> None
     place = {"ASSAY_STUDY_DIR": str(tmp_path / "study")}
     helper = start(wanted, tmp_path / "helper", JOB_COMPLETION_INDEX="1", **place)
     assert json.loads(helper.stdout) == {"ok": True, "passed": True, "worker": True}
-    assert helper.stderr.count("INFO trial") == 3
+    assert helper.stderr.count("search.study trial") == 3
     leader = start(wanted, tmp_path / "leader", JOB_COMPLETION_INDEX="0", **place)
     assert json.loads(leader.stdout)["trials"] == {"finished": 3, "pruned": 0, "failed": 0}
     assert "INFO trial" not in leader.stderr
