@@ -141,7 +141,7 @@ def test_pods_of_an_indexed_job_share_a_study(job: Make, tmp_path: Path) -> None
     assert helper.stderr.count("search.study trial") == 3
     leader = start(wanted, tmp_path / "leader", JOB_COMPLETION_INDEX="0", **place)
     assert json.loads(leader.stdout)["trials"] == {"finished": 3, "pruned": 0, "failed": 0}
-    assert "INFO trial" not in leader.stderr
+    assert "search.study trial" not in leader.stderr
 
 
 def test_workers_of_one_pod_share_the_study_beside_the_artifact(job: Make, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_another_version_with_the_same_search_finds_its_trials(job: Make, tmp_pa
     fewer = job({"tuning": {"trials": 4, "parallelism": 1}}, number=2)
     done = start(fewer.model_dump_json(by_alias=True), tmp_path / "log")
     assert json.loads(done.stdout)["trials"]["finished"] == 4
-    assert "INFO trial" not in done.stderr
+    assert "search.study trial" not in done.stderr
 
 
 @pytest.mark.slow
