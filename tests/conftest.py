@@ -68,7 +68,7 @@ SLOW_TESTS = {  # of files that are quick otherwise: each takes more than three 
         "test_sigterm_ends_long_polls_and_then_the_process",
     },
     "assay_collector/test_fuzz.py": {"test_no_body_is_a_server_error"},
-    "assay_collector/test_profiles.py": {"test_an_acknowledged_parcel_survives_a_kill"},
+    "assay_collector/test_profiles.py": {"test_an_acknowledged_batch_survives_a_kill"},
     "assay_operator/gateway/test_resources.py": {"test_envoys_walk_through_the_weights_is_the_table"},
     "assay_operator/test_bake.py": {"test_few_champions_within_the_margin_are_undone"},
     "assay_operator/test_lease.py": {"test_whatever_happens_there_are_never_two_and_in_the_end_there_is_one"},

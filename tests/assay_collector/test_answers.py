@@ -135,8 +135,8 @@ def test_shippers_report_and_the_operator_asks(collector: Any) -> None:
         assert answer.json() == {"accepted": 2, "unknown": 0, "late": 0}
     question = {name: RECORD[name] for name in ("namespace", "model", "version")}
     with collector.client("operator") as operator:
-        asked = [question | {"since": at}, question | {"since": 0, "until": at}, question | {"since": 0}]
-        found = operator.post("/v1/answers/sums", json=asked).json()["sums"]
+        questions = [question | {"since": at}, question | {"since": 0, "until": at}, question | {"since": 0}]
+        found = operator.post("/v1/answers/sums", json=questions).json()["sums"]
     assert [(each["seconds"], each["requests"], each["errors"]) for each in found] == [
         (1, 4, 0.25), (1, 4, 0.25), (2, 8, 0.5),
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from assay_collector.problem import Problem
 
 KEY, NOW = b"k" * 32, 1_800_000_000_000_000
 PLAIN: dict[str, Any] = {"model": "demo/churn", "unit": "u-1", "metric": "paid", "value": 1, "id": "a"}
-SEEN: dict[str, Any] = {
+EXPOSURE: dict[str, Any] = {
     "id": "r",
     "ts": 1.5,
     "experiment": "e",
@@ -39,7 +39,7 @@ STRANGE = st.one_of(
 )
 
 
-def said(read: Any, body: bytes) -> Any:
+def reading(read: Any, body: bytes) -> Any:
     """Return the rows, or the words of the refusal."""
     try:
         return read(body).rows
@@ -63,7 +63,7 @@ def careful(read: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 CASES = [
     (outcomes, PLAIN, ("namespace", "time", "more")),
-    (records.exposures, SEEN, ("epoch", "served", "audit", "duration_us", "failed")),
+    (records.exposures, EXPOSURE, ("epoch", "served", "audit", "duration_us", "failed")),
 ]
 
 
@@ -83,7 +83,7 @@ def test_the_quick_and_the_careful_reader_agree(
         odd = {name: value for name, value in (record | changes).items() if name != gone}
         texts = [json.dumps(each) for each in (record, odd)]
         body = ("\n".join(texts) if lines else f"[{','.join(texts)}]").encode()
-        assert said(read, body) == said(careful(read, monkeypatch), body)
+        assert reading(read, body) == reading(careful(read, monkeypatch), body)
 
     agree()
 
@@ -109,7 +109,7 @@ def test_the_quick_and_the_careful_reader_agree(
 def test_what_is_not_as_it_should_be_goes_the_careful_way(
     body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert said(outcomes, body) == said(careful(outcomes, monkeypatch), body)
+    assert reading(outcomes, body) == reading(careful(outcomes, monkeypatch), body)
 
 
 def test_ordinary_records_are_read_quickly() -> None:
@@ -117,10 +117,10 @@ def test_ordinary_records_are_read_quickly() -> None:
     assert fast_path.outcomes(
         json.dumps([PLAIN, PLAIN | {"unit": 7, "time": "2026-01-01T00:00:00Z"}]).encode()
     )
-    assert fast_path.exposures(json.dumps(SEEN).encode() + b"\n" + json.dumps(SEEN).encode())
+    assert fast_path.exposures(json.dumps(EXPOSURE).encode() + b"\n" + json.dumps(EXPOSURE).encode())
 
 
 def test_too_many_records_are_too_many_for_both() -> None:
-    body = b"\n".join([json.dumps(SEEN).encode()] * (records.MOST_RECORDS + 1))
+    body = b"\n".join([json.dumps(EXPOSURE).encode()] * (records.MOST_RECORDS + 1))
     with pytest.raises(Problem, match=re.escape(str(records.MOST_RECORDS))):
         records.exposures(body)

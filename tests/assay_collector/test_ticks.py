@@ -25,8 +25,11 @@ def filled(folder: Path) -> None:
     then = (int(time.time()) - 8 * 86_400) * SECOND
     plan = Plan("demo", "churn", "boost", ("control",), (METRIC,), None)
     names = [number.to_bytes(16, "big") for number in range(UNITS)]
-    seen = [Exposure(n, then, n, "control", "control", 1, 200, 9, 1, sound=True) for n in names]
-    batches = Declared("exp-1", plan, Progress("", 1, closed=False)), Exposures([("exp-1", e) for e in seen])
+    exposed = [Exposure(n, then, n, "control", "control", 1, 200, 9, 1, sound=True) for n in names]
+    batches = (
+        Declared("exp-1", plan, Progress("", 1, closed=False)),
+        Exposures([("exp-1", e) for e in exposed]),
+    )
     engine = opened(f"sqlite:///{folder}/collector.db")
     migrated(engine)
     with engine.begin() as connection:

@@ -66,10 +66,12 @@ def test_counts_do_not_depend_on_how_rows_came(churn: Any, predictor: Any, known
     for at in range(len(table)):
         one = table.slice(at, at + 1)
         single(one, predictor.predict(one))
-    told = whole.take().plain()
-    assert told == single.take().plain()
-    assert told["rows"] == 1200
-    assert all(sum(counts) == 1200 for part in ("features", "predictions") for counts in told[part].values())
+    report = whole.take().plain()
+    assert report == single.take().plain()
+    assert report["rows"] == 1200
+    assert all(
+        sum(counts) == 1200 for part in ("features", "predictions") for counts in report[part].values()
+    )
     assert whole.take().rows == 0
 
 
@@ -108,13 +110,13 @@ class Desk:
 
     def __init__(self) -> None:
         self.answers: list[int] = []
-        self.seen: list[tuple[str, dict[str, Any]]] = []
+        self.received: list[tuple[str, dict[str, Any]]] = []
         desk = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                desk.seen.append((self.headers["Authorization"], json.loads(body)))
+                desk.received.append((self.headers["Authorization"], json.loads(body)))
                 self.send_response(desk.answers.pop(0) if desk.answers else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -171,8 +173,8 @@ def test_a_batch_goes_with_its_number_its_owner_and_the_token_of_now(
     assert delivered(one)
     (tmp_path / "token").write_text("rotated\nours")
     assert delivered(one)
-    assert [token for token, _ in desk.seen] == ["Bearer ours", "Bearer rotated"]
-    first, second = (told for _, told in desk.seen)
+    assert [token for token, _ in desk.received] == ["Bearer ours", "Bearer rotated"]
+    first, second = (report for _, report in desk.received)
     assert (first["sequence"], second["sequence"], first["source"]) == (1, 2, second["source"])
     assert first["source"].startswith("pod-a:")
     assert second["from"] == first["until"]
@@ -183,9 +185,9 @@ def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, repor
     one = reporter()
     desk.answers = [503, 401, 200]
     assert [delivered(one) for _ in range(3)] == [False, False, True]
-    numbers = [told["sequence"] for _, told in desk.seen]
+    numbers = [report["sequence"] for _, report in desk.received]
     assert numbers == [1, 1, 1, 2, 3]
-    assert desk.seen[0][1] == desk.seen[2][1]
+    assert desk.received[0][1] == desk.received[2][1]
 
 
 def test_what_is_refused_for_good_is_given_up_and_counted(desk: Desk, reporter: Send, lost: Any) -> None:
@@ -211,12 +213,12 @@ def test_without_a_token_counts_wait(desk: Desk, reporter: Send, tmp_path: Path)
     assert not delivered(one)
     (tmp_path / "token").write_text("ours")
     assert delivered(one)
-    assert [told["sequence"] for _, told in desk.seen] == [1, 2]
+    assert [report["sequence"] for _, report in desk.received] == [1, 2]
 
 
 def test_nothing_counted_nothing_sent(desk: Desk, reporter: Send) -> None:
     assert delivered(reporter(rows=0))
-    assert desk.seen == []
+    assert desk.received == []
 
 
 @pytest.fixture
@@ -273,10 +275,10 @@ def test_what_was_served_reaches_the_collector_even_when_the_process_ends(
     assert server.stop() == 0
     headers = {"Authorization": "Bearer operator-token"}
     answer = httpx.get(f"{collector}/v1/profiles/demo/churn/churn-1", headers=headers).json()
-    (told,) = answer["profiles"]
-    assert told["rows"] == 231
-    assert told["features"].keys() == {"age", "plan", "spend", "active"}
-    assert sum(told["predictions"]["score"]) == 231
+    (report,) = answer["profiles"]
+    assert report["rows"] == 231
+    assert report["features"].keys() == {"age", "plan", "spend", "active"}
+    assert sum(report["predictions"]["score"]) == 231
 
 
 def test_a_version_without_a_profile_serves_and_says_that_nothing_is_counted(start: Any) -> None:
