@@ -32,4 +32,4 @@ def claims(scale: Scale) -> Iterator[RateCheck]:
         yield from group(scale)
 
 
-__all__ = ["FULL", "GROUPS", "QUICK", "Claim", "Scale", "claims", "line"]
+__all__ = ["FULL", "GROUPS", "QUICK", "RateCheck", "Scale", "claims", "line"]
