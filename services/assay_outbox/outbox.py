@@ -161,11 +161,12 @@ class Outbox(Generic[T]):
         """Put it back in front; log it once, not at every attempt."""
         with self._changed:
             self._in_flight = 0
-            if not self._ended:
+            if not (ended := self._ended):
                 self._items.appendleft(item)
-        if self._ended:
+            self._backoff.failed()
+            self._changed.notify_all()
+        if ended:
             self._dropped(item, ENDS)
-        self._backoff.failed()
         if not self._troubled:
             log.warning("%s: %d wait, as the receiver does not take them: %s", self._name, len(self), error)
         self._troubled = True

@@ -160,6 +160,52 @@ def test_a_fault_in_sending_drops_that_item_alone() -> None:
     assert (sent, dropped) == ([2, 5], [0])
 
 
+def test_what_another_thread_failed_to_flush_is_delivered_by_the_outbox_itself() -> None:
+    sending, answer, delivered = threading.Event(), threading.Event(), threading.Event()
+
+    def send(*_: object) -> None:
+        if not sending.is_set():
+            sending.set()
+            assert answer.wait(30)
+            raise Unavailable("not now")
+        delivered.set()
+
+    outbox: Outbox[int] = Outbox(send, lambda *_: None, bound=10)
+    outbox.put(1)
+    flushing = threading.Thread(target=outbox.flush, args=(30,))
+    flushing.start()
+    assert sending.wait(30)
+    outbox.start()  # it finds the queue empty, as the item is in flight
+    answer.set()
+    flushing.join()
+    assert delivered.wait(30)
+    assert outbox.close(30)
+
+
+def test_an_item_in_flight_at_the_end_is_dropped_once_when_it_fails() -> None:
+    sending, answer, dropped = threading.Event(), threading.Event(), list[tuple[int, str]]()
+    gone = threading.Event()
+
+    def send(*_: object) -> None:
+        sending.set()
+        assert answer.wait(30)
+        raise Unavailable("not now")
+
+    def drop(number: int, reason: str) -> None:
+        dropped.append((number, reason))
+        gone.set()
+
+    outbox: Outbox[int] = Outbox(send, drop, bound=10)
+    outbox.start()
+    outbox.put(1)
+    assert sending.wait(30)
+    assert not outbox.close(0.1)
+    assert dropped == []
+    answer.set()
+    assert gone.wait(30)
+    assert dropped == [(1, "the process ends")]
+
+
 def test_trouble_is_logged_once_until_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
     answers: list[Unavailable | None] = [Unavailable("503")] * 3 + [None] + [Unavailable("503")] * 2 + [None]
 
