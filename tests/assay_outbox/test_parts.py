@@ -3,7 +3,7 @@
 import gzip
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay_outbox import Attempts, Backoff, ndjson
@@ -47,6 +47,7 @@ def test_attempts_end_before_the_patience_does(patience: float) -> None:
 
 
 @given(RECORDS)
+@example([{"reason": "x" * 9000}])
 def test_a_body_is_read_back_as_the_records_that_it_was_made_of(records: list[dict[str, int | str]]) -> None:
     body, headers = ndjson(records)
     packed = headers.get("Content-Encoding") == "gzip"
