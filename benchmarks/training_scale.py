@@ -35,9 +35,9 @@ print(json.dumps({{"cpu": time.process_time() - started, "peak": peak, "empty": 
 """
 OURS = """
 from assay_training.__main__ import run
-from assay_training.memory import give_back
+from assay_training.runtime.memory import give_back
 give_back()
-import assay_training.job, onnxruntime, skl2onnx
+import assay_training.job.training, onnxruntime, skl2onnx
 """
 JOB = """
 found = run({"ASSAY_JOB": sys.argv[2]})["metrics"]["test"]["rocAuc"]

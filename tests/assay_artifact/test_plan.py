@@ -28,7 +28,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PolynomialFeatu
 from sklearn.tree import DecisionTreeClassifier
 
 from assay_artifact import Feature, Manifest, fetch, load, write
-from assay_artifact.plan.compilation import planned
+from assay_artifact.compilation import planned
 from assay_artifact.plan.predictor import PlanPredictor, read
 from assay_artifact.readers.estimator import EstimatorPredictor
 from assay_artifact.table import from_columns

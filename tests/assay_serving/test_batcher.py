@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from assay_artifact import Prediction, Table
-from assay_serving.batcher import Cost, Limits, MicroBatcher
+from assay_serving.inference.batcher import Cost, Limits, MicroBatcher
 from assay_serving.problems import Problem
 
 SLOW = Cost(call=1.0, row=0.0)

@@ -98,13 +98,13 @@ def test_a_broken_bar_is_seen() -> None:
 def test_the_command_fails_on_a_broken_bar(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    claim = validation.Claim("a liar", 0.4, 0.05, 1000, "at most")
+    claim = validation.RateCheck("a liar", 0.4, 0.05, 1000, "at most")
     monkeypatch.setattr(validation, "GROUPS", (lambda _scale: iter([claim, replace_kind(claim)]),))
     assert main(["--quick"]) == 1
     assert "BROKEN" in capsys.readouterr().out
 
 
-def replace_kind(claim: validation.Claim) -> validation.Claim:
+def replace_kind(claim: validation.RateCheck) -> validation.RateCheck:
     return claim._replace(kind="shown")
 
 

@@ -10,8 +10,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from assay_artifact import Predictor, fetch, load
-from assay_training.job import train
-from assay_training.report import Report
+from assay_training.job.report import Report
+from assay_training.job.training import train
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

@@ -10,10 +10,10 @@ import pandas
 import pytest
 
 from assay_artifact import Manifest, fetch, load
-from assay_training import artifact
 from assay_training.errors import JobError
-from assay_training.job import train
-from assay_training.parity import Parity
+from assay_training.job.training import train
+from assay_training.packaging import artifact
+from assay_training.packaging.parity import Parity
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

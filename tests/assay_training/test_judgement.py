@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from assay_artifact import fetch, load
-from assay_training.bootstrap import advantages, interval
+from assay_training.data.target import Target
 from assay_training.errors import JobError
-from assay_training.findings import Fit, of_balance, of_fit, suspects
-from assay_training.gates import Facts, judge
-from assay_training.job import train
-from assay_training.metrics import METRICS, Context, Predicted, measured
+from assay_training.evaluation.bootstrap import advantages, interval
+from assay_training.evaluation.gates import Facts, judge
+from assay_training.evaluation.metrics import METRICS, Context, Predicted, measured
+from assay_training.evaluation.threshold import decided
+from assay_training.job.training import train
+from assay_training.reporting.findings import Fit, of_balance, of_fit, suspects
 from assay_training.spec import Gate, Job, Threshold
-from assay_training.target import Target
-from assay_training.threshold import decided
 
 Make = Callable[..., Job]
 RNG = np.random.default_rng(5)
@@ -262,7 +262,7 @@ def test_an_interval_of_very_many_rows_is_as_wide_as_it_should_be(monkeypatch: p
     truth = rng.normal(size=60_000)
     seen = Context(Target(truth, None, None), Predicted(None, None, truth + rng.normal(size=60_000)))
     few = interval(METRICS["mae"], seen, 0)
-    monkeypatch.setattr("assay_training.bootstrap.MOST", 60_000)
+    monkeypatch.setattr("assay_training.evaluation.bootstrap.MOST", 60_000)
     all_of_them = interval(METRICS["mae"], seen, 0)
     assert few.high - few.low == pytest.approx(all_of_them.high - all_of_them.low, rel=0.3)
     assert few.low < METRICS["mae"].measure(seen) < few.high

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_artifact import fetch, load
-from assay_serving.answers import AnswerWriter
+from assay_serving.codec.answers import AnswerWriter
+from assay_training.data.target import Target, binned
 from assay_training.errors import JobError
-from assay_training.job import train
-from assay_training.metrics import METRICS, Context, Predicted, measured
+from assay_training.evaluation.metrics import METRICS, Context, Predicted, measured
+from assay_training.job.training import train
 from assay_training.spec import Job
-from assay_training.target import Target, binned
 
 Make = Callable[..., Job]
 

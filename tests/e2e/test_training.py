@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from people import Place
 from town import Json, kill, wait
 
-from assay_training.place import journal
+from assay_training.search.storage import journal
 
 TRIALS = 12
 DATA = {"uri": "http://lake.lake/data/churn.csv", "target": "churn", "key": "customer_id"}

@@ -19,7 +19,7 @@ from assay_operator.decide.observed import ArmCounts, DataQuality, Observed
 from assay_operator.decide.outcome import Outcome
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
-from assay_stats.validation import Claim, line
+from assay_stats.validation import RateCheck, line
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("control", "one", "two", "three", "four")
@@ -218,11 +218,11 @@ def power() -> Iterator[Row]:
 GROUPS = (failures, margins, several, power, equal)
 
 
-def claims(runs: int, groups: Sequence[Callable[[], Iterator[Row]]] = GROUPS) -> Iterator[Claim]:
+def claims(runs: int, groups: Sequence[Callable[[], Iterator[Row]]] = GROUPS) -> Iterator[RateCheck]:
     """Return every claim, as it is found."""
     for group in groups:
         for name, world, kinds, bar, kind in group():
-            yield Claim(name, rate(world, kinds, runs), bar, runs, kind)
+            yield RateCheck(name, rate(world, kinds, runs), bar, runs, kind)
 
 
 def main(runs: int) -> int:

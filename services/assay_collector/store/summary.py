@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from assay_collector.attribution.unit import Excluded
 from assay_collector.store import histories, schema, sums
 from assay_collector.store.plans import plan_from
 from assay_collector.store.rows import rows_of
-from assay_collector.unit import Excluded
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
