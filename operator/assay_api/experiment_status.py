@@ -69,7 +69,7 @@ class FrozenRule(Observed):
     ] = None
 
 
-class Plan(Observed):
+class AnalysisPlan(Observed):
     """What was fixed before the first unit came."""
 
     units_per_arm: Annotated[
@@ -105,7 +105,7 @@ class ExperimentState(Observed):
     table: Annotated[
         tuple[Slots, ...], Field(max_length=64, description="The slots of each arm; empty: control for all.")
     ] = ()
-    plan: Annotated[Plan | None, Field(description="What was fixed at the start.")] = None
+    plan: Annotated[AnalysisPlan | None, Field(description="What was fixed at the start.")] = None
     peaks: Annotated[
         tuple[Peak, ...], Field(max_length=250, description="The largest log evidence so far.")
     ] = ()

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assay_api.names import OPERATOR
 from assay_operator.kinds import WATCHED
-from assay_operator.manifests.platform import Platform, Store
+from assay_operator.manifests.platform import ArtifactStore, Platform
 
 
 class Settings(BaseSettings):
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     @property
     def platform(self) -> Platform:
         """What every Model has in common."""
-        store = Store(self.store_uri, self.store_size, self.store_class, self.store_access_mode)
+        store = ArtifactStore(self.store_uri, self.store_size, self.store_class, self.store_access_mode)
         return Platform(
             predictor_image=self.predictor_image,
             trainer_image=self.trainer_image,

@@ -126,7 +126,7 @@ def picture(world: World) -> Any:
             if event["involvedObject"]["kind"] == "Experiment" and event["reason"] in VERDICTS
         ),
         "route": world.gateways.routes[CHURN],
-        "counts": {uid: told["closed"] for uid, told in world.outcomes.definitions.items()},
+        "counts": {uid: definition["closed"] for uid, definition in world.outcomes.definitions.items()},
     }
 
 

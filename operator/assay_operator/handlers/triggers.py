@@ -49,7 +49,7 @@ class Triggers:
         labels = {kind.label: kopf.PRESENT} if kind.label else None
 
         @kopf.on.event(*_resource(kind), id=f"seen-{kind.plural}", labels=labels, registry=registry)
-        async def seen(event: kopf.RawEvent, **_: Any) -> None:
+        async def on_event(event: kopf.RawEvent, **_: Any) -> None:
             self.last_event[kind.kind] = time.monotonic()
             whole = {"apiVersion": kind.api_version, "kind": kind.kind, **event["object"]}
             self.observed(whole, gone=event["type"] == "DELETED")
