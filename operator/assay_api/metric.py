@@ -128,7 +128,7 @@ class Guardrail(Metric):
             "Gateway"
         ),  # a factory is no default of the schema: SOURCE_IS_SAID sees the rest
         description=f"{SOURCE.description} Default: Gateway, for the name errors or with slowerThan; any "
-        "other guardrail must say its source.",
+        "other guardrail must name its source.",
     )
     margin: Annotated[Size, Field(description="Non-inferiority margin.")]
 
