@@ -32,7 +32,7 @@ def objects() -> Lists:
     """The last moment of a whole run on a real cluster."""
     with gzip.open(Path(__file__).parent / "data/recording.jsonl.gz", "rt") as lines:
         *_, last = lines
-    model, versions, experiments = json.loads(last)["seen"]
+    model, versions, experiments = json.loads(last)["observation"]
     return {"models": [model], "modelversions": versions, "experiments": experiments}
 
 
