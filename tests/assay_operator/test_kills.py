@@ -120,7 +120,7 @@ def picture(world: World) -> Any:
             )
             for name, status in experiments.items()
         },
-        "told": Counter(
+        "events": Counter(
             (event["involvedObject"]["name"], event["reason"])
             for event in world.cluster.events.values()
             if event["involvedObject"]["kind"] == "Experiment" and event["reason"] in VERDICTS
