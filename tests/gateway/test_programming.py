@@ -86,7 +86,7 @@ async def test_a_request_under_way_is_answered_though_its_cluster_is_removed(
     await gateway.publish(lab.churn(v1.backend))
     v1.delay = 1.5
     slow = asyncio.create_task(gateway.caller().ask("churn.demo"))
-    await lab.until(lambda: v1.answers)
+    await lab.until(lambda: v1.received)
     await gateway.publish(lab.churn(v2.backend))
     await lab.until(lambda: clusters(gateway) == {"demo/churn/champion@v2"})
     assert not slow.done()
