@@ -52,8 +52,8 @@ def cost(numbers: int, texts: int, size: int, share: float) -> float:
     described, known = manifest(numbers, texts), table(numbers, texts, 5000, 0)
     kinds = {feature.name: feature.type for feature in described.features}
     scores = np.random.default_rng(2).random(5000)
-    said = Answers([str(int(score > 0.5)) for score in scores], scores)
-    made = profile(kinds, Rows(*known), said, ("0", "1"), None)
+    class_answers = Answers([str(int(score > 0.5)) for score in scores], scores)
+    made = profile(kinds, Rows(*known), class_answers, ("0", "1"), None)
     capture = Capture(made, described, CaptureConfig(sample=share), Metrics("n", "m", "v").captured)
     rows, answers = table(numbers, texts, size, 3), answered(size)
     start = time.process_time()

@@ -103,10 +103,10 @@ def main() -> None:
     size = rows * COLUMNS * 8
     for name, found in (("scikit-learn", plain), ("assay_training", ours)):
         beyond = (found["peak"] - found["empty"]) / size
-        told = (
+        summary = (
             f"rocAuc {found['found']:.4f}, peak {found['peak'] / size:.1f}x the columns, {beyond:.1f}x beyond"
         )
-        print(f"{name:15} {found['cpu']:8.1f} s CPU, {told}")
+        print(f"{name:15} {found['cpu']:8.1f} s CPU, {summary}")
     print(f"{'ratio':15} {ours['cpu'] / plain['cpu']:8.2f}")
 
 

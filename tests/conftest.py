@@ -73,7 +73,7 @@ SLOW_TESTS = {  # of files that are quick otherwise: each takes more than three 
     "assay_operator/test_bake.py": {"test_few_champions_within_the_margin_are_undone"},
     "assay_operator/test_lease.py": {"test_whatever_happens_there_are_never_two_and_in_the_end_there_is_one"},
     "assay_operator/test_retries.py": {"test_a_death_after_any_effect_trains_as_often_and_counts_as_well"},
-    "assay_operator/xds/test_parcel.py": {"test_every_process_packs_a_route_into_the_same_bytes"},
+    "assay_operator/xds/test_resource_bundle.py": {"test_every_process_packs_a_route_into_the_same_bytes"},
     "assay_serving/test_capture.py": {
         "test_what_was_served_reaches_the_collector_even_when_the_process_ends"
     },

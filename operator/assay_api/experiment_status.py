@@ -69,7 +69,7 @@ class FrozenRule(Observed):
     ] = None
 
 
-class Plan(Observed):
+class AnalysisPlan(Observed):
     """What was fixed before the first unit came."""
 
     units_per_arm: Annotated[
@@ -105,7 +105,7 @@ class ExperimentState(Observed):
     table: Annotated[
         tuple[Slots, ...], Field(max_length=64, description="The slots of each arm; empty: control for all.")
     ] = ()
-    plan: Annotated[Plan | None, Field(description="What was fixed at the start.")] = None
+    plan: Annotated[AnalysisPlan | None, Field(description="What was fixed at the start.")] = None
     peaks: Annotated[
         tuple[Peak, ...], Field(max_length=250, description="The largest log evidence so far.")
     ] = ()
@@ -140,16 +140,14 @@ class Checks(Observed):
     freshness: Annotated[str, Field(max_length=256, description="Age of the newest data.")] = ""
     sources: Annotated[
         str,
-        Field(
-            max_length=1024, description="Metrics without numbers, or that no outcome has come for, and why."
-        ),
+        Field(max_length=1024, description="Metrics without data or without any outcome, with the reason."),
     ] = ""
     maturity: Annotated[
-        str, Field(max_length=1024, description="Guardrails that outcomes still to come may clear too early.")
+        str, Field(max_length=1024, description="Guardrails that immature outcomes may clear too early.")
     ] = ""
-    crossover_units: Annotated[int, Field(ge=0, description="Seen in two arms; excluded.")] = 0
-    bot_units: Annotated[int, Field(ge=0, description="Asked too often; excluded.")] = 0
-    duplicate_exposures: Annotated[int, Field(ge=0, description="Came again; counted once.")] = 0
+    crossover_units: Annotated[int, Field(ge=0, description="Units in more than one arm; excluded.")] = 0
+    bot_units: Annotated[int, Field(ge=0, description="Units with too many requests (bots); excluded.")] = 0
+    duplicate_exposures: Annotated[int, Field(ge=0, description="Duplicate exposures; counted once.")] = 0
     orphan_outcomes: Annotated[int, Field(ge=0, description="Of units in no arm.")] = 0
     late_outcomes: Annotated[int, Field(ge=0, description="After their window or the end.")] = 0
 

@@ -7,7 +7,7 @@ import kopf
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assay_api.names import OPERATOR
-from assay_operator.manifests.platform import Platform, Store
+from assay_operator.manifests.platform import ArtifactStore, Platform
 
 
 class Settings(BaseSettings):
@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     @property
     def platform(self) -> Platform:
         """What every Model has in common."""
-        store = Store(self.store_uri, self.store_size, self.store_class, self.store_access_mode)
+        store = ArtifactStore(self.store_uri, self.store_size, self.store_class, self.store_access_mode)
         return Platform(
             predictor_image=self.predictor_image,
             trainer_image=self.trainer_image,

@@ -24,7 +24,7 @@ def profile_batch(
     return Counted(owner, source, number, at, sum(cells), columns)
 
 
-def total(ledger: Any, since: int = 0, until: int = 2**60, names: tuple[str, ...] = OWNER[:3]) -> Any:
+def total(ledger: Any, since: int = 0, until: int = 2**60, names: tuple[str, str, str] = OWNER[:3]) -> Any:
     found = ledger.read(lambda connection: profiles.summed(connection, names, since, until))
     return found[0] if found else None
 

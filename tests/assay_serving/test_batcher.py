@@ -51,7 +51,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def values(answers: list[Any]) -> list[Any]:
-    return [a.values.tolist() if isinstance(a, Prediction) else type(a).__name__ for a in answers]
+    return [np.asarray(a.values).tolist() if isinstance(a, Prediction) else type(a).__name__ for a in answers]
 
 
 async def busy(batcher: MicroBatcher, model: Model) -> asyncio.Task[Prediction]:

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -26,9 +27,9 @@ def app(text: str) -> Starlette:
 @asynccontextmanager
 async def alive(mount_app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     """Run the lifespan as a server does."""
-    inbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    outbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    life = asyncio.create_task(mount_app({"type": "lifespan"}, inbox.get, outbox.put))
+    inbox: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+    outbox: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+    life = asyncio.ensure_future(mount_app({"type": "lifespan"}, inbox.get, outbox.put))
     await inbox.put({"type": "lifespan.startup"})
     assert (await outbox.get())["type"] == "lifespan.startup.complete"
     async with httpx.AsyncClient(transport=httpx.ASGITransport(mount_app), base_url="http://x") as client:

@@ -157,7 +157,9 @@ class Clients:
         writer.write(self.head + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n") + self.body)
         await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length
+        await reader.readexactly(int(length[1]))
         self.statuses[head.split()[1].decode()] += 1
         return b"connection: close" in head
 

@@ -22,7 +22,7 @@ from assay_training.spec import Job
 Make = Callable[..., Job]
 
 
-def stored(report: dict[str, Any]) -> dict[str, str]:
+def stored(report: dict[str, Any]) -> dict[str, Any]:
     return {name: report["artifact"][name] for name in ("uri", "digest")}
 
 

@@ -215,9 +215,15 @@ def of_azure(status: int) -> Exception:
     return error
 
 
+def of_google(kind: str, message: str) -> Exception:
+    error: Exception = getattr(google.auth.exceptions, kind)(message)
+    return error
+
+
 def of_s3(code: str, status: int) -> Exception:
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return botocore.exceptions.ClientError(answer, "GetObject")
+    error: Exception = botocore.exceptions.ClientError(answer, "GetObject")
+    return error
 
 
 @pytest.mark.parametrize(
@@ -242,8 +248,8 @@ def of_s3(code: str, status: int) -> Exception:
         (gcsfs.retry.HttpError({"code": 503, "message": "busy"}), True),
         (gcsfs.retry.HttpError({"code": "429", "message": "slow"}), True),
         (gcsfs.retry.HttpError({"code": 403, "message": "no"}), False),
-        (google.auth.exceptions.TransportError("no route"), True),
-        (google.auth.exceptions.DefaultCredentialsError("none"), False),
+        (of_google("TransportError", "no route"), True),
+        (of_google("DefaultCredentialsError", "none"), False),
         (OSError(28, "No space left on device"), False),
         (ValueError("a parse error"), False),
         (FileNotFoundError(2, "no such file"), False),

@@ -15,8 +15,8 @@ import numpy as np
 from assay_api import ExperimentSpec
 from assay_api.names import SETTLED
 from assay_operator.decide.analysis import plan, reached, readings
-from assay_operator.decide.observed import ArmCounts, DataQuality, Observed
-from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.decision import Decision
+from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
 from assay_stats.validation import RateCheck, line
@@ -64,9 +64,11 @@ def spec(metrics: dict[str, Any], weights: Sequence[int] = (50, 50), **decision:
     )
 
 
-def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **more: Any) -> Observed:
+def experiment_facts(
+    design: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **more: Any
+) -> ExperimentFacts:
     """Return what is seen two hours after the start; `counts` has the moments of each arm by metric."""
-    units = [max(of[i].n for of in counts.values()) for i in range(len(asked.arms))]
+    units = [max(of[i].n for of in counts.values()) for i in range(len(design.arms))]
     arms = tuple(
         ArmCounts(
             arm.name,
@@ -74,25 +76,25 @@ def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **m
             n,
             {SETTLED: Moments.proportion(n, 0)} | {name: of[i] for name, of in counts.items()},
         )
-        for i, (arm, n) in enumerate(zip(asked.arms, units, strict=True))
+        for i, (arm, n) in enumerate(zip(design.arms, units, strict=True))
     )
-    usual = {
-        "spec": asked,
+    usual: dict[str, Any] = {
+        "spec": design,
         "now": START + timedelta(hours=2),
         "started_at": START,
-        "step": len(asked.ramp) - 1,
+        "step": len(design.ramp) - 1,
         "step_started_at": START,
         "arms": arms,
-        "readings": readings(asked, more.pop("plan", None) or plan(asked), arms, more.get("peaks", ())),
-        "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
+        "readings": readings(design, more.pop("plan", None) or plan(design), arms, more.get("peaks", ())),
+        "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, design.weights, 0.001), data_age=1.0),
     }
-    return Observed(**(usual | more))
+    return ExperimentFacts(**(usual | more))
 
 
-def run(world: World, rng: np.random.Generator) -> tuple[Outcome | None, int]:
+def run(world: World, rng: np.random.Generator) -> tuple[Decision | None, int]:
     """Return the verdict of one Experiment, or None if the data ends first, and the look that made it."""
-    asked = spec(world.metrics, world.weights, **world.decision)
-    fixed = plan(asked)
+    design = spec(world.metrics, world.weights, **world.decision)
+    fixed = plan(design)
     parts = np.array(world.weights) / sum(world.weights)
     sums = {name: [Moments(0, 0.0)] * len(parts) for name in world.truth}
     peaks: tuple[Any, ...] = ()
@@ -104,10 +106,10 @@ def run(world: World, rng: np.random.Generator) -> tuple[Outcome | None, int]:
                 s.merge(Moments.of(draw(rng, n))) if n else s
                 for s, draw, n in zip(sums[name], draws, arriving, strict=True)
             ]
-        quality = DataQuality(srm=srm(dict.fromkeys(asked.weights, 0), asked.weights, 0.001), data_age=1.0)
-        seen = observed(asked, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality)
-        peaks = tuple(reached(reading) for reading in seen.readings)
-        outcome = decide(seen)
+        quality = DataQuality(srm=srm(dict.fromkeys(design.weights, 0), design.weights, 0.001), data_age=1.0)
+        facts = experiment_facts(design, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality)
+        peaks = tuple(reached(reading) for reading in facts.readings)
+        outcome = decide(facts)
         if outcome.kind == "Drop":
             dropped |= {outcome.arm}
         elif outcome.final:
@@ -139,29 +141,29 @@ CANARY = (95, 5)
 
 def equal() -> Iterator[Row]:
     """No difference at all, by source, type and split: neither a win nor a loss."""
-    for source, said in SOURCES.items():
+    for source, query in SOURCES.items():
         for weights in ((50, 50), CANARY):
             name = f"{source}, {weights[0]}:{weights[1]}"
             if source == "Gateway":
                 continue
-            primary = {"primary": said | {"name": "m"}}
+            primary = {"primary": query | {"name": "m"}}
             world = World(primary, {"m": [bernoulli(0.1)] * 2}, weights)
             yield f"no difference, Proportion, {name}", world, VERDICTS, 0.05, "at most"
-            mean = {"primary": said | {"name": "m", "type": "Mean"}}
+            mean = {"primary": query | {"name": "m", "type": "Mean"}}
             world = World(mean, {"m": [lognormal()] * 2}, weights, looks=(60,) * 25)
             yield f"no difference, Mean, {name}", world, VERDICTS, 0.05, "at most"
 
 
 def margins() -> Iterator[Row]:
     """A guardrail exactly at its margin: neither rolled back nor promoted, by source, margin and split."""
-    for source, said in SOURCES.items():
+    for source, query in SOURCES.items():
         for margin, base, at in (
             ({"absolute": 0.02}, 0.02, 0.04),
             ({"relative": 0.5}, 0.04, 0.06),
         ):
             for weights in ((50, 50), CANARY):
                 world = World(
-                    {"guardrails": [said | {"name": "m", "margin": margin}]},
+                    {"guardrails": [query | {"name": "m", "margin": margin}]},
                     {"m": [bernoulli(base), bernoulli(at)]},
                     weights,
                     looks=(50,) * 10 + (500,) * 15,
@@ -186,12 +188,12 @@ def several() -> Iterator[Row]:
 
 def failures() -> Iterator[Row]:
     """A candidate that fails with every unit is rolled back before it has 30 of them."""
-    for source, said in SOURCES.items():
+    for source, query in SOURCES.items():
         for weights in ((50, 50), CANARY):
             units = 30 * 100 // weights[1]
             for margin in ({"absolute": 0.02}, {"relative": 0.2}):
                 world = World(
-                    {"guardrails": [said | {"name": "m", "margin": margin}]},
+                    {"guardrails": [query | {"name": "m", "margin": margin}]},
                     {"m": [bernoulli(0.01), bernoulli(1.0)]},
                     weights,
                     looks=(units // 10,) * 9,

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from assay_api import ExperimentSpec, Guardrail, Metric, Primary
 from assay_api.evidence import Peak as ReachedPeak
-from assay_api.experiment_status import Analysis, FrozenRule, Plan
-from assay_operator.decide.observed import ArmCounts, Reading, Role
+from assay_api.experiment_status import Analysis, AnalysisPlan, FrozenRule
+from assay_operator.decide.experiment_facts import ArmCounts, Reading, Role
 from assay_stats import (
     Design,
     GuardrailRule,
@@ -29,7 +29,7 @@ SRM_ALPHA = 0.001
 LOG_LAG = 2.0  # seconds from the end of a request to its place in the counts
 
 
-def plan(spec: ExperimentSpec, timeout: float = 30.0) -> Plan:
+def plan(spec: ExperimentSpec, timeout: float = 30.0) -> AnalysisPlan:
     """Fix what must not change once data is seen: the test of each metric, and the sample size.
 
     Rules that share the control's alpha for rollback: guardrails times candidates (Bonferroni).
@@ -43,7 +43,7 @@ def plan(spec: ExperimentSpec, timeout: float = 30.0) -> Plan:
         rules[metric.name] = _frozen(_rule(metric, alpha, units))
     for guardrail in spec.metrics.guardrails:
         rules[guardrail.name] = _frozen(_guard(guardrail, alpha, tests, wanted))
-    return Plan(units_per_arm=wanted, settle_seconds=timeout + LOG_LAG, rules=rules)
+    return AnalysisPlan(units_per_arm=wanted, settle_seconds=timeout + LOG_LAG, rules=rules)
 
 
 def _frozen(rule: Rule | GuardrailRule) -> FrozenRule:
@@ -109,7 +109,7 @@ def share_of(spec: ExperimentSpec, arm: str) -> float:
 
 
 def readings(
-    spec: ExperimentSpec, fixed: Plan, arms: tuple[ArmCounts, ...], before: Iterable[ReachedPeak]
+    spec: ExperimentSpec, fixed: AnalysisPlan, arms: tuple[ArmCounts, ...], before: Iterable[ReachedPeak]
 ) -> tuple[Reading, ...]:
     """Return a reading of every metric of every candidate; the evidence so far goes on growing."""
     peaks = {(peak.metric, peak.arm): peak.values for peak in before}
@@ -158,18 +158,18 @@ class Pairing(NamedTuple):
     candidates: int
 
 
-def _reading(seen: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[float, ...]) -> Reading:
+def _reading(reading: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[float, ...]) -> Reading:
     """Any candidate may be promoted by a false clearance, so that clearing is corrected for their number."""
     share, candidates = pairing
-    if seen.role != "Guardrail":
-        evidence = evaluate(_thawed(Rule, rule), seen.control, seen.candidate, share, peak=Peak(*peak))
-        return replace(seen, evidence=evidence)
-    guard, sums = _thawed(GuardrailRule, rule), (seen.control, seen.candidate)
+    if reading.role != "Guardrail":
+        evidence = evaluate(_thawed(Rule, rule), reading.control, reading.candidate, share, peak=Peak(*peak))
+        return replace(reading, evidence=evidence)
+    guard, sums = _thawed(GuardrailRule, rule), (reading.control, reading.candidate)
     worse = harm(guard, *sums, share, previous=peak[0])
     within = non_inferiority(guard, *sums, share, previous=peak[1], candidates=candidates)
     if worse.breached:
         within = within._replace(passed=False, undecidable_reason="harm was shown")
-    return replace(seen, harm=worse, non_inferiority=within)
+    return replace(reading, harm=worse, non_inferiority=within)
 
 
 def reported(reading: Reading) -> Analysis:
@@ -186,32 +186,30 @@ def reported(reading: Reading) -> Analysis:
 
 
 def _evidence(reading: Reading) -> dict[str, Any]:
-    seen = reading.evidence
-    assert seen is not None
+    evidence = reading.evidence
+    assert evidence is not None
     words = (
-        seen.undecidable_reason
-        or {"better": "better", "worse": "worse", None: "not decided yet"}[seen.decided]
+        evidence.undecidable_reason
+        or {"better": "better", "worse": "worse", None: "not decided yet"}[evidence.decided]
     )
     return {
-        "estimate": _shown(seen.estimate),
-        "low": _shown(seen.low),
-        "high": _shown(seen.high),
-        "p_value": _shown(seen.p_value),
-        "log_evidence": _shown(seen.peak.log_e),
+        "estimate": _shown(evidence.estimate),
+        "low": _shown(evidence.low),
+        "high": _shown(evidence.high),
+        "p_value": _shown(evidence.p_value),
+        "log_evidence": _shown(evidence.peak.log_e),
         "says": words[:256],
     }
 
 
 def _guardrail(reading: Reading) -> dict[str, Any]:
-    worse, bearable = reading.harm, reading.non_inferiority
+    worse, within = reading.harm, reading.non_inferiority
     assert worse is not None
-    assert bearable is not None
-    words = (
-        "harm shown" if worse.breached else "within the margin" if bearable.passed else _undecided(reading)
-    )
+    assert within is not None
+    words = "harm shown" if worse.breached else "within the margin" if within.passed else _undecided(reading)
     return {
         "estimate": _shown(worse.estimate),
-        "high": _shown(bearable.bound),
+        "high": _shown(within.bound),
         "p_value": _shown(worse.p_value),
         "log_evidence": _shown(worse.log_e),
         "says": words[:256],
@@ -219,10 +217,10 @@ def _guardrail(reading: Reading) -> dict[str, Any]:
 
 
 def _undecided(reading: Reading) -> str:
-    bearable = reading.non_inferiority
-    assert bearable is not None
-    return bearable.undecidable_reason or (
-        f"not within the margin yet: log evidence {bearable.log_e:.2f}, needs {bearable.threshold:.2f}"
+    within = reading.non_inferiority
+    assert within is not None
+    return within.undecidable_reason or (
+        f"not within the margin yet: log evidence {within.log_e:.2f}, needs {within.threshold:.2f}"
     )
 
 

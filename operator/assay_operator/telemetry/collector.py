@@ -8,7 +8,7 @@ from typing import Any
 
 from prometheus_client import Counter
 
-from assay_operator.decide.observed import QualityCounts
+from assay_operator.decide.experiment_facts import QualityCounts
 from assay_operator.telemetry import (
     AnswerQuestion,
     Answers,

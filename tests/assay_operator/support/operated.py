@@ -131,8 +131,8 @@ class Memory:
         """An apply that names a uid or a version is of that very object, as it was then."""
         known = self.bodies.get((manifest["kind"], manifest["metadata"]["name"]))
         for pin in ("uid", "resourceVersion"):
-            asked = manifest["metadata"].get(pin)
-            if asked and (known is None or known["metadata"][pin] != asked):
+            wanted = manifest["metadata"].get(pin)
+            if wanted and (known is None or known["metadata"][pin] != wanted):
                 raise ApiError(409, f"{pin} is another one")
 
     async def create(self, manifest: Body) -> Body | None:

@@ -4,52 +4,52 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from assay_api import Ref
-from assay_operator.xds.parcel import Parcel
-from assay_operator.xds.section import Section
+from assay_operator.xds.resource_bundle import ResourceBundle
 from assay_operator.xds.snapshot import Snapshot
+from assay_operator.xds.versioned_resources import VersionedResources
 
 TRY_AGAIN = "try again"
 
 
-class Held(NamedTuple):
+class Rejection(NamedTuple):
     """A version of a Model that a gateway refused, and why."""
 
     version: str
     reason: str
 
 
-class Shelf:
-    """The wanted parcels. A cluster stays until no gateway has a route to it any more."""
+class SnapshotCache:
+    """The wanted bundles. A cluster stays until no gateway has a route to it any more."""
 
     def __init__(self) -> None:
         """Want nothing yet."""
-        self.held: dict[Ref, Held] = {}
-        self.unproven: set[Ref] = set()
-        self._wanted: dict[Ref, Parcel] = {}
-        self._good: dict[Ref, Parcel] = {}
+        self.rejected: dict[Ref, Rejection] = {}
+        self.unacked: set[Ref] = set()
+        self._wanted: dict[Ref, ResourceBundle] = {}
+        self._last_good: dict[Ref, ResourceBundle] = {}
         self._published: dict[Ref, str] = {}
         self._retired: dict[str, int] = {}  # by the generation that has no route to them
         self._leaving: set[str] = set()
-        self._clusters, self._endpoints, self._scopes, self._routes = (Section() for _ in range(4))
+        self._clusters, self._endpoints, self._scopes, self._routes = (VersionedResources() for _ in range(4))
         self._generation = 0
         self._snapshot = self._copy()
 
-    def publish(self, ref: Ref, parcel: Parcel | None) -> bool:
-        """Want a parcel for a Model, or none; return whether that is news."""
-        version = parcel.version if parcel else ""
+    def publish(self, ref: Ref, bundle: ResourceBundle | None) -> bool:
+        """Want a bundle for a Model, or none; return whether that is news."""
+        version = bundle.version if bundle else ""
         if self._published.get(ref, "") == version:
             return False
-        self.held.pop(ref, None)
+        self.rejected.pop(ref, None)
         self._published[ref] = version
         if not version:
             del self._published[ref]
-        self._put(ref, parcel)
+        self._put(ref, bundle)
         return True
 
     def wanted(self, ref: Ref) -> str | None:
         """Return the version that the gateways should have of a Model."""
-        parcel = self._wanted.get(ref)
-        return parcel.version if parcel else None
+        bundle = self._wanted.get(ref)
+        return bundle.version if bundle else None
 
     def snapshot(self) -> Snapshot:
         """Return what is wanted now; the same object as long as it is the same."""
@@ -57,15 +57,17 @@ class Shelf:
             self._snapshot = self._copy()
         return self._snapshot
 
-    def prove(self, ref: Ref) -> None:
+    def acknowledge(self, ref: Ref) -> None:
         """Note that every gateway has what is wanted of a Model."""
-        self.unproven.discard(ref)
-        if parcel := self._wanted.get(ref):
-            self._good[ref] = parcel
+        self.unacked.discard(ref)
+        if bundle := self._wanted.get(ref):
+            self._last_good[ref] = bundle
         else:
-            self._good.pop(ref, None)
+            self._last_good.pop(ref, None)
 
-    def reject(self, snapshot: Snapshot, reason: str, plain: Callable[[Ref], Parcel | None]) -> list[Ref]:
+    def reject(
+        self, snapshot: Snapshot, reason: str, plain: Callable[[Ref], ResourceBundle | None]
+    ) -> list[Ref]:
         """Go back to something better for the Models that a refusal is about; return who they are.
 
         Envoy refuses a whole response, and its reason ends with the name of the culprit as a rule; else
@@ -75,29 +77,27 @@ class Shelf:
         Args:
             snapshot: What was refused.
             reason: The end of what Envoy said.
-            plain: A simpler parcel for a Model of which none was good so far.
+            plain: A simpler bundle for a Model of which none was good so far.
         """
         suspects = [
-            ref
-            for ref in self.unproven
-            if self.wanted(ref) and self.wanted(ref) == snapshot.versions.get(ref)
+            ref for ref in self.unacked if self.wanted(ref) and self.wanted(ref) == snapshot.versions.get(ref)
         ]
         named = [ref for ref in suspects if _names(ref, reason)] or suspects
         if len(named) > 1:
-            guilty = [ref for ref in named if ref in self._good]
+            guilty = [ref for ref in named if ref in self._last_good]
             for ref in guilty:
-                self._revert(ref, self._good[ref], f"refused together with others: {reason}")
+                self._revert(ref, self._last_good[ref], f"refused together with others: {reason}")
                 self._published[ref] = TRY_AGAIN  # when it is published again, alone perhaps
             return guilty
         for ref in named:
-            again = ref in self.held
-            self._revert(ref, None if again else self._good.get(ref) or plain(ref), reason)
+            again = ref in self.rejected
+            self._revert(ref, None if again else self._last_good.get(ref) or plain(ref), reason)
         return named
 
-    def _revert(self, ref: Ref, parcel: Parcel | None, reason: str) -> None:
-        self.held[ref] = Held(self._published.get(ref, ""), reason)
+    def _revert(self, ref: Ref, bundle: ResourceBundle | None, reason: str) -> None:
+        self.rejected[ref] = Rejection(self._published.get(ref, ""), reason)
         refused = self._wanted[ref]
-        self._put(ref, parcel)
+        self._put(ref, bundle)
         # No route uses them, and what was refused must not stand in the way of everybody else.
         for name in refused.clusters:
             if self._retired.pop(name, None):
@@ -123,26 +123,26 @@ class Shelf:
                 self._leaving.discard(name)
                 self._remove(name)
 
-    def _put(self, ref: Ref, parcel: Parcel | None) -> None:
+    def _put(self, ref: Ref, bundle: ResourceBundle | None) -> None:
         self._generation += 1
-        self.unproven.add(ref)
+        self.unacked.add(ref)
         if old := self._wanted.pop(ref, None):
             self._retired |= dict.fromkeys(old.clusters, self._generation)
             for name in old.routes:
                 self._scopes.drop(name)
                 self._routes.drop(name)
-        if parcel is not None:
-            self._wanted[ref] = parcel
-            self._add(parcel)
+        if bundle is not None:
+            self._wanted[ref] = bundle
+            self._add(bundle)
 
-    def _add(self, parcel: Parcel) -> None:
-        for name in parcel.clusters:
+    def _add(self, bundle: ResourceBundle) -> None:
+        for name in bundle.clusters:
             self._retired.pop(name, None)
             self._leaving.discard(name)
-        self._clusters.update(parcel.clusters)
-        self._endpoints.update(parcel.endpoints)
-        self._scopes.update(parcel.scopes)
-        self._routes.update(parcel.routes)
+        self._clusters.update(bundle.clusters)
+        self._endpoints.update(bundle.endpoints)
+        self._scopes.update(bundle.scopes)
+        self._routes.update(bundle.routes)
 
     def _copy(self) -> Snapshot:
         return Snapshot(
@@ -151,7 +151,7 @@ class Shelf:
             self._endpoints.copy(),
             self._scopes.copy(),
             self._routes.copy(),
-            {ref: parcel.version for ref, parcel in self._wanted.items()},
+            {ref: bundle.version for ref, bundle in self._wanted.items()},
         )
 
 

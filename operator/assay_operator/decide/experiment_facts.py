@@ -83,7 +83,7 @@ class DataQuality:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ExperimentFacts:
     """The world, as far as one Experiment is concerned, at one moment."""
 
     spec: ExperimentSpec

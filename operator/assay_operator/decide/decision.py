@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assay_api.reason import Reason
-from assay_operator.decide.observed import Observed
+from assay_operator.decide.experiment_facts import ExperimentFacts
 
 Kind = Literal["Hold", "Advance", "Drop", "Promote", "RollBack", "Invalidate", "Conclude", "Abort"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Decision:
     """What to do, why in one word, and the number and the bar in a sentence.
 
     Attributes:
@@ -34,4 +34,4 @@ class Outcome:
         return self.kind not in {"Hold", "Advance", "Drop"}
 
 
-Check = Callable[[Observed], Outcome | None]
+Check = Callable[[ExperimentFacts], Decision | None]

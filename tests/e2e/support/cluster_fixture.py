@@ -37,21 +37,21 @@ class Impatient(AssertionError):  # noqa: N818  it reads as what happened
     """Something did not come true in time; the message says what was last seen."""
 
 
-def wait(until: Callable[[], Any], patience: float = 60, *, told: Callable[[], object] = lambda: "") -> Any:
+def wait(until: Callable[[], Any], patience: float = 60, *, state: Callable[[], object] = lambda: "") -> Any:
     """Ask until the answer is true, and return it."""
     end = time.monotonic() + patience
     while not (answer := until()):
         if time.monotonic() > end:
-            raise Impatient(f"not in {patience:.0f} s; last seen: {told()}")
+            raise Impatient(f"not in {patience:.0f} s; last state: {state()}")
         time.sleep(0.1)
     return answer
 
 
 @dataclass
-class Town:
+class ClusterFixture:
     """One cluster."""
 
-    cluster: Cluster
+    settings: Cluster
     forbidden: list[str] = field(default_factory=list)  # what the operator was refused, ever
     sources: dict[str, Json] = field(default_factory=dict)  # versions that need no training
     hostile: dict[str, str] = field(default_factory=dict)  # those that must be refused, and the reason
@@ -69,7 +69,7 @@ class Town:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)},
+            env={**os.environ, "KUBECONFIG": str(self.settings.kubeconfig)},
         )
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
@@ -112,14 +112,14 @@ class Town:
         self, kind: str, name: str, namespace: str, true: Callable[[Json], Any], patience: float = 60
     ) -> Json:
         """Wait until the status of an object is as wanted, and return it."""
-        seen: list[Json] = [{}]
+        latest: list[Json] = [{}]
 
         def look() -> bool:
-            seen[0] = self.status(kind, name, namespace)
-            return bool(true(seen[0]))
+            latest[0] = self.status(kind, name, namespace)
+            return bool(true(latest[0]))
 
-        wait(look, patience, told=lambda: json.dumps(_short(seen[0]), indent=1)[-3000:])
-        return seen[0]
+        wait(look, patience, state=lambda: json.dumps(_short(latest[0]), indent=1)[-3000:])
+        return latest[0]
 
     def events(self, name: str, namespace: str) -> list[tuple[str, str]]:
         """Return reason and message of the Events of an object of ours."""
@@ -131,10 +131,10 @@ class Town:
             and e["involvedObject"].get("apiVersion", "").startswith("assay.dev")
         ]
 
-    def told(self, name: str, namespace: str, reason: str, words: str = "") -> None:
+    def expect_event(self, name: str, namespace: str, reason: str, words: str = "") -> None:
         """Wait until an Event of an object of ours says this; it comes after the status, or with it."""
         events = partial(self.events, name, namespace)
-        wait(lambda: any(r == reason and words in m for r, m in events()), 30, told=events)
+        wait(lambda: any(r == reason and words in m for r, m in events()), 30, state=events)
 
     def address(self, service: str, namespace: str) -> str:
         """Return the cluster address of a Service, or of the one that it is an alias of."""
@@ -147,7 +147,7 @@ class Town:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Let this thread see the cluster's network while the block runs."""
-        with open(self.cluster.netns) as there, open("/proc/thread-self/ns/net") as here:
+        with open(self.settings.netns) as there, open("/proc/thread-self/ns/net") as here:
             _enter(there.fileno())
             try:
                 yield
@@ -158,13 +158,13 @@ class Town:
     def forwarded(self, service: str, port: int) -> Iterator[int]:
         """Yield a port of this machine that `kubectl port-forward` brings to a Service of ours."""
         words = ["port-forward", "-n", SYSTEM, f"service/{service}", f":{port}"]
-        environment = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig)}
+        environment = {**os.environ, "KUBECONFIG": str(self.settings.kubeconfig)}
         command = [str(BIN / "kubectl") if (BIN / "kubectl").exists() else "kubectl", *words]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
-            said = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080
+            line = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080
             try:
-                yield int(said.split(" -> ")[0].rpartition(":")[2])
+                yield int(line.split(" -> ")[0].rpartition(":")[2])
             finally:
                 process.terminate()
 
@@ -181,7 +181,7 @@ class Town:
             found = self.all("pods", SYSTEM, f"app.kubernetes.io/component={component}")
             return [p for p in found if not p["metadata"].get("deletionTimestamp")]
 
-        pods: list[Json] = wait(living, 30, told=lambda: f"no pod of {component}")
+        pods: list[Json] = wait(living, 30, state=lambda: f"no pod of {component}")
         leader = self.leader() if component == "operator" else ""
         return next((pod for pod in pods if pod["metadata"]["name"] == leader), pods[0])
 
@@ -217,14 +217,14 @@ class Town:
 
     def kill_part(self, name: str) -> None:
         """Send SIGKILL to a process of the node itself, as `kubelet`; pods live on without it."""
-        part = Daemon(name, self.cluster.state)
+        part = Daemon(name, self.settings.state)
         part.ask_to_stop(signal.SIGKILL)
         wait(part.is_gone, 10)
 
     def revive(self) -> None:
         """Start what is missing of the node, and wait until it is ready."""
         hack = {**os.environ, "PYTHONPATH": str(ROOT / "hack")}
-        subprocess.run([sys.executable, "-m", "cluster", "up", self.cluster.name], check=True, env=hack)
+        subprocess.run([sys.executable, "-m", "cluster", "up", self.settings.name], check=True, env=hack)
 
     def metrics(self, component: str, port: int) -> list[str]:
         """Return the lines of the metrics of a component of the installation."""

@@ -24,7 +24,7 @@ _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
 @dataclass(frozen=True)
-class House:
+class DemoEnvironment:
     """A cluster that is up, and where its parts are."""
 
     cluster: Cluster
@@ -71,10 +71,10 @@ class House:
         )
         assert process.stdout is not None
         async with asyncio.timeout(20):
-            said = (await process.stdout.readline()).decode()
+            line = (await process.stdout.readline()).decode()
         try:
-            if not (found := _FORWARDING.search(said)):
-                raise KubectlError(f"no forward to {service}: {said.strip()}")
+            if not (found := _FORWARDING.search(line)):
+                raise KubectlError(f"no forward to {service}: {line.strip()}")
             yield f"http://127.0.0.1:{found[1]}"
         finally:
             if process.returncode is None:
@@ -108,11 +108,11 @@ class House:
             ("get", "pods", "-n", SYSTEM, "-o", "wide"),
             ("logs", "-n", SYSTEM, f"deployment/{RELEASE}-operator", "--tail=300"),
         ]
-        said = [f"$ kubectl {' '.join(words)}\n{await self._told(words)}" for words in parts]
-        await asyncio.to_thread(path.write_text, "\n".join(said))
+        sections = [f"$ kubectl {' '.join(words)}\n{await self._output(words)}" for words in parts]
+        await asyncio.to_thread(path.write_text, "\n".join(sections))
         return path
 
-    async def _told(self, words: tuple[str, ...]) -> str:
+    async def _output(self, words: tuple[str, ...]) -> str:
         try:
             return await self.kubectl(*words)
         except KubectlError as error:
@@ -123,10 +123,10 @@ class House:
         await self.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
 
 
-def house(name: str) -> House:
+def environment(name: str) -> DemoEnvironment:
     """Return the house in the cluster of this name, which must be up."""
     cluster = Cluster(name)
-    return House(cluster, Kubectl(cluster.kubeconfig, tool("kubectl")))
+    return DemoEnvironment(cluster, Kubectl(cluster.kubeconfig, tool("kubectl")))
 
 
 def tool(name: str) -> str:

@@ -7,7 +7,7 @@ import xxhash
 WIDTH = 128
 
 
-class Section:
+class VersionedResources:
     """Packed resources by name. Equal content has an equal version, in whatever order it came to be.
 
     The version is the sum of the hashes of the items, so a change costs the item and not the set.
@@ -17,7 +17,7 @@ class Section:
         """Start with items whose hashes add up to `total`."""
         self._items: dict[str, bytes] = dict(items or {})
         self._total = total
-        self._frozen: Section | None = None
+        self._frozen: VersionedResources | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
@@ -63,10 +63,10 @@ class Section:
         self._count(key, old, -1)
         return True
 
-    def copy(self) -> "Section":
+    def copy(self) -> "VersionedResources":
         """Return what this is now, and the same object as before if nothing has changed."""
         if self._frozen is None:
-            self._frozen = Section(self._items, self._total)
+            self._frozen = VersionedResources(self._items, self._total)
         return self._frozen
 
     def news(self, since: Mapping[str, bytes]) -> list[str]:

@@ -6,13 +6,13 @@ import sys
 SCRIPT = """
 from assay_assign import Interval
 from assay_operator.gateway import ArmRoute, Backend, Endpoint, ModelRoute, Split
-from assay_operator.xds.parcel import parcel
+from assay_operator.xds.resource_bundle import resource_bundle
 
 arms = (ArmRoute("control", Backend("m-1")), ArmRoute("candidate", Backend("m-2")))
 table = (Interval("control", 0, 500), Interval("candidate", 5000, 5500))
 split = Split("uid-1", 3, "x-user-id", arms, table, salt="layer")
 champion = Backend("m-1", (Endpoint("10.0.0.1", 3000),), Endpoint("10.96.0.1", 80))
-print(parcel(ModelRoute("ns", "m", champion, split)).version)
+print(resource_bundle(ModelRoute("ns", "m", champion, split)).version)
 """
 
 

@@ -1,22 +1,22 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay_operator.xds.section import Section
+from assay_operator.xds.versioned_resources import VersionedResources
 
 KEYS = st.sampled_from("abcd")
 STEPS = st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=2)))
 
 
-def replayed(steps: list[tuple[str, bytes | None]]) -> tuple[Section, dict[str, bytes]]:
-    section: Section = Section()
+def replayed(steps: list[tuple[str, bytes | None]]) -> tuple[VersionedResources, dict[str, bytes]]:
+    resources: VersionedResources = VersionedResources()
     plain: dict[str, bytes] = {}
     for key, value in steps:
         if value is None:
-            assert section.drop(key) == (plain.pop(key, None) is not None)
+            assert resources.drop(key) == (plain.pop(key, None) is not None)
         else:
-            assert section.put(key, value) == (plain.get(key) != value)
+            assert resources.put(key, value) == (plain.get(key) != value)
             plain[key] = value
-    return section, plain
+    return resources, plain
 
 
 @settings(deadline=None)
@@ -24,10 +24,10 @@ def replayed(steps: list[tuple[str, bytes | None]]) -> tuple[Section, dict[str, 
 def test_the_version_depends_on_what_is_there_and_not_on_how_it_came(
     steps: list[tuple[str, bytes | None]],
 ) -> None:
-    section, plain = replayed(steps)
+    resources, plain = replayed(steps)
     fresh, _ = replayed(sorted(plain.items(), reverse=True))
-    assert section.version == fresh.version
-    assert {key: section.get(key) for key in section} == plain
+    assert resources.version == fresh.version
+    assert {key: resources.get(key) for key in resources} == plain
 
 
 @settings(deadline=None)
@@ -44,16 +44,16 @@ def test_other_content_has_another_version(
 def test_news_is_what_another_set_lacks(
     one: list[tuple[str, bytes | None]], two: list[tuple[str, bytes | None]]
 ) -> None:
-    section, plain = replayed(one)
+    resources, plain = replayed(one)
     _, known = replayed(two)
-    news = set(section.news(known))
+    news = set(resources.news(known))
     assert {**known, **{key: plain[key] for key in news}} == {**known, **plain}
     assert not [key for key in news if known.get(key) == plain[key]]
 
 
 def test_a_copy_stays_what_it_was() -> None:
-    section, _ = replayed([("a", b"1")])
-    copy = section.copy()
-    section.put("a", b"2")
-    assert (copy.get("a"), section.get("a")) == (b"1", b"2")
-    assert copy.version != section.version
+    resources, _ = replayed([("a", b"1")])
+    copy = resources.copy()
+    resources.put("a", b"2")
+    assert (copy.get("a"), resources.get("a")) == (b"1", b"2")
+    assert copy.version != resources.version

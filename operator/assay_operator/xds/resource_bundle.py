@@ -14,7 +14,7 @@ Packed = Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class ResourceBundle:
     """The packed resources of a Model, by name, and a version that follows from their content."""
 
     clusters: Packed
@@ -24,7 +24,7 @@ class Parcel:
     version: str
 
 
-def parcel(route: ModelRoute) -> Parcel:
+def resource_bundle(route: ModelRoute) -> ResourceBundle:
     """Render and pack a route; about a millisecond."""
     rendered = resources(route)
     parts = (
@@ -33,7 +33,7 @@ def parcel(route: ModelRoute) -> Parcel:
         _packed(Scope, "name", [rendered.scope]),
         _packed(Routes, "name", [rendered.routes]),
     )
-    return Parcel(*parts, version=_version(value for part in parts for value in part.values()))
+    return ResourceBundle(*parts, version=_version(value for part in parts for value in part.values()))
 
 
 def _packed(kind: type[Message], key: str, values: Iterable[Json]) -> Packed:
