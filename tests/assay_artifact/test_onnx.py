@@ -128,7 +128,7 @@ def test_any_usual_rows_get_the_pipelines_answers_within_the_gates_tolerance(
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         pytest.param(1e39, "too large for single precision", id="a number that single precision lacks"),
         pytest.param(-1e300, "too large for single precision", id="and a negative one"),
@@ -136,9 +136,9 @@ def test_any_usual_rows_get_the_pipelines_answers_within_the_gates_tolerance(
     ],
 )
 def test_what_single_precision_cannot_answer_is_refused_and_not_made_up(
-    numbers: Predictor, value: Any, said: str
+    numbers: Predictor, value: Any, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         numbers.predict({"age": [33.0, value], "spend": [1.0, 2.0]})
 
 

@@ -39,9 +39,9 @@ def digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def fetched(folder: Path, name: str, content: bytes, **said: Any) -> Manifest:
+def fetched(folder: Path, name: str, content: bytes, **options: Any) -> Manifest:
     (folder / name).write_bytes(content)
-    return fetch(f"file://{folder}/{name}", digest(content), folder / "copy", **said)
+    return fetch(f"file://{folder}/{name}", digest(content), folder / "copy", **options)
 
 
 def opened(folder: Path, name: str, content: bytes, *, allow_pickle: bool = False) -> Predictor:
@@ -137,11 +137,11 @@ def test_a_pipeline_tells_its_columns_and_their_types(
 ) -> None:
     pipeline = churn.fitted(name)
     predictor = opened(tmp_path, file, dumps(pipeline), allow_pickle=not file.endswith("skops"))
-    asked = [(one.name, one.type) for one in predictor.manifest.features]
+    features = [(one.name, one.type) for one in predictor.manifest.features]
     boolean = {"active": "number"}
-    assert asked == [(one.name, boolean.get(one.name, one.type)) for one in churn.manifest(name).features]
+    assert features == [(one.name, boolean.get(one.name, one.type)) for one in churn.manifest(name).features]
     rows = churn.raw(200, seed=1).fillna({"age": 0} if name == "numbers" else {"age": 1})
-    answer, canonical = predictor.predict(rows), churn.table(rows)[[one for one, _ in asked]]
+    answer, canonical = predictor.predict(rows), churn.table(rows)[[one for one, _ in features]]
     if name == "ridge":
         np.testing.assert_array_equal(answer.values, pipeline.predict(canonical))
     else:
@@ -222,18 +222,18 @@ def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def told(**metadata: str) -> bytes:
+def meta(**metadata: str) -> bytes:
     content = to_onnx(forest(), MATRIX[:1], options={id(forest()): {"zipmap": False}})
     helper.set_model_props(content, metadata)
     return bytes(content.SerializeToString())
 
 
 SILENT: list[Any] = [
-    pytest.param("m.onnx", lambda: told(feature_names='["a", "a", "b"]'), "'a'. are listed twice", id="twin"),
-    pytest.param("m.onnx", lambda: told(feature_names='["a"]'), "are 1, the input has 3", id="too few names"),
-    pytest.param("m.onnx", lambda: told(feature_names="a,b,c"), "no list in JSON", id="names in no list"),
-    pytest.param("m.onnx", lambda: told(classes='[["a"], {}]'), "classes", id="classes that are no values"),
-    pytest.param("m.onnx", lambda: told(classes='["a"]'), "1 classes, but .* 2 columns", id="few classes"),
+    pytest.param("m.onnx", lambda: meta(feature_names='["a", "a", "b"]'), "'a'. are listed twice", id="twin"),
+    pytest.param("m.onnx", lambda: meta(feature_names='["a"]'), "are 1, the input has 3", id="too few names"),
+    pytest.param("m.onnx", lambda: meta(feature_names="a,b,c"), "no list in JSON", id="names in no list"),
+    pytest.param("m.onnx", lambda: meta(classes='[["a"], {}]'), "classes", id="classes that are no values"),
+    pytest.param("m.onnx", lambda: meta(classes='["a"]'), "1 classes, but .* 2 columns", id="few classes"),
     pytest.param("m.onnx", softmax, "'y' of float .* neither a label", id="scores without labels"),
     pytest.param("m.onnx", lambda: softmax(rows=(None, None)), "'x' has shape", id="any number of columns"),
     pytest.param("m.onnx", lambda: softmax(rows=(None, 3, 8, 8)), "'x' has shape", id="pictures"),

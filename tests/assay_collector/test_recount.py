@@ -34,7 +34,7 @@ METRICS = (
 
 
 @dataclass(frozen=True)
-class Seen:
+class ExposureEvent:
     """An exposure: `number` is its id."""
 
     number: int
@@ -45,7 +45,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Told:
+class OutcomeEvent:
     """An outcome: its values are quarters, so that sums are exact in any order."""
 
     number: int
@@ -59,57 +59,68 @@ times = st.integers(-30, 150)
 units = st.integers(0, 3)
 # The arm goes with the unit, save for one unit that is in both.
 sightings = st.builds(
-    Seen, st.integers(0, 99), units, times, st.just(0), st.sampled_from([200, 200, 503])
+    ExposureEvent, st.integers(0, 99), units, times, st.just(0), st.sampled_from([200, 200, 503])
 ).flatmap(
-    lambda seen: st.sampled_from([0, 1] if seen.unit == 0 else [seen.unit % 2]).map(
-        lambda arm: Seen(seen.number, seen.unit, seen.at, arm, seen.status)
+    lambda exposure: st.sampled_from([0, 1] if exposure.unit == 0 else [exposure.unit % 2]).map(
+        lambda arm: ExposureEvent(exposure.number, exposure.unit, exposure.at, arm, exposure.status)
     )
 )
 tellings = st.builds(
-    Told, st.integers(0, 99), units, st.integers(0, 2), times, st.integers(0, 16).map(lambda value: value / 4)
+    OutcomeEvent,
+    st.integers(0, 99),
+    units,
+    st.integers(0, 2),
+    times,
+    st.integers(0, 16).map(lambda value: value / 4),
 )
 events = st.lists(st.one_of(sightings, tellings), max_size=40, unique_by=lambda e: (type(e), e.number))
 
 
-def batch(event: Seen | Told) -> Batch:
+def batch(event: ExposureEvent | OutcomeEvent) -> Batch:
     name = bytes([event.unit]) * 16
     key = bytes([event.number]) * 16
     at = NOW + event.at * SECOND
-    if isinstance(event, Seen):
+    if isinstance(event, ExposureEvent):
         arm = ARMS[event.arm]
         return Exposures([("exp-1", Exposure(key, at, name, arm, arm, 1, event.status, 9, 1, sound=True))])
     return Outcomes([Reported(("demo", "churn"), name, METRICS[event.metric].name, key, at, event.value)])
 
 
-def recount(given_events: Iterable[Seen | Told]) -> dict[str, dict[str, tuple[int, float, float]]]:
+def recount(
+    given_events: Iterable[ExposureEvent | OutcomeEvent],
+) -> dict[str, dict[str, tuple[int, float, float]]]:
     """Count from scratch, in the plainest way: all events known, all windows closed."""
     known = list(given_events)
     cells: dict[str, dict[str, list[float]]] = {arm: {m.name: [] for m in METRICS} for arm in ARMS}
-    for unit in {event.unit for event in known if isinstance(event, Seen)}:
-        seen = [event for event in known if isinstance(event, Seen) and event.unit == unit]
-        if len({event.arm for event in seen}) > 1:
+    for unit in {event.unit for event in known if isinstance(event, ExposureEvent)}:
+        exposures = [event for event in known if isinstance(event, ExposureEvent) and event.unit == unit]
+        if len({event.arm for event in exposures}) > 1:
             continue
-        first = min(event.at for event in seen)
-        cell = cells[ARMS[seen[0].arm]]
+        first = min(event.at for event in exposures)
+        cell = cells[ARMS[exposures[0].arm]]
         for position, metric in enumerate(METRICS[:3]):
-            told = [e for e in known if isinstance(e, Told) and e.unit == unit and e.metric == position]
-            told = [
-                e for e in told if e.at >= first - SKEW and (metric.window is None or e.at <= first + WINDOW)
+            outcomes = [
+                e for e in known if isinstance(e, OutcomeEvent) and e.unit == unit and e.metric == position
             ]
-            cell[metric.name] += value_of(metric, told)
-        cell["errors"].append(float(any(event.status == 503 for event in seen)))
+            outcomes = [
+                e
+                for e in outcomes
+                if e.at >= first - SKEW and (metric.window is None or e.at <= first + WINDOW)
+            ]
+            cell[metric.name] += value_of(metric, outcomes)
+        cell["errors"].append(float(any(event.status == 503 for event in exposures)))
     return {
         arm: {name: (len(v), sum(v), sum(each * each for each in v)) for name, v in of.items()}
         for arm, of in cells.items()
     }
 
 
-def value_of(metric: Metric, told: list[Told]) -> list[float]:
+def value_of(metric: Metric, outcomes: list[OutcomeEvent]) -> list[float]:
     if metric.name == "any":
-        return [float(any(event.value for event in told))]
+        return [float(any(event.value for event in outcomes))]
     if metric.name == "sum":
-        return [min(6.0, sum(event.value for event in told))]
-    return [max(told, key=lambda event: (event.at, event.value)).value] if told else []
+        return [min(6.0, sum(event.value for event in outcomes))]
+    return [max(outcomes, key=lambda event: (event.at, event.value)).value] if outcomes else []
 
 
 def counted(engine: Engine) -> dict[str, dict[str, tuple[int, float, float]]]:
@@ -125,14 +136,14 @@ def counted(engine: Engine) -> dict[str, dict[str, tuple[int, float, float]]]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events, st.randoms(use_true_random=False), st.integers(1, 8))
 def test_sums_equal_a_recount_in_any_order_with_any_repetition(
-    ledger: Any, kept: int, happened: list[Seen | Told], dice: Any, group: int
+    ledger: Any, kept: int, happened: list[ExposureEvent | OutcomeEvent], dice: Any, group: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(histories, "KEPT", kept)
         recounted(ledger, happened, dice, group)
 
 
-def recounted(ledger: Any, happened: list[Seen | Told], dice: Any, group: int) -> None:
+def recounted(ledger: Any, happened: list[ExposureEvent | OutcomeEvent], dice: Any, group: int) -> None:
     engine = ledger.engine
     metadata.drop_all(engine)
     metadata.create_all(engine)

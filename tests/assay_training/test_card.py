@@ -44,11 +44,11 @@ def test_a_card_tells_the_version_and_what_changed(
 ) -> None:
     first, second = (stored(report) for report in two)
     assert main(["card", first["uri"], "--digest", first["digest"]]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("# churn-1: classification of 'churn'\n")
-    assert "it fails 1 of 2 gates. CRM | export" in told
-    assert "## What changed" not in told
-    assert "| total_day_minutes | number |" in told
+    printed = capsys.readouterr().out
+    assert printed.startswith("# churn-1: classification of 'churn'\n")
+    assert "it fails 1 of 2 gates. CRM | export" in printed
+    assert "## What changed" not in printed
+    assert "| total_day_minutes | number |" in printed
     path = tmp_path / "card.html"
     assert (
         main(["card", second["uri"], "--digest", second["digest"], "--format", "html", "-o", str(path)]) == 0

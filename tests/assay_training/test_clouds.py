@@ -79,7 +79,7 @@ def test_azure_refuses_strangers(job: Make, tmp_path: Path) -> None:
     with azure() as cloud:
         cloud.put("churn.csv", b"customer_id,churn\n1,True\n")
         wrong = base64.b64encode(b"w" * 64).decode()
-        stranger = {name: told.replace(KEY, wrong) for name, told in cloud.environment.items()}
+        stranger = {name: value.replace(KEY, wrong) for name, value in cloud.environment.items()}
         refused(job, "az", tmp_path, stranger)
         refused(job, "az", tmp_path, {})
 

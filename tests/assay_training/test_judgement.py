@@ -70,22 +70,22 @@ def test_the_positive_class_is_the_one_that_was_named() -> None:
 )
 def test_a_threshold_keeps_its_promise_on_the_rows_it_was_chosen_on(rows: Any, prefer: Any, bar: Any) -> None:
     truth = np.array([int(hit) for hit, _ in rows] + [0, 1])
-    seen = binary(truth.tolist(), [score for _, score in rows] + [0.0, 1.0])
+    context = binary(truth.tolist(), [score for _, score in rows] + [0.0, 1.0])
     wanted = Threshold(prefer=prefer, at_least=bar)
     score = {"recall": recall_score, "precision": precision_score}[prefer]
     try:
-        target = decided(wanted, seen.target, seen.predicted)
+        target = decided(wanted, context.target, context.predicted)
     except JobError:
-        scores = np.asarray(seen.predicted.probabilities)[:, seen.target.positive]
+        scores = np.asarray(context.predicted.probabilities)[:, context.target.positive]
         assert max(score(truth, scores >= bound) for bound in set(scores)) < bar, "it could have been reached"
         return
-    assert score(truth, target.decided(np.asarray(seen.predicted.probabilities))) >= bar
+    assert score(truth, target.decided(np.asarray(context.predicted.probabilities))) >= bar
 
 
 def test_a_threshold_out_of_reach_says_what_is_reached() -> None:
-    seen = binary([1, 0] * 20, [0.5] * 40)
+    context = binary([1, 0] * 20, [0.5] * 40)
     with pytest.raises(JobError, match=r"at most 0\.5 is reached") as refusal:
-        decided(Threshold(prefer="precision", at_least=0.9), seen.target, seen.predicted)
+        decided(Threshold(prefer="precision", at_least=0.9), context.target, context.predicted)
     assert refusal.value.reason == "ThresholdUnreachable"
 
 
@@ -166,12 +166,12 @@ def test_confidence_wants_more_than_a_lucky_draw() -> None:
 
 
 def test_the_worst_slice_decides_and_small_slices_are_told() -> None:
-    seen = noisy(400, noise=0.5)
-    spoiled = np.array(seen.predicted.probabilities)
+    context = noisy(400, noise=0.5)
+    spoiled = np.array(context.predicted.probabilities)
     spoiled[300:] = spoiled[300:, ::-1]
-    answers = Predicted(seen.target.decided(spoiled), spoiled, None)
+    answers = Predicted(context.target.decided(spoiled), spoiled, None)
     column = np.array(["north"] * 300 + ["south"] * 90 + ["pole"] * 10)
-    facts = Facts(Context(seen.target, answers), slices={"region": column})
+    facts = Facts(Context(context.target, answers), slices={"region": column})
     whole, sliced = judge(
         [Gate(metric="accuracy", min=0.6), Gate(metric="accuracy", min=0.6, slice="region")], facts
     )
@@ -212,11 +212,11 @@ def test_accuracy_on_a_rare_class_is_warned_of() -> None:
 
 
 def test_turned_labels_are_suspected() -> None:
-    seen = noisy(1000, noise=0.3, strength=4)
+    context = noisy(1000, noise=0.3, strength=4)
     turned = np.zeros(1000, dtype=bool)
     turned[:20] = True
-    labels = np.where(turned, 1 - seen.truth, seen.truth)
-    found = suspects(seen.target._replace(values=labels), seen.predicted)
+    labels = np.where(turned, 1 - context.truth, context.truth)
+    found = suspects(context.target._replace(values=labels), context.predicted)
     assert found[turned].mean() > 0.9
     assert found[~turned].mean() < 0.01
 
@@ -248,21 +248,21 @@ def test_the_column_that_matters_is_the_most_important(job: Make, file: Path, tm
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=60))
 def test_the_area_under_the_curve_is_that_of_scikit_learn(rows: list[tuple[bool, int]]) -> None:
     hits, scores = np.array([hit for hit, _ in rows]), np.array([score / 6 for _, score in rows])
-    seen = Context(
+    context = Context(
         Target(hits.astype(np.int64), (0, 1), 1), Predicted(None, np.column_stack([1 - scores, scores]), None)
     )
     if hits.all() or not hits.any():
-        assert np.isnan(METRICS["rocAuc"].measure(seen))
+        assert np.isnan(METRICS["rocAuc"].measure(context))
     else:
-        assert METRICS["rocAuc"].measure(seen) == pytest.approx(roc_auc_score(hits, scores))
+        assert METRICS["rocAuc"].measure(context) == pytest.approx(roc_auc_score(hits, scores))
 
 
 def test_an_interval_of_very_many_rows_is_as_wide_as_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     truth = rng.normal(size=60_000)
-    seen = Context(Target(truth, None, None), Predicted(None, None, truth + rng.normal(size=60_000)))
-    few = interval(METRICS["mae"], seen, 0)
+    context = Context(Target(truth, None, None), Predicted(None, None, truth + rng.normal(size=60_000)))
+    few = interval(METRICS["mae"], context, 0)
     monkeypatch.setattr("assay_training.evaluation.bootstrap.MOST", 60_000)
-    all_of_them = interval(METRICS["mae"], seen, 0)
+    all_of_them = interval(METRICS["mae"], context, 0)
     assert few.high - few.low == pytest.approx(all_of_them.high - all_of_them.low, rel=0.3)
-    assert few.low < METRICS["mae"].measure(seen) < few.high
+    assert few.low < METRICS["mae"].measure(context) < few.high

@@ -58,8 +58,8 @@ def test_coverage_is_the_share_outside_the_band() -> None:
     shares = np.array([0.05, 0.2, 0.4, 0.6, 0.9])
     probabilities = np.column_stack([1 - shares, shares])
     target = Target(np.array([0, 1, 1, 0, 1]), ("no", "yes"), 1, neutral=(0.2, 0.6))
-    seen = Context(target, Predicted(probabilities.argmax(axis=1), probabilities, None))
-    assert measured(seen, ("coverage", "decidedAccuracy")) == {
+    context = Context(target, Predicted(probabilities.argmax(axis=1), probabilities, None))
+    assert measured(context, ("coverage", "decidedAccuracy")) == {
         "coverage": pytest.approx(3 / 5),
         "decidedAccuracy": pytest.approx(2 / 3),
     }

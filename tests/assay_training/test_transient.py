@@ -27,7 +27,7 @@ from assay_training.spec import Data, Job, Stored
 
 Make = Callable[..., Job]
 DIGEST = "sha256:" + "0" * 64
-NOBODY = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+ANONYMOUS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
 
 
 class Scripted(ThreadingHTTPServer):
@@ -134,7 +134,7 @@ def test_a_server_that_is_not_there_may_come(host: str) -> None:
 @pytest.mark.parametrize("part", ["data", "store"])
 def test_s3_that_does_not_answer_may_come(job: Make, tmp_path: Path, part: str) -> None:
     reads = {"data": {"uri": "s3://lake/churn.csv"}} if part == "data" else {"store": "s3://lake/artifacts"}
-    report, printed = run(job(**reads), tmp_path / "log", **NOBODY)
+    report, printed = run(job(**reads), tmp_path / "log", **ANONYMOUS)
     reason = {"data": "DataUnreadable", "store": "ArtifactFailed"}[part]
     assert (report["reason"], report["passing"]) == (reason, True), printed
 
@@ -154,9 +154,9 @@ def test_a_champion_whose_store_does_not_answer_may_come(
 
 def queried(url: str, query: str = "SELECT 1 AS churn, 2 AS customer_id") -> JobError:
     block = {"sql": {"urlSecretRef": {"name": "s"}, "query": query}, "target": "churn", "key": "customer_id"}
-    asked = Data.model_validate(block)
+    parsed = Data.model_validate(block)
     environment = {database.URL: url}
-    return refusal(lambda: database.queried(asked, list, SampleConfig("customer_id", 1, None), environment))
+    return refusal(lambda: database.queried(parsed, list, SampleConfig("customer_id", 1, None), environment))
 
 
 def test_a_database_that_is_not_there_may_come(tmp_path: Path) -> None:
