@@ -25,6 +25,7 @@ from assay_serving.capture.config import CaptureConfig
 from assay_serving.capture.counting import Capture
 from assay_serving.capture.reporter import MAX_BATCHES, Address, ProfileReporter
 from assay_serving.metrics import Metrics
+from assay_serving.process.startup import refused
 
 ODD = {"age": None, "plan": "never seen", "spend": 1e9, "région": "n", "active": True}
 
@@ -285,3 +286,34 @@ def test_a_version_without_a_profile_serves_and_says_that_nothing_is_counted(sta
     server = start("logistic", {"ASSAY_CAPTURE": "{}"})
     assert server.ask(json=[ODD]).status_code == 200
     assert "written without profile.json" in server.log.read_text()
+
+
+def test_reports_leave_at_the_interval_and_the_last_ones_at_the_end(
+    desk: Desk, lost: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("ours")
+    owner = {"namespace": "demo", "model": "churn", "version": "churn-1", "profile": "sha256:1"}
+    address = Address(f"http://127.0.0.1:{desk.server.server_port}", tmp_path / "token", owner, "pod-a")
+    taken = threading.Event()
+
+    def take() -> Delta:
+        taken.set()
+        return Delta(3, {}, {})
+
+    one = ProfileReporter(take, address, lost, 0.01)
+    one.start()
+    assert taken.wait(30)
+    one.stop()
+    numbers = [report["sequence"] for _, report in desk.received]
+    assert numbers == list(range(1, one.sequence + 1))
+    assert len(numbers) >= 2
+    assert lost._value.get() == 0
+
+
+def test_a_failed_start_leaves_its_reason_for_the_kubelet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASSAY_TERMINATION_LOG", str(tmp_path / "log"))
+    assert refused("BadSettings", "x" * 10_000) == 1
+    assert (tmp_path / "log").stat().st_size <= 4096
+    assert json.loads((tmp_path / "log").read_text())["reason"] == "BadSettings"

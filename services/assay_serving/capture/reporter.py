@@ -94,6 +94,8 @@ class ProfileReporter:
     def stop(self) -> None:
         """Deliver what is left, for a few seconds at most."""
         self.ending.set()
+        if self.thread.is_alive():
+            self.thread.join()
         self.report()
         self.outbox.close(LAST_SECONDS)
 
