@@ -69,6 +69,15 @@ class FrozenRule(Observed):
     ] = None
 
 
+class FrozenLag(Observed):
+    """From which age on the units of a metric decide."""
+
+    seconds: Annotated[float, Field(ge=0, description="Age; holds until a shorter one is learned.")]
+    learned: Annotated[bool, Field(description="Is a shorter one learned from how late outcomes arrive?")] = (
+        False
+    )
+
+
 class Plan(Observed):
     """What was fixed before the first unit came."""
 
@@ -78,6 +87,10 @@ class Plan(Observed):
     settle_seconds: Annotated[
         float, Field(description="When every request of a unit has ended, and its ratio can be judged.")
     ] = 32
+    lags: Annotated[
+        dict[str, FrozenLag],
+        Field(max_length=32, description="Of metrics whose outcomes may come at any time, by name."),
+    ] = {}
     rules: Annotated[
         dict[str, FrozenRule], Field(max_length=32, description="The test of each metric, frozen.")
     ] = {}
@@ -145,7 +158,11 @@ class Checks(Observed):
         ),
     ] = ""
     maturity: Annotated[
-        str, Field(max_length=1024, description="Guardrails that outcomes still to come may clear too early.")
+        str,
+        Field(
+            max_length=1024,
+            description="Age from which on units of metrics without a window decide, and what is not known.",
+        ),
     ] = ""
     crossover_units: Annotated[int, Field(ge=0, description="Seen in two arms; excluded.")] = 0
     bot_units: Annotated[int, Field(ge=0, description="Asked too often; excluded.")] = 0

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 from assay_api import ExperimentSpec, Guardrail, Metric, Primary
 from assay_api.evidence import Peak as ReachedPeak
 from assay_api.experiment_status import Analysis, FrozenRule, Plan
-from assay_operator.decide.observed import ArmCounts, Reading, Role
+from assay_api.names import mature
+from assay_operator.decide.maturity import COMPLETE, IMMATURE, lags
+from assay_operator.decide.observed import ArmCounts, Mature, Reading, Role
 from assay_stats import (
     Design,
     GuardrailRule,
@@ -25,6 +27,7 @@ from assay_stats import (
 from assay_stats.planning import INFLATION
 
 NOTHING = Moments(0, 0.0, 0.0)
+NO_PEAK = (0.0,) * 6
 SRM_ALPHA = 0.001
 LOG_LAG = 2.0  # seconds from the end of a request to its place in the counts
 
@@ -43,7 +46,7 @@ def plan(spec: ExperimentSpec, timeout: float = 30.0) -> Plan:
         rules[metric.name] = _frozen(_rule(metric, alpha, units))
     for guardrail in spec.metrics.guardrails:
         rules[guardrail.name] = _frozen(_guard(guardrail, alpha, tests, wanted))
-    return Plan(units_per_arm=wanted, settle_seconds=timeout + LOG_LAG, rules=rules)
+    return Plan(units_per_arm=wanted, settle_seconds=timeout + LOG_LAG, lags=lags(spec), rules=rules)
 
 
 def _frozen(rule: Rule | GuardrailRule) -> FrozenRule:
@@ -117,11 +120,16 @@ def readings(
     return tuple(
         _reading(
             Reading(
-                metric.name, role, candidate.name, _moments(control, metric), _moments(candidate, metric)
+                metric.name,
+                role,
+                candidate.name,
+                _moments(control, metric.name),
+                _moments(candidate, metric.name),
+                _mature(fixed, metric.name, control, candidate),
             ),
             fixed.rules[metric.name],
             Pairing(share_of(spec, candidate.name), len(spec.candidates)),
-            peaks.get((metric.name, candidate.name), ()) or (0.0, 0.0),
+            (*peaks.get((metric.name, candidate.name), ()), *NO_PEAK),
         )
         for role, metric in roles(spec)
         for candidate in candidates
@@ -130,10 +138,13 @@ def readings(
 
 def reached(reading: Reading) -> ReachedPeak:
     """Return the log evidence that a reading has reached, to be remembered."""
-    if reading.evidence:
-        return ReachedPeak(metric=reading.metric, arm=reading.arm, values=tuple(reading.evidence.peak))
-    harm, within = reading.harm, reading.non_inferiority
-    values = (_number(harm.log_e), _number(within.log_e)) if harm and within else ()
+    harm, within, values = reading.harm, reading.non_inferiority, ()
+    if reading.evidence and reading.early:
+        values = (*reading.early.peak, *reading.evidence.peak)
+    elif reading.evidence:
+        values = tuple(reading.evidence.peak)
+    elif harm and within:
+        values = tuple(map(_number, (harm.log_e, within.log_e, harm.variance, within.variance)))
     return ReachedPeak(metric=reading.metric, arm=reading.arm, values=values)
 
 
@@ -147,8 +158,16 @@ def roles(spec: ExperimentSpec) -> tuple[tuple[Role, Metric], ...]:
     return (*first, *guards, *(("Secondary", metric) for metric in metrics.secondary))
 
 
-def _moments(arm: ArmCounts, metric: Metric) -> Moments:
-    return arm.moments.get(metric.name, NOTHING)
+def _moments(arm: ArmCounts, metric: str) -> Moments:
+    return arm.moments.get(metric, NOTHING)
+
+
+def _mature(fixed: Plan, metric: str, control: ArmCounts, candidate: ArmCounts) -> Mature | None:
+    """Return the sums of mature units, where only these can show that a candidate is no worse, or better."""
+    lag = fixed.lags.get(metric)
+    if lag is None:
+        return None
+    return Mature(_moments(control, mature(metric)), _moments(candidate, mature(metric)), lag.learned)
 
 
 class Pairing(NamedTuple):
@@ -162,24 +181,44 @@ def _reading(seen: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[floa
     """Any candidate may be promoted by a false clearance, so that clearing is corrected for their number."""
     share, candidates = pairing
     if seen.role != "Guardrail":
-        evidence = evaluate(_thawed(Rule, rule), seen.control, seen.candidate, share, peak=Peak(*peak))
-        return replace(seen, evidence=evidence)
-    guard, sums = _thawed(GuardrailRule, rule), (seen.control, seen.candidate)
-    worse = harm(guard, *sums, share, previous=peak[0])
-    within = non_inferiority(guard, *sums, share, previous=peak[1], candidates=candidates)
+        return _compared(seen, _thawed(Rule, rule), share, peak)
+    guard, old = _thawed(GuardrailRule, rule), seen.mature
+    worse = harm(guard, seen.control, seen.candidate, share, previous=peak[0], variance=peak[2])
+    within = non_inferiority(
+        replace(guard, absolute=guard.absolute * (COMPLETE if old and old.learned else 1.0)),
+        *(old[:2] if old else (seen.control, seen.candidate)),
+        share,
+        previous=peak[1],
+        variance=peak[3],
+        candidates=candidates,
+    )
+    if old and not (old.control.n and old.candidate.n):
+        within = within._replace(undecidable_reason=IMMATURE)
     if worse.breached:
         within = within._replace(passed=False, undecidable_reason="harm was shown")
     return replace(seen, harm=worse, non_inferiority=within)
 
 
+def _compared(seen: Reading, rule: Rule, share: float, peak: tuple[float, ...]) -> Reading:
+    """Mature units show what is better; what is worse may be seen of all units, and at once."""
+    now = evaluate(rule, seen.control, seen.candidate, share, peak=Peak(*peak[:3]))
+    if seen.mature is None:
+        return replace(seen, evidence=now)
+    old = evaluate(rule, *seen.mature[:2], share, peak=Peak(*peak[3:6]))
+    if not (seen.mature.control.n and seen.mature.candidate.n):
+        old = old._replace(undecidable_reason=IMMATURE)
+    return replace(seen, evidence=now if now.decided == "worse" else old, early=now)
+
+
 def reported(reading: Reading) -> Analysis:
     """Return a reading as the status shows it."""
-    control = reading.control.mean if reading.control.n else None
+    sums, candidate = reading.judged
+    control = sums.mean if sums.n else None
     head = {
         "metric": reading.metric,
         "arm": reading.arm,
         "role": reading.role,
-        "units": reading.control.n + reading.candidate.n,
+        "units": sums.n + candidate.n,
         "control": _shown(control),
     }
     return Analysis(**(head | (_evidence(reading) if reading.evidence else _guardrail(reading))))

@@ -7,7 +7,7 @@ from assay_api import Experiment, ExperimentStatus, Slots
 from assay_api.condition import find
 from assay_api.duration import seconds
 from assay_api.evidence import Span
-from assay_api.experiment_status import ArmStatus, Checks, Verdict
+from assay_api.experiment_status import ArmStatus, Checks, Plan, Verdict
 from assay_api.reason import Reason
 from assay_assign import layer, table
 from assay_operator.decide.analysis import plan as frozen_plan
@@ -298,12 +298,12 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     return status.changed(
         arms=tuple(arm.changed(units=units.get(arm.name, 0)) for arm in _arms(experiment, status)),
         analysis=tuple(reported(reading) for reading in seen.readings),
-        checks=_checks(seen, gaps),
+        checks=_checks(seen, status.state.plan, gaps),
         state=status.state.changed(**state),
     )
 
 
-def _checks(seen: Observed, gaps: str) -> Checks:
+def _checks(seen: Observed, plan: Plan | None, gaps: str) -> Checks:
     age, srm, units = seen.quality.data_age, seen.quality.srm, seen.total_units
     counts = asdict(seen.quality.counts)
     unknown = "SRM check pending: units still settling" if units else "no units yet"
@@ -314,7 +314,7 @@ def _checks(seen: Observed, gaps: str) -> Checks:
         audit=f"{seen.quality.counts.audit_mismatches} mismatches",
         freshness=f"{age:.0f} s" if age is not None else "no data yet",
         sources=gaps,
-        maturity=finding(seen.spec)[:1024],
+        maturity=finding(seen.spec, plan, seen.maturity)[:1024],
         **counts,
     )
 
