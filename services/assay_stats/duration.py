@@ -19,7 +19,7 @@ from assay_stats.sequential import half_width, tuning
 
 Method = Literal["Sequential", "GroupSequential", "Fixed"]
 LOOKS = 40
-GRID = 201
+GRID = 101
 STAGES = 5
 CALIBRATION = 1.05
 """What simulation asks for beyond the normal recursion, so that power is as planned at 90:10 too."""

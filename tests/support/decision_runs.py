@@ -90,6 +90,7 @@ def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **m
         "step": len(asked.ramp) - 1,
         "step_started_at": START,
         "arms": arms,
+        "plan": fixed,
         "readings": readings(asked, fixed, arms, more.get("peaks", ())),
         "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
     }

@@ -1,18 +1,19 @@
 """From counts to readings: the frozen rule of each metric, applied to each candidate."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from math import isfinite
 from typing import Any, NamedTuple, TypeVar
 
-from assay_api import ExperimentSpec, Guardrail, Metric, Primary
+from assay_api import ExperimentSpec, Guardrail, Metric
 from assay_api.evidence import Peak as ReachedPeak
-from assay_api.experiment_status import Analysis, FrozenRule, Plan
+from assay_api.experiment_status import Analysis, Baseline, FrozenRule, Plan
 from assay_api.names import mature
+from assay_operator.decide.baseline import based
+from assay_operator.decide.forecast import effect_of, sizes
 from assay_operator.decide.maturity import COMPLETE, IMMATURE, lags
-from assay_operator.decide.observed import ArmCounts, Mature, Reading, Role
+from assay_operator.decide.observed import ArmCounts, Mature, Observed, Reading, Role
 from assay_stats import (
-    Design,
     GuardrailRule,
     Moments,
     Peak,
@@ -22,31 +23,56 @@ from assay_stats import (
     harm,
     non_inferiority,
     primary_rule,
-    units_per_arm,
+    threshold,
 )
-from assay_stats.planning import INFLATION
+from assay_stats.guardrail import log_safety
 
 NOTHING = Moments(0, 0.0, 0.0)
 NO_PEAK = (0.0,) * 6
+MOST_DOUBLINGS = 10
+HALVINGS = 7
 SRM_ALPHA = 0.001
 LOG_LAG = 2.0  # seconds from the end of a request to its place in the counts
 
 
-def plan(spec: ExperimentSpec, timeout: float = 30.0) -> Plan:
+def plan(spec: ExperimentSpec, timeout: float = 30.0, known: Baseline | None = None) -> Plan:
     """Fix what must not change once data is seen: the test of each metric, and the sample size.
 
     Rules that share the control's alpha for rollback: guardrails times candidates (Bonferroni).
+
+    Args:
+        spec: The design.
+        timeout: Seconds after which every request of a unit has ended.
+        known: The level of the primary metric, where the spec does not have it.
     """
     primary, alpha = spec.metrics.primary, spec.decision.alpha
-    wanted = _units(spec, primary) if primary else None
+    primary = based(primary, known) if primary else None
+    effect = effect_of(primary) if primary else None
+    arms = sizes(spec, primary, effect) if primary and effect else {}
+    wanted = _pair(spec, arms) if arms else None
     tests = max(len(spec.metrics.guardrails) * len(spec.candidates), 1)
     rules: dict[str, FrozenRule] = {}
     for metric in (*((primary,) if primary else ()), *spec.metrics.secondary):
-        units = 2 * wanted if wanted and metric is primary else None
+        units = wanted if metric is primary else None
         rules[metric.name] = _frozen(_rule(metric, alpha, units))
     for guardrail in spec.metrics.guardrails:
         rules[guardrail.name] = _frozen(_guard(guardrail, alpha, tests, wanted))
-    return Plan(units_per_arm=wanted, settle_seconds=timeout + LOG_LAG, lags=lags(spec), rules=rules)
+    if primary and primary.baseline is not None and known is None:
+        known = Baseline(value=primary.baseline, deviation=primary.deviation, source="Spec")
+    return Plan(
+        units_per_arm=max(arms.values(), default=None),
+        units=arms,
+        effect=effect,
+        baseline=known,
+        settle_seconds=timeout + LOG_LAG,
+        lags=lags(spec),
+        rules=rules,
+    )
+
+
+def _pair(spec: ExperimentSpec, arms: dict[str, int]) -> int:
+    """Return the units of the control and the candidate that needs the most."""
+    return arms[spec.control.name] + max(arms[arm.name] for arm in spec.candidates)
 
 
 def _frozen(rule: Rule | GuardrailRule) -> FrozenRule:
@@ -78,7 +104,7 @@ def _guard(guardrail: Guardrail, alpha: float, tests: int, units: int | None) ->
         absolute=margin.absolute or 0.0,
         direction=guardrail.direction,
         base_rate=_guard_rate(guardrail),
-        planned_units=2 * units if units else None,
+        planned_units=units,
     )
 
 
@@ -87,22 +113,6 @@ def _guard_rate(guardrail: Guardrail) -> float | None:
     if guardrail.type != "Proportion":
         return None
     return guardrail.baseline if guardrail.counts_every_unit else 0.5
-
-
-def _units(spec: ExperimentSpec, primary: Primary) -> int | None:
-    """Units of the larger arm of control and first candidate, for the minimum effect at the wanted power."""
-    effect, base = primary.minimum_effect, primary.baseline
-    if effect is None or base is None or (primary.type == "Mean" and primary.deviation is None):
-        return None
-    absolute = effect.absolute or (effect.relative or 0) * abs(base)
-    absolute *= 1 if primary.direction == "Increase" else -1
-    share = share_of(spec, spec.candidates[0].name)
-    design = Design(
-        alpha=spec.decision.alpha, power=spec.decision.power, share=share, inflation=INFLATION["Sequential"]
-    )
-    variance = primary.deviation**2 if primary.deviation and primary.type == "Mean" else None
-    size = units_per_arm(base, absolute, design, variance=variance)
-    return round(max(size.control, size.treatment))
 
 
 def share_of(spec: ExperimentSpec, arm: str) -> float:
@@ -138,7 +148,8 @@ def readings(
 
 def reached(reading: Reading) -> ReachedPeak:
     """Return the log evidence that a reading has reached, to be remembered."""
-    harm, within, values = reading.harm, reading.non_inferiority, ()
+    harm, within = reading.harm, reading.non_inferiority
+    values: tuple[float, ...] = ()
     if reading.evidence and reading.early:
         values = (*reading.early.peak, *reading.evidence.peak)
     elif reading.evidence:
@@ -208,6 +219,56 @@ def _compared(seen: Reading, rule: Rule, share: float, peak: tuple[float, ...]) 
     if not (seen.mature.control.n and seen.mature.candidate.n):
         old = old._replace(undecidable_reason=IMMATURE)
     return replace(seen, evidence=now if now.decided == "worse" else old, early=now)
+
+
+def missing(seen: Observed, reading: Reading) -> tuple[int, int] | None:
+    """Return how many more units of control and candidate decide at the present estimate; None if none would.
+
+    The sums are scaled: as many times the units with the same mean and spread.
+    """
+    rule = seen.plan.rules.get(reading.metric) if seen.plan else None
+    if rule is None:
+        return None
+    share, old = share_of(seen.spec, reading.arm), reading.mature
+    sums = old[:2] if old else (reading.control, reading.candidate)
+    if reading.role == "Guardrail":
+        part = COMPLETE if old and old.learned else 1.0
+        guard = _thawed(GuardrailRule, rule)
+        guard = replace(guard, absolute=guard.absolute * part)
+        bar = threshold(guard.alpha, len(seen.spec.candidates))
+        factor = _factor(lambda by: log_safety(guard, *_scaled(sums, by), share) >= bar)
+    else:
+        compared = _thawed(Rule, rule)
+        alpha = rule.alpha / len(seen.spec.candidates)
+        factor = _factor(lambda by: evaluate(compared, *_scaled(sums, by), share).p_value <= alpha)
+    return None if factor is None else (_more(sums[0], factor), _more(sums[1], factor))
+
+
+def _factor(enough: Callable[[float], bool]) -> float | None:
+    """Return the smallest factor, to a part of it, by which there must be more; None beyond a thousand."""
+    low, high = 0.0, 1.0
+    while not enough(2.0**high):
+        low, high = high, 2 * high
+        if high > MOST_DOUBLINGS:
+            return None
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(2.0**middle) else (middle, high)
+    return float(2.0**high)
+
+
+def _scaled(sums: Sequence[Moments], by: float) -> list[Moments]:
+    """Proportions go on having no more events than units."""
+    return [
+        Moments(round(s.n * by), s.total * round(s.n * by) / s.n, s.squares * round(s.n * by) / s.n, s.shift)
+        if s.n
+        else s
+        for s in sums
+    ]
+
+
+def _more(sums: Moments, factor: float) -> int:
+    return max(1, round(sums.n * (factor - 1)))
 
 
 def reported(reading: Reading) -> Analysis:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from assay_api import Arm, ExperimentSpec
 from assay_api.duration import seconds
 from assay_api.evidence import ArmEvidence, Evidence, GapEvidence, Peak, QualityEvidence
+from assay_api.experiment_status import Plan
 from assay_api.reason import Reason
 from assay_operator.decide.maturity import Maturity
 from assay_stats import Evidence as Estimate
@@ -116,6 +117,7 @@ class Observed:
     step_started_at: datetime
     arms: tuple[ArmCounts, ...]
     readings: tuple[Reading, ...] = ()
+    plan: Plan | None = None  # the rules that the readings are by
     peaks: tuple[Peak, ...] = ()  # log evidence that was reached before
     maturity: Mapping[str, Maturity] = field(default_factory=dict)  # of metrics without a window
     quality: DataQuality = DataQuality()

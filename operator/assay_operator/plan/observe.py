@@ -36,6 +36,7 @@ def observed(world: World, experiment: Experiment, reading: Reading) -> Observed
         step_started_at=state.step_started_at,
         arms=arms,
         readings=() if fault else readings(spec, state.plan, arms, state.peaks),
+        plan=state.plan,
         peaks=state.peaks,
         maturity=summary.maturity,
         quality=replace(_quality(experiment, summary, fault, world.now), gaps=(*shrunk, *_gaps(samples))),
