@@ -133,7 +133,8 @@ def test_a_mean_learns_its_deviation_too() -> None:
     amounts = Moments.of([1.0, 3.0] * 100)
     found = baseline(running({"type": "Mean"}), [ended(mean, 2, {"one": amounts})])
     assert found is not None
-    assert (found.value, found.deviation) == (2.0, pytest.approx(1.0, rel=0.01))
+    assert found.value == 2.0
+    assert found.deviation == pytest.approx(1.0, rel=0.01)
     fixed = plan(spec({"primary": mean["primary"] | {"minimumEffect": {"relative": 0.1}}}), known=found)
     assert fixed.units["one"] > 0
 

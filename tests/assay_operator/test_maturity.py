@@ -1,19 +1,30 @@
 """Without a window only units decide whose outcomes have come: what is counted, and what is shown of it."""
 
-from datetime import datetime, timedelta
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import decision_runs
+import httpx
 import pytest
 from decision_runs import START, observed, spec
 
 from assay_api import Experiment
 from assay_api.experiment_status import ExperimentState, ExperimentStatus
 from assay_api.names import mature
+from assay_collector.batch import Exposures, Outcomes, Reported, Tick
+from assay_collector.ledger.book import Policy
+from assay_collector.ledger.transaction import transact
+from assay_collector.reading import declared as declared_by_operator
+from assay_collector.store.engine import migrated, opened
+from assay_collector.store.summary import summary
+from assay_collector.unit import Exposure
 from assay_operator.decide.analysis import plan, reported
 from assay_operator.decide.maturity import IMMATURE, Maturity, finding
 from assay_operator.decide.verdict import decide
 from assay_operator.manifests.definition import definition
+from assay_operator.telemetry.collector import Collector
 from assay_stats import Moments
 
 GUARD = {"guardrails": [{"name": "complaints", "source": "Events", "margin": {"absolute": 0.02}}]}
@@ -110,3 +121,36 @@ LATE = [row for row in decision_runs.late() if "after 3 h" in row[0]]
 def test_what_is_not_known_yet_decides_nothing(row: decision_runs.Row) -> None:
     name, world, kinds, _, _ = row
     assert decision_runs.rate(world, kinds, 1) == 0, name
+
+
+async def test_what_the_collector_counts_of_mature_units_reaches_the_verdict(tmp_path: Path) -> None:
+    """The definition is taken by a real ledger, and its summary is read by the operator's client."""
+    design = spec(GIVEN)
+    state = ExperimentState(plan=plan(design))
+    experiment = Experiment.model_validate(
+        {"metadata": {"name": "e", "namespace": "n", "uid": "u"}, "spec": design.model_dump(by_alias=True)}
+    )
+    body = json.dumps(definition(experiment, ExperimentStatus(state=state))).encode()
+    engine, now = opened(f"sqlite:///{tmp_path}/ledger.db"), 1_800_000_000_000_000
+    migrated(engine)
+    units = [bytes([n]) * 16 for n in range(4)]
+    arms = ("control", "one", "control", "one")
+    rows = [
+        ("u", Exposure(unit, now, unit, arm, arm, 1, 200, 9, 1, sound=True))
+        for unit, arm in zip(units, arms, strict=True)
+    ]
+    bad = Outcomes([Reported(("n", "churn"), units[1], "complaints", b"1", now + 5, 1.0)])
+    with engine.begin() as connection:
+        transact(connection, Policy(), now, [declared_by_operator("u", body), Exposures(rows)])
+        transact(connection, Policy(), now + 5, [bad])
+        transact(connection, Policy(), now + 7200 * 1_000_000, [Tick()])
+        answer = summary(connection, "u")
+    engine.dispose()
+    reply = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+    async with httpx.AsyncClient(transport=reply, base_url="http://collector") as client:
+        found = await Collector(client, lambda: "token").summary("u")
+    assert found is not None
+    assert found.arms["one"].moments[mature("complaints")] == RATES(2, 1)
+    maturity = found.maturity["complaints"]
+    assert (maturity.lag, maturity.learned) == (7200, False)
+    assert maturity.reached(datetime.fromtimestamp(now / 1e6 + 7200, UTC))

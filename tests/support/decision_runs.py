@@ -69,7 +69,10 @@ def spec(metrics: dict[str, Any], weights: Sequence[int] = (50, 50), **decision:
 
 
 def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **more: Any) -> Observed:
-    """Return what is seen two hours after the start; `counts` has the moments of each arm by metric."""
+    """Return what is seen two hours after the start; `counts` has the moments of each arm by metric.
+
+    Without `worded` a Hold does not say how many units are missing, which takes most of its time.
+    """
     fixed = more.pop("plan", None) or plan(asked)
     old = {mature(name): counts[name] for name in fixed.lags if name in counts}  # outcomes come at once
     units = [max(of[i].n for of in counts.values()) for i in range(len(asked.arms))]
@@ -90,7 +93,7 @@ def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **m
         "step": len(asked.ramp) - 1,
         "step_started_at": START,
         "arms": arms,
-        "plan": fixed,
+        "plan": fixed if more.pop("worded", True) else None,
         "readings": readings(asked, fixed, arms, more.get("peaks", ())),
         "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
     }
@@ -113,7 +116,7 @@ def run(world: World, rng: np.random.Generator) -> tuple[Outcome | None, int]:
                 for s, draw, n in zip(sums[name], draws, arriving, strict=True)
             ]
         quality = DataQuality(srm=srm(dict.fromkeys(asked.weights, 0), asked.weights, 0.001), data_age=1.0)
-        seen = observed(asked, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality)
+        seen = observed(asked, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality, worded=False)
         peaks = tuple(reached(reading) for reading in seen.readings)
         outcome = decide(seen)
         if outcome.kind == "Drop":
@@ -208,7 +211,7 @@ def run_late(world: LateWorld, rng: np.random.Generator) -> tuple[Outcome | None
             sums[mature(name)] = people.sums(len(draws), now, people.mature if ready else -1.0)
         quality = DataQuality(srm=srm(dict.fromkeys(asked.weights, 0), asked.weights, 0.001), data_age=1.0)
         at = START + timedelta(hours=now)
-        seen = observed(asked, sums, plan=fixed, peaks=peaks, quality=quality, now=at)
+        seen = observed(asked, sums, plan=fixed, peaks=peaks, quality=quality, now=at, worded=False)
         peaks = tuple(reached(reading) for reading in seen.readings)
         if (outcome := decide(seen)).final:
             return outcome, look
@@ -231,7 +234,7 @@ def run_growing(world: GrowingWorld, rng: np.random.Generator) -> tuple[Outcome 
     for look in range(len(world.looks)):
         values = [v + draw(rng, len(v)) for v, draw in zip(values, draws, strict=True)]
         sums = [Moments(len(v), float(v.sum()), float(v @ v)) for v in values]
-        seen = observed(asked, {name: sums}, plan=fixed, peaks=peaks, quality=quality)
+        seen = observed(asked, {name: sums}, plan=fixed, peaks=peaks, quality=quality, worded=False)
         peaks = tuple(reached(reading) for reading in seen.readings)
         if (outcome := decide(seen)).final:
             return outcome, look

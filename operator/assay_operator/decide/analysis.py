@@ -1,6 +1,6 @@
 """From counts to readings: the frozen rule of each metric, applied to each candidate."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, replace
 from math import isfinite
 from typing import Any, NamedTuple, TypeVar
@@ -230,7 +230,7 @@ def missing(seen: Observed, reading: Reading) -> tuple[int, int] | None:
     if rule is None:
         return None
     share, old = share_of(seen.spec, reading.arm), reading.mature
-    sums = old[:2] if old else (reading.control, reading.candidate)
+    sums = (old.control, old.candidate) if old else (reading.control, reading.candidate)
     if reading.role == "Guardrail":
         part = COMPLETE if old and old.learned else 1.0
         guard = _thawed(GuardrailRule, rule)
@@ -257,14 +257,17 @@ def _factor(enough: Callable[[float], bool]) -> float | None:
     return float(2.0**high)
 
 
-def _scaled(sums: Sequence[Moments], by: float) -> list[Moments]:
-    """Proportions go on having no more events than units."""
-    return [
-        Moments(round(s.n * by), s.total * round(s.n * by) / s.n, s.squares * round(s.n * by) / s.n, s.shift)
-        if s.n
-        else s
-        for s in sums
-    ]
+def _scaled(sums: tuple[Moments, Moments], by: float) -> tuple[Moments, Moments]:
+    control, candidate = sums
+    return _times(control, by), _times(candidate, by)
+
+
+def _times(sums: Moments, by: float) -> Moments:
+    """Scale to whole units, so that a proportion has no more events than units."""
+    n = round(sums.n * by)
+    exact = n / sums.n if sums.n else 1.0
+    total = float(n) if sums.total == sums.n else sums.total * exact
+    return Moments(n, total, sums.squares * exact, sums.shift)
 
 
 def _more(sums: Moments, factor: float) -> int:
