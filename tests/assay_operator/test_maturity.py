@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import decision_runs
-import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from decision_runs import START, observed, spec
 
 from assay_api import Experiment
@@ -25,6 +26,7 @@ from assay_operator.decide.maturity import IMMATURE, Maturity, finding
 from assay_operator.decide.verdict import decide
 from assay_operator.manifests.definition import definition
 from assay_operator.telemetry.collector import Collector
+from assay_operator.telemetry.http import http
 from assay_stats import Moments
 
 GUARD = {"guardrails": [{"name": "complaints", "source": "Events", "margin": {"absolute": 0.02}}]}
@@ -146,9 +148,15 @@ async def test_what_the_collector_counts_of_mature_units_reaches_the_verdict(tmp
         transact(connection, Policy(), now + 7200 * 1_000_000, [Tick()])
         answer = summary(connection, "u")
     engine.dispose()
-    reply = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
-    async with httpx.AsyncClient(transport=reply, base_url="http://collector") as client:
-        found = await Collector(client, lambda: "token").summary("u")
+
+    async def answering(_: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    served = web.Application()
+    served.router.add_get("/v1/experiments/u/summary", answering)
+    async with TestServer(served) as server, http() as session:
+        url = f"http://127.0.0.1:{server.port}"
+        found = await Collector(session, url, lambda: "token").summary("u")
     assert found is not None
     assert found.arms["one"].moments[mature("complaints")] == RATES(2, 1)
     maturity = found.maturity["complaints"]
