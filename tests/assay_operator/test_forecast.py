@@ -67,7 +67,7 @@ def test_without_a_baseline_nothing_is_planned_and_the_status_says_why() -> None
 
 def ended(design: dict[str, Any], days: int, sums: dict[str, Moments], name: str = "before") -> Experiment:
     """An Experiment of the same Model that ended so many days before the start."""
-    asked = spec(design)
+    written = spec(design)
     evidence = Evidence(now=START, started_at=START, step_started_at=START)
     verdict = Verdict(
         verdict="Promote", reason="r", message="m", at=START - timedelta(days=days), evidence=evidence
@@ -78,7 +78,7 @@ def ended(design: dict[str, Any], days: int, sums: dict[str, Moments], name: str
         state=ExperimentState(levels={arm: tuple(map(float, of)) for arm, of in sums.items()}),
     )
     return Experiment.model_validate(
-        {"metadata": {"name": name, "namespace": "n", "uid": name}, "spec": asked.model_dump(by_alias=True)}
+        {"metadata": {"name": name, "namespace": "n", "uid": name}, "spec": written.model_dump(by_alias=True)}
     ).changed(status=status)
 
 
@@ -156,8 +156,8 @@ def test_a_learned_baseline_that_does_not_fit_the_effect_plans_nothing() -> None
 
 def test_levels_are_those_of_mature_units() -> None:
     design = spec({"primary": {"name": "m"}})
-    seen = observed(design, {"m": [RATES(900, 9)] * 2, "m.mature": [RATES(500, 8)] * 2})
-    assert levels(seen, plan(design)) == {arm: (500.0, 8.0, 8.0, 0.0) for arm in ("control", "one")}
+    found = observed(design, {"m": [RATES(900, 9)] * 2, "m.mature": [RATES(500, 8)] * 2})
+    assert levels(found, plan(design)) == {arm: (500.0, 8.0, 8.0, 0.0) for arm in ("control", "one")}
 
 
 @pytest.mark.parametrize("margin", [{"absolute": 0.02}, {"relative": 0.2}])

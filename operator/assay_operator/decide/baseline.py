@@ -45,13 +45,13 @@ def based(primary: Primary, on: Baseline | None) -> Primary:
         return primary
 
 
-def levels(seen: Observed, plan: Plan | None) -> dict[str, tuple[float, ...]]:
+def levels(look: Observed, plan: Plan | None) -> dict[str, tuple[float, ...]]:
     """Return the sums of the primary by arm, of mature units where outcomes may come at any time."""
-    primary = seen.spec.metrics.primary
+    primary = look.spec.metrics.primary
     if primary is None or plan is None:
         return {}
     name = mature(primary.name) if primary.name in plan.lags else primary.name
-    return {arm.name: tuple(map(float, arm.moments[name])) for arm in seen.arms if name in arm.moments}
+    return {arm.name: tuple(map(float, arm.moments[name])) for arm in look.arms if name in arm.moments}
 
 
 def _end(level: Baseline) -> datetime:

@@ -34,15 +34,15 @@ def effect_of(primary: Primary) -> float | None:
     return size if primary.direction == "Increase" else -size
 
 
-def forecast(spec: ExperimentSpec, plan: Plan, seen: Observed | None = None, step_units: int = 0) -> Forecast:
+def forecast(spec: ExperimentSpec, plan: Plan, look: Observed | None = None, step_units: int = 0) -> Forecast:
     """Return what is planned and, once units come, what is missing of it."""
-    units = {arm.name: arm.units for arm in seen.present} if seen else {}
+    units = {arm.name: arm.units for arm in look.present} if look else {}
     missing = {
-        arm: max(0, n - units.get(arm, 0)) for arm, n in plan.units.items() if not seen or arm in units
+        arm: max(0, n - units.get(arm, 0)) for arm, n in plan.units.items() if not look or arm in units
     }
-    rate = _rate(seen, step_units) if seen else None
+    rate = _rate(look, step_units) if look else None
     days = _days(spec, missing, rate) if rate else None
-    eta = seen.now + timedelta(days=days) if seen and days is not None else None
+    eta = look.now + timedelta(days=days) if look and days is not None else None
     return Forecast(
         units=plan.units,
         missing=missing,
@@ -54,10 +54,10 @@ def forecast(spec: ExperimentSpec, plan: Plan, seen: Observed | None = None, ste
     )
 
 
-def _rate(seen: Observed, step_units: int) -> float | None:
+def _rate(look: Observed, step_units: int) -> float | None:
     """New units of all arms a day, in the present step: an earlier one had fewer."""
-    came = seen.total_units - step_units
-    return came / seen.in_step * DAY if came > 0 and seen.in_step > 0 else None
+    came = look.total_units - step_units
+    return came / look.in_step * DAY if came > 0 and look.in_step > 0 else None
 
 
 def _days(spec: ExperimentSpec, missing: dict[str, int], rate: float) -> float | None:
