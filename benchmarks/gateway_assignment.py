@@ -67,11 +67,13 @@ async def main(count: int) -> None:
             for case, intervals in TABLES.items():
                 await gateway.publish(lab.churn(backends["v1"], split(backends, intervals)))
                 start = time.perf_counter()
-                seen = await asyncio.to_thread(arms, gateway.edge.port, units)
+                assigned = await asyncio.to_thread(arms, gateway.edge.port, units)
                 rate = count / (time.perf_counter() - start)
                 wanted = [arm_at(intervals, slot("exp-1", unit)) or "unenrolled" for unit in units]
-                equal = sum(a == b for a, b in zip(seen, wanted, strict=True))
-                print(f"{case:24s} {equal} of {count} equal, {rate:.0f}/s {dict(collections.Counter(seen))}")
+                equal = sum(a == b for a, b in zip(assigned, wanted, strict=True))
+                print(
+                    f"{case:24s} {equal} of {count} equal, {rate:.0f}/s {dict(collections.Counter(assigned))}"
+                )
                 assert equal == count
 
 

@@ -95,7 +95,7 @@ def main(rounds: int) -> None:
             edge(ports["model+log"], folder / "log", plain, logged=True),
             edge(ports["split+log"], folder / "log", split, logged=True),
         ]
-        seen: dict[str, list[float]] = {case: [] for case in ports}
+        measured: dict[str, list[float]] = {case: [] for case in ports}
         with static_envoy(
             lab, folder, "edge", {"listeners": listeners, "clusters": clusters(backends)}
         ) as envoy:
@@ -104,12 +104,12 @@ def main(rounds: int) -> None:
                     before = cpu_seconds(envoy.pid)
                     run(port, REQUESTS)
                     if turn:  # the first one warms up
-                        seen[case].append((cpu_seconds(envoy.pid) - before) / REQUESTS * 1e6)
-    for case, values in seen.items():
+                        measured[case].append((cpu_seconds(envoy.pid) - before) / REQUESTS * 1e6)
+    for case, values in measured.items():
         spread = f"{min(values):.1f} to {max(values):.1f}"
         print(f"{case:10s} {statistics.median(values):5.1f} us a request ({spread})")
     for meaning, a, b in RATIOS:
-        ratios = [x / y for x, y in zip(seen[a], seen[b], strict=True)]
+        ratios = [x / y for x, y in zip(measured[a], measured[b], strict=True)]
         print(f"{meaning}: {a} / {b}, median {statistics.median(ratios):.2f} of {len(ratios)} rounds")
 
 

@@ -169,7 +169,7 @@ class World:
 
     def _ended(self) -> str:
         found = self.board.objects["experiments"].items()
-        return next((name for name, seen in found if seen.decided), "")
+        return next((name for name, item in found if item.decided), "")
 
     async def _copy(self, ended: Body, index: int) -> None:
         model = ended["spec"]["modelRef"]["name"]

@@ -10,9 +10,9 @@ import numpy as np
 
 from assay_artifact import Feature, Manifest, Prediction, Table
 from assay_drift.reference import Answers, Rows, profile
-from assay_serving.capture import Capture
+from assay_serving.capture.config import CaptureConfig
+from assay_serving.capture.counting import Capture
 from assay_serving.metrics import Metrics
-from assay_serving.wish import Wish
 
 ROWS = 20_000
 WORDS = [f"word {i}" for i in range(30)]
@@ -52,9 +52,9 @@ def cost(numbers: int, texts: int, size: int, share: float) -> float:
     described, known = manifest(numbers, texts), table(numbers, texts, 5000, 0)
     kinds = {feature.name: feature.type for feature in described.features}
     scores = np.random.default_rng(2).random(5000)
-    said = Answers([str(int(score > 0.5)) for score in scores], scores)
-    made = profile(kinds, Rows(*known), said, ("0", "1"), None)
-    capture = Capture(made, described, Wish(sample=share), Metrics("n", "m", "v").captured)
+    class_answers = Answers([str(int(score > 0.5)) for score in scores], scores)
+    made = profile(kinds, Rows(*known), class_answers, ("0", "1"), None)
+    capture = Capture(made, described, CaptureConfig(sample=share), Metrics("n", "m", "v").captured)
     rows, answers = table(numbers, texts, size, 3), answered(size)
     start = time.process_time()
     for _ in range(ROWS // size):

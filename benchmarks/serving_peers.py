@@ -276,29 +276,29 @@ def judged(kept: Kept) -> None:
         at, alone = kept[model, 1, 16], kept[model, 1, 1]
         for peer, times in {"fastapi": bar, "kserve": OTHERS, "mlserver": OTHERS}.items():
             if peer in at and at[peer]["errors"]:
-                said(
+                verdict(
                     f"{peer} had {at[peer]['errors']:.0f} errors: there is nothing to compare", reached=False
                 )
             elif peer in at:
                 rate, cpu = at[form]["rate"] / at[peer]["rate"], at[peer]["cpu_us"] / at[form]["cpu_us"]
-                said(
+                verdict(
                     f"{model}, {form}: rate x{rate:.1f} (CPU 1/{cpu:.1f}) of {peer}'s, bar {times}",
                     reached=rate >= times,
                 )
         if "fastapi" in at:
             ours, theirs = at[form]["p99_ms"], at["fastapi"]["p99_ms"]
-            said(f"{model}, {form}: p99 {ours:.2f} ms, FastAPI's {theirs:.2f}", reached=ours <= theirs)
+            verdict(f"{model}, {form}: p99 {ours:.2f} ms, FastAPI's {theirs:.2f}", reached=ours <= theirs)
             ours, theirs = alone[form]["p50_ms"], alone["fastapi"]["p50_ms"]
             bar_ms = SLOWER * theirs
-            said(f"{model}, {form}: alone p50 {ours:.2f} ms, bar {bar_ms:.2f}", reached=ours <= bar_ms)
+            verdict(f"{model}, {form}: alone p50 {ours:.2f} ms, bar {bar_ms:.2f}", reached=ours <= bar_ms)
         if "ONNX" in form:
-            said(
+            verdict(
                 f"{model}, {form}: {at[form]['MB']:.0f} MB, bar {MEGABYTES}",
                 reached=at[form]["MB"] <= MEGABYTES,
             )
 
 
-def said(what: str, *, reached: bool) -> None:
+def verdict(what: str, *, reached: bool) -> None:
     """Print one bar."""
     print(f"{'reached' if reached else 'MISSED '}  {what}", flush=True)
 

@@ -35,9 +35,9 @@ print(json.dumps({{"cpu": time.process_time() - started, "peak": peak, "empty": 
 """
 OURS = """
 from assay_training.__main__ import run
-from assay_training.memory import give_back
+from assay_training.runtime.memory import give_back
 give_back()
-import assay_training.job, onnxruntime, skl2onnx
+import assay_training.job.training, onnxruntime, skl2onnx
 """
 JOB = """
 found = run({"ASSAY_JOB": sys.argv[2]})["metrics"]["test"]["rocAuc"]
@@ -103,10 +103,10 @@ def main() -> None:
     size = rows * COLUMNS * 8
     for name, found in (("scikit-learn", plain), ("assay_training", ours)):
         beyond = (found["peak"] - found["empty"]) / size
-        told = (
+        summary = (
             f"rocAuc {found['found']:.4f}, peak {found['peak'] / size:.1f}x the columns, {beyond:.1f}x beyond"
         )
-        print(f"{name:15} {found['cpu']:8.1f} s CPU, {told}")
+        print(f"{name:15} {found['cpu']:8.1f} s CPU, {summary}")
     print(f"{'ratio':15} {ours['cpu'] / plain['cpu']:8.2f}")
 
 

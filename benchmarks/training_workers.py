@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import optuna
 
-from assay_training.algorithms import Algorithm, Range
-from assay_training.crossval import Report, Score
-from assay_training.fitting import Candidate
-from assay_training.metrics import METRICS, Predicted
+from assay_training.evaluation.metrics import METRICS, Predicted
+from assay_training.fitting.algorithms import Algorithm, Range
+from assay_training.fitting.candidates import Candidate
+from assay_training.fitting.cross_validation import Report, Score
+from assay_training.search.study import Search
 from assay_training.spec import Tuning
-from assay_training.study import Search
 
 BOWL = Algorithm("Bowl", frozenset(), "linear", lambda *_: None, {"x": Range(-5.0, 5.0)}, {"x": 4.0})
 
@@ -50,12 +50,12 @@ def work(where: str, study: str, trials: str, seconds: str, begin: str) -> None:
     worker.work(until_all_finished=True)
 
 
-def shared(where: str, study: str, asked: tuple[int, float], workers: int) -> float:
+def shared(where: str, study: str, budget: tuple[int, float], workers: int) -> float:
     """Seconds until so many workers have done all trials; their start is not counted."""
     with tempfile.TemporaryDirectory() as folder:
         begin = Path(folder, "begin")
-        told = [sys.executable, __file__, "work", where, study, str(asked[0]), str(asked[1]), str(begin)]
-        started = [subprocess.Popen(told, stdout=subprocess.PIPE) for _ in range(workers)]
+        command = [sys.executable, __file__, "work", where, study, str(budget[0]), str(budget[1]), str(begin)]
+        started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(workers)]
         for one in started:
             assert one.stdout is not None
             one.stdout.readline()
@@ -90,8 +90,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--storage", default="")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        where, asked = options.storage or folder, (options.trials, 1.0)
-        one, two = (shared(where, f"{n}-{time.time_ns()}", asked, n) for n in (1, 2))
+        where, budget = options.storage or folder, (options.trials, 1.0)
+        one, two = (shared(where, f"{n}-{time.time_ns()}", budget, n) for n in (1, 2))
         per = 1000 / options.trials
         bare, full = plain(options.trials) * per, ours(options.storage or Path(folder), options.trials) * per
     print(f"1 worker   {60 * options.trials / one:6.1f} trials/min")

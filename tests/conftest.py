@@ -32,7 +32,7 @@ settings.load_profile(os.environ.get("ASSAY_PROFILE") or ("ci" if os.environ.get
 
 HERE = Path(__file__).parent
 SLOW = {
-    "assay_artifact/test_lone.py",
+    "assay_artifact/test_single_file.py",
     "assay_artifact/test_plan.py",
     "assay_artifact/test_s3.py",
     "assay_collector/test_hardships.py",
@@ -68,18 +68,18 @@ SLOW_TESTS = {  # of files that are quick otherwise: each takes more than three 
         "test_sigterm_ends_long_polls_and_then_the_process",
     },
     "assay_collector/test_fuzz.py": {"test_no_body_is_a_server_error"},
-    "assay_collector/test_profiles.py": {"test_an_acknowledged_parcel_survives_a_kill"},
+    "assay_collector/test_profiles.py": {"test_an_acknowledged_batch_survives_a_kill"},
     "assay_operator/gateway/test_resources.py": {"test_envoys_walk_through_the_weights_is_the_table"},
     "assay_operator/test_bake.py": {"test_few_champions_within_the_margin_are_undone"},
     "assay_operator/test_lease.py": {"test_whatever_happens_there_are_never_two_and_in_the_end_there_is_one"},
     "assay_operator/test_retries.py": {"test_a_death_after_any_effect_trains_as_often_and_counts_as_well"},
-    "assay_operator/xds/test_parcel.py": {"test_every_process_packs_a_route_into_the_same_bytes"},
+    "assay_operator/xds/test_resource_bundle.py": {"test_every_process_packs_a_route_into_the_same_bytes"},
     "assay_serving/test_capture.py": {
         "test_what_was_served_reaches_the_collector_even_when_the_process_ends"
     },
     "assay_stats/test_simulation.py": {"test_quick_validation_holds_every_bar"},
     "assay_training/test_card.py": {"test_a_card_tells_the_version_and_what_changed"},
-    "assay_training/test_passing.py": {"test_only_a_failure_that_may_pass_says_so"},
+    "assay_training/test_transient.py": {"test_only_a_failure_that_may_pass_says_so"},
     "gateway/test_outcomes.py": {"test_a_request_that_does_not_arrive_in_time_counts_for_nobody"},
 }
 

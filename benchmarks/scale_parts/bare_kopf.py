@@ -31,7 +31,7 @@ def main() -> None:
     registry, settings, count = kopf.OperatorRegistry(), kopf.OperatorSettings(), 0
     settings.posting.enabled = False
 
-    async def seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+    async def on_event(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         nonlocal count
         if event["type"] is None:
             count += 1
@@ -43,7 +43,7 @@ def main() -> None:
 
     for group, version, plural, label in KINDS:
         where = (group, version, plural) if group else (version, plural)
-        kopf.on.event(*where, id=plural, registry=registry)(seen)
+        kopf.on.event(*where, id=plural, registry=registry)(on_event)
         if label:
             settings.watching.label_selectors[group, version, plural] = label
 

@@ -11,7 +11,7 @@ from .api import OURS, Api, Body
 KINDS = ("models", "experiments")
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """The part of an object that convergence is judged by."""
 
     generation: int
@@ -26,7 +26,7 @@ class Board:
     """The newest of each object, by kind and `namespace/name`."""
 
     api: Api
-    objects: dict[str, dict[str, Seen]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    objects: dict[str, dict[str, Observation]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     changed: float = 0.0
     _awaited: dict[str, tuple[int, asyncio.Future[float]]] = field(default_factory=dict)
 
@@ -70,20 +70,20 @@ class Board:
             if event == "DELETED":
                 self.objects[kind].pop(key, None)
             else:
-                self._take(kind, key, _seen(body))
+                self._take(kind, key, _observation(body))
 
-    def _take(self, kind: str, key: str, seen: Seen) -> None:
-        self.objects[kind][key] = seen
-        if kind == "models" and key in self._awaited and seen.observed >= self._awaited[key][0]:
+    def _take(self, kind: str, key: str, observation: Observation) -> None:
+        self.objects[kind][key] = observation
+        if kind == "models" and key in self._awaited and observation.observed >= self._awaited[key][0]:
             _, future = self._awaited.pop(key)
             if not future.done():
                 future.set_result(self.changed)
 
 
-def _seen(body: Body) -> Seen:
+def _observation(body: Body) -> Observation:
     status = body.get("status", {})
     ready = next((c["status"] for c in status.get("conditions", ()) if c["type"] == "Ready"), "")
-    return Seen(
+    return Observation(
         body["metadata"].get("generation", 0),
         status.get("observedGeneration", 0),
         ready,

@@ -15,8 +15,8 @@ import uvloop
 class Client(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, request: bytes, until: float, seen: list[float]) -> None:
-        self.request, self.until, self.seen = request, until, seen
+    def __init__(self, request: bytes, until: float, latencies: list[float]) -> None:
+        self.request, self.until, self.latencies = request, until, latencies
         self.errors = 0
         self.buffer = b""
         self.done = asyncio.get_running_loop().create_future()
@@ -38,7 +38,7 @@ class Client(asyncio.Protocol):
         if not found or len(body) < _length(head):
             return
         self.errors += not head.startswith(b"HTTP/1.1 200")
-        self.seen.append(time.perf_counter() - self.sent)
+        self.latencies.append(time.perf_counter() - self.sent)
         self.buffer = b""
         self.send()
 
@@ -55,18 +55,18 @@ def _length(head: bytes) -> int:
 
 async def load(port: int, request: bytes, connections: int, seconds: float) -> dict[str, float]:
     """Return requests, errors, and the latency's median and 99th percentile in ms."""
-    loop, seen, start = asyncio.get_running_loop(), [], time.perf_counter()
-    clients = [Client(request, start + seconds, seen) for _ in range(connections)]
+    loop, latencies, start = asyncio.get_running_loop(), [], time.perf_counter()
+    clients = [Client(request, start + seconds, latencies) for _ in range(connections)]
     for client in clients:
         await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
     await asyncio.gather(*(client.done for client in clients))
-    took, seen = time.perf_counter() - start, sorted(seen)
+    took, latencies = time.perf_counter() - start, sorted(latencies)
     return {
-        "requests": len(seen),
+        "requests": len(latencies),
         "errors": sum(client.errors for client in clients),
-        "rate": len(seen) / took,
-        "p50_ms": 1e3 * seen[len(seen) // 2],
-        "p99_ms": 1e3 * seen[int(len(seen) * 0.99)],
+        "rate": len(latencies) / took,
+        "p50_ms": 1e3 * latencies[len(latencies) // 2],
+        "p99_ms": 1e3 * latencies[int(len(latencies) * 0.99)],
     }
 
 

@@ -106,8 +106,8 @@ def mlserver(model: Any, port: int) -> None:
     settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, **ports}
     (folder / "settings.json").write_text(json.dumps(settings))
     named = {"name": "peer", "implementation": "mlserver_sklearn.SKLearnModel"}
-    told = {**named, "parameters": {"uri": "./model.joblib"}}
-    (folder / "model-settings.json").write_text(json.dumps(told))
+    server_settings = {**named, "parameters": {"uri": "./model.joblib"}}
+    (folder / "model-settings.json").write_text(json.dumps(server_settings))
     program = str(Path(sys.executable).with_name("mlserver"))
     os.execv(program, [program, "start", str(folder)])
 

@@ -73,8 +73,10 @@ def class_size() -> tuple[dict[str, Evidence], list[float]]:
     }
     rule = primary_rule("Mean", alpha=0.05, planned_units=len(rows) * 2 / 3)
     control = arms.pop("regular")
-    seen = {name: evaluate(rule, control, sums, sums.n / (sums.n + control.n)) for name, sums in arms.items()}
-    return seen, holm([evidence.p_value for evidence in seen.values()])
+    reached = {
+        name: evaluate(rule, control, sums, sums.n / (sums.n + control.n)) for name, sums in arms.items()
+    }
+    return reached, holm([evidence.p_value for evidence in reached.values()])
 
 
 def job_training() -> tuple[Result, Result, Adjusted]:
@@ -105,11 +107,11 @@ def _arrive(
     for n in (*range(every, len(y), every), len(y)):
         sides = (~treated[:n], treated[:n])
         sums = [Moments.proportion(int(side.sum()), float(y[:n][side].sum())) for side in sides]
-        seen = evaluate(rule, *sums, share, peak=peak)
-        peak = seen.peak
-        if seen.decided:
+        reached = evaluate(rule, *sums, share, peak=peak)
+        peak = reached.peak
+        if reached.decided:
             break
-    return Stopped(n, len(y), seen)
+    return Stopped(n, len(y), reached)
 
 
 def _pooled(y: "np.ndarray[Any, Any]", treated: "np.ndarray[Any, Any]") -> Result:
@@ -128,8 +130,8 @@ def report() -> Iterator[str]:
     fixed, split = resumes_by_gender()
     yield f"resumes by gender: p {fixed.p_value:.3f}; split broken: {split.mismatch} (p {split.p_value:.1e})"
     yield f"HIV incentive: {_stopped(hiv_incentive())}"
-    seen, adjusted = class_size()
-    for (name, evidence), p in zip(seen.items(), adjusted, strict=True):
+    reached, adjusted = class_size()
+    for (name, evidence), p in zip(reached.items(), adjusted, strict=True):
         yield (
             f"class size, {name}: {evidence.estimate:+.1f} [{evidence.low:.1f}, {evidence.high:.1f}], "
             f"always-valid p {evidence.p_value:.2g}, Holm {p:.2g}"
@@ -144,10 +146,10 @@ def report() -> Iterator[str]:
 
 
 def _stopped(stopped: Stopped) -> str:
-    seen = stopped.evidence
+    reached = stopped.evidence
     return (
-        f"{seen.decided or 'undecided'} after {stopped.units:,} of {stopped.of:,} units, "
-        f"{seen.estimate:+.3f} [{seen.low:.3f}, {seen.high:.3f}], p {seen.p_value:.2g}"
+        f"{reached.decided or 'undecided'} after {stopped.units:,} of {stopped.of:,} units, "
+        f"{reached.estimate:+.3f} [{reached.low:.3f}, {reached.high:.3f}], p {reached.p_value:.2g}"
     )
 
 

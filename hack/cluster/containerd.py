@@ -39,9 +39,9 @@ def load(cluster: Cluster, layout: Layout, descriptor: Json, reference: str) -> 
     assert importer.stdin is not None
     with suppress(BrokenPipeError):  # the importer's own words are the better error
         _stream(layout, descriptor, reference, has, importer.stdin)
-    said, _ = importer.communicate()
+    reply, _ = importer.communicate()
     if importer.returncode:
-        raise Failed(f"containerd refused {reference}: {said.decode(errors='replace').strip()}")
+        raise Failed(f"containerd refused {reference}: {reply.decode(errors='replace').strip()}")
 
 
 def _stream(layout: Layout, descriptor: Json, reference: str, has: set[str], sink: IO[bytes]) -> None:

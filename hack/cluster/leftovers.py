@@ -57,12 +57,12 @@ def log_links(cluster: Cluster) -> list[Path]:
 
 def processes(cluster: Cluster) -> list[tuple[int, str]]:
     """Processes whose command line names the cluster's state, or that live in its network."""
-    seen = dict.fromkeys(network.processes(cluster), "in the cluster's network namespace")
+    found = dict.fromkeys(network.processes(cluster), "in the cluster's network namespace")
     for folder in Path("/proc").glob("[0-9]*"):
         words = _command_line(folder)
         if f"{cluster.state}/" in words and int(folder.name) != os.getpid():
-            seen[int(folder.name)] = words.strip()[:200]
-    return sorted(seen.items())
+            found[int(folder.name)] = words.strip()[:200]
+    return sorted(found.items())
 
 
 def _end(pids: set[int]) -> None:

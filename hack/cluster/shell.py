@@ -92,6 +92,6 @@ def _tail(log: Path | None) -> bytes:
     return log.read_bytes()[-2000:] if log and log.exists() else b""
 
 
-def _complaint(words: Words, status: int, said: bytes) -> str:
-    text = "\n".join(said.decode(errors="replace").strip().splitlines()[-15:])
+def _complaint(words: Words, status: int, stderr: bytes) -> str:
+    text = "\n".join(stderr.decode(errors="replace").strip().splitlines()[-15:])
     return f"`{' '.join(map(str, words))[:300]}` ended with status {status}:\n{text}"

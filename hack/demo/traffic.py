@@ -39,20 +39,20 @@ def arguments() -> argparse.Namespace:
 
 
 async def main() -> int:
-    said = arguments()
-    ledger, labels = Ledger(), Labels(said.model, said.delay)
+    options = arguments()
+    ledger, labels = Ledger(), Labels(options.model, options.delay)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Client(Target(said.url, said.host, said.namespace)) as client:
-        users = Users(read(said.customers), client, ledger, labels)
+    async with Client(Target(options.url, options.host, options.namespace)) as client:
+        users = Users(read(options.customers), client, ledger, labels)
         async with asyncio.TaskGroup() as tasks:
             report = tasks.create_task(reports(ledger))
-            if said.collector:
-                target = Target(said.collector, namespace=said.namespace)
+            if options.collector:
+                target = Target(options.collector, namespace=options.namespace)
                 token = os.environ["ASSAY_APPLICATION_TOKEN"]
                 tasks.create_task(users.tell(Collector(target, token), stop))
-            await users.call(said.rate, stop, seconds=said.seconds)
+            await users.call(options.rate, stop, seconds=options.seconds)
             stop.set()
             report.cancel()
     say(ledger)

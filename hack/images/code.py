@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 import tempfile
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -18,10 +19,18 @@ IMPORT = re.compile(rb"^\s*(?:from|import) (assay_\w+)", re.MULTILINE)
 
 
 @cache
+def excluded() -> frozenset[Path]:
+    """Files that the wheel leaves out, by pyproject.toml."""
+    targets = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    return frozenset(REPOSITORY / name for name in targets["wheel"]["exclude"])
+
+
+@cache
 def sources(package: str) -> list[tuple[str, bytes]]:
-    """Path relative to site-packages and content of every file of a package, sorted; caches left out."""
+    """Path relative to site-packages and content of every file of a package, sorted, as in the wheel."""
     root = REPOSITORY / folder(package)
-    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    found = {p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    files = sorted(found - excluded())
     return [(f"{package}/{p.relative_to(root)}", p.read_bytes()) for p in files if p.suffix != ".pyc"]
 
 

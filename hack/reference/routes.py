@@ -7,11 +7,11 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from assay_collector import app as collector
-from assay_collector import openapi as collector_openapi
+from assay_collector.api import app as collector
+from assay_collector.api import openapi as collector_openapi
 from assay_operator.handlers import web as operator
 from assay_relay import settings as relay
-from assay_serving import openapi as serving
+from assay_serving.api import openapi as serving
 from assay_shipper import settings as shipper
 from reference.table import code, table
 

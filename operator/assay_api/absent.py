@@ -92,8 +92,8 @@ class _Reader:
             if read["variable"] and number == len(steps) - 1:
                 self.scope[read["variable"]] = value.item
             value, text = value.step(step), text + step
-            asked = read["has"] and number == len(steps) - 1
-            text = text if asked else _spelled(text, value)
+            tested = read["has"] and number == len(steps) - 1
+            text = text if tested else _spelled(text, value)
         return (read["has"] or "") + text + (read["opened"] or "")
 
 

@@ -54,7 +54,7 @@ class GapEvidence(Observed):
     """A metric whose source gave no numbers."""
 
     metric: Annotated[str, Field(max_length=63, description="Name of the metric.")]
-    reason: Annotated[str, Field(max_length=63, description="Why, in a word.")]
+    reason: Annotated[str, Field(max_length=63, description="Machine-readable reason (CamelCase).")]
     message: Annotated[str, Field(max_length=1024, description="Why, in a sentence.")] = ""
 
 
@@ -65,9 +65,9 @@ class QualityEvidence(Observed):
         float | None, Field(description="Log evidence against the declared split; none: not checked.")
     ] = None
     audit_mismatches: Annotated[int, Field(ge=0, description="Exposures under another arm.")] = 0
-    crossover_units: Annotated[int, Field(ge=0, description="Units seen in two arms.")] = 0
-    bot_units: Annotated[int, Field(ge=0, description="Units that asked too often.")] = 0
-    duplicate_exposures: Annotated[int, Field(ge=0, description="Exposures that came again.")] = 0
+    crossover_units: Annotated[int, Field(ge=0, description="Units exposed in more than one arm.")] = 0
+    bot_units: Annotated[int, Field(ge=0, description="Units with too many requests (bots).")] = 0
+    duplicate_exposures: Annotated[int, Field(ge=0, description="Duplicate exposures.")] = 0
     orphan_outcomes: Annotated[int, Field(ge=0, description="Outcomes of units in no arm.")] = 0
     late_outcomes: Annotated[int, Field(ge=0, description="Outcomes after their window.")] = 0
     data_age_seconds: Annotated[float | None, Field(description="Age of the newest data.")] = None
@@ -100,9 +100,9 @@ class Evidence(Observed):
         tuple[ArmName, ...], Field(max_length=10, description="Arms that an alert names.")
     ] = ()
     alerted: Annotated[str, Field(max_length=4096, description="Alerts that fire.")] = ""
-    aborted: Annotated[str, Field(max_length=2048, description="Who or what asked for the end.")] = ""
-    lost: Annotated[str, Field(max_length=1024, description="Versions that are gone.")] = ""
-    approved: Annotated[str, Field(max_length=1024, description="Who approved the promotion.")] = ""
+    aborted: Annotated[str, Field(max_length=2048, description="Origin of the abort request.")] = ""
+    lost: Annotated[str, Field(max_length=1024, description="Versions that no longer exist.")] = ""
+    approved: Annotated[str, Field(max_length=1024, description="User that approved the promotion.")] = ""
     programmed: Annotated[bool, Field(description="Did every gateway have the table?")] = True
     table: Annotated[tuple[Slots, ...], Field(max_length=64, description="The slots of each arm.")] = ()
     salt: Annotated[str, Field(max_length=63, description="Salt of the hash.")] = ""

@@ -163,8 +163,8 @@ class Design(Resource):
     allow_schema_change: Annotated[
         Flag,
         Field(
-            description="true: starts although a candidate asks for more or other columns than the control; "
-            "callers send what both need."
+            description="true: starts although a candidate requires more or other columns than the "
+            "control; callers must send those of both."
         ),
     ] = False
 

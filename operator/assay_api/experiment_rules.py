@@ -137,13 +137,13 @@ SHADOW_IS_ONE = Rule(
     "mode Shadow has a control and one candidate, and no layer",
     lambda it: not _shadow(it) or (len(it.arms) == TWO and it.layer is None),
 )
-SHADOW_COUNTS_NOBODY = Rule(
+SHADOW_COUNTS_NO_UNITS = Rule(
     "self.mode != 'Shadow' || (!has(self.metrics.primary) && size(self.metrics.guardrails) == 0"
     " && self.metrics.secondary.all(m, has(m.prometheus) || has(m.sql))"
     " && self.ramp.all(s, s.minUnitsPerArm == 0))",
     "mode Shadow counts no units: no primary, no guardrails, no minUnitsPerArm, and secondary metrics of "
     "Prometheus or SQL only",
-    lambda it: not _shadow(it) or _counts_nobody(it),
+    lambda it: not _shadow(it) or _counts_no_units(it),
 )
 
 
@@ -156,10 +156,10 @@ def _shadow(it: Any) -> bool:
     return bool(it.mode == "Shadow")
 
 
-def _counts_nobody(it: Any) -> bool:
-    asked = all(metric.query for metric in it.metrics.secondary)
+def _counts_no_units(it: Any) -> bool:
+    queried = all(metric.query for metric in it.metrics.secondary)
     uncounted = not any(step.min_units_per_arm for step in it.ramp)
-    return not it.metrics.primary and not it.metrics.guardrails and asked and uncounted
+    return not it.metrics.primary and not it.metrics.guardrails and queried and uncounted
 
 
 def _percents(it: Any) -> list[int]:
@@ -174,7 +174,7 @@ def _most(it: Any) -> int:
     return milliseconds(it.decision.max_duration)
 
 
-SPEC_RULES = (*map(_for_any_mode, DESIGN_RULES), VERSIONS_DIFFER, SHADOW_IS_ONE, SHADOW_COUNTS_NOBODY)
+SPEC_RULES = (*map(_for_any_mode, DESIGN_RULES), VERSIONS_DIFFER, SHADOW_IS_ONE, SHADOW_COUNTS_NO_UNITS)
 
 
 def _frozen(field: str) -> Rule:

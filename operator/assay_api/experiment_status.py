@@ -116,7 +116,7 @@ class Forecast(Observed):
     message: Annotated[str, Field(max_length=1024, description="All of this in words.")] = ""
 
 
-class Plan(Observed):
+class AnalysisPlan(Observed):
     """What was fixed before the first unit came."""
 
     units_per_arm: Annotated[
@@ -167,7 +167,7 @@ class ExperimentState(Observed):
     table: Annotated[
         tuple[Slots, ...], Field(max_length=64, description="The slots of each arm; empty: control for all.")
     ] = ()
-    plan: Annotated[Plan | None, Field(description="What was fixed at the start.")] = None
+    plan: Annotated[AnalysisPlan | None, Field(description="What was fixed at the start.")] = None
     peaks: Annotated[
         tuple[Peak, ...], Field(max_length=250, description="The largest log evidence so far.")
     ] = ()
@@ -202,9 +202,7 @@ class Checks(Observed):
     freshness: Annotated[str, Field(max_length=256, description="Age of the newest data.")] = ""
     sources: Annotated[
         str,
-        Field(
-            max_length=1024, description="Metrics without numbers, or that no outcome has come for, and why."
-        ),
+        Field(max_length=1024, description="Metrics without data or without any outcome, with the reason."),
     ] = ""
     maturity: Annotated[
         str,
@@ -213,9 +211,9 @@ class Checks(Observed):
             description="Age from which on units of metrics without a window decide, and what is not known.",
         ),
     ] = ""
-    crossover_units: Annotated[int, Field(ge=0, description="Seen in two arms; excluded.")] = 0
-    bot_units: Annotated[int, Field(ge=0, description="Asked too often; excluded.")] = 0
-    duplicate_exposures: Annotated[int, Field(ge=0, description="Came again; counted once.")] = 0
+    crossover_units: Annotated[int, Field(ge=0, description="Units in more than one arm; excluded.")] = 0
+    bot_units: Annotated[int, Field(ge=0, description="Units with too many requests (bots); excluded.")] = 0
+    duplicate_exposures: Annotated[int, Field(ge=0, description="Duplicate exposures; counted once.")] = 0
     orphan_outcomes: Annotated[int, Field(ge=0, description="Of units in no arm.")] = 0
     late_outcomes: Annotated[int, Field(ge=0, description="After their window or the end.")] = 0
 

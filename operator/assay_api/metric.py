@@ -12,7 +12,7 @@ from assay_api.metric_rules import (
     ONE_SIZE,
     PRIMARY_RULES,
 )
-from assay_api.metric_source import SOURCE, PrometheusQuery, Source, SqlQuery
+from assay_api.metric_source import SOURCE, PrometheusQuery, SourceName, SqlQuery
 from assay_api.resource import MOST, Name, Number, Resource
 
 
@@ -44,7 +44,7 @@ class Metric(Resource):
         Literal["Proportion", "Mean"],
         Field(description="Proportion: 0 or 1 for a unit. Mean: any number for a unit."),
     ] = "Proportion"
-    source: Annotated[Source, SOURCE] = "Events"
+    source: Annotated[SourceName, SOURCE] = "Events"
     prometheus: Annotated[
         PrometheusQuery | None, Field(description="Queries of Prometheus, for source Prometheus.")
     ] = None
@@ -139,12 +139,12 @@ class Guardrail(Metric):
     direction: Annotated[Literal["Increase", "Decrease"], Field(description="Direction of improvement.")] = (
         "Decrease"
     )
-    source: Source = Field(
+    source: SourceName = Field(
         default_factory=lambda: (
             "Gateway"
         ),  # a factory is no default of the schema: SOURCE_IS_SAID sees the rest
         description=f"{SOURCE.description} Default: Gateway, for the name errors or with slowerThan; any "
-        "other guardrail must say its source.",
+        "other guardrail must name its source.",
     )
     margin: Annotated[Size, Field(description="Non-inferiority margin.")]
 

@@ -150,9 +150,9 @@ MEAN_IS_FINDABLE = Rule(
     ".minimumEffect",
 )
 
-SOURCE_IS_SAID = Rule(
+SOURCE_IS_NAMED = Rule(
     "has(self.source) || self.name == 'errors' || has(self.slowerThan)",
-    "source must be said of a guardrail, unless its name is errors or it has slowerThan: Gateway counts "
+    "source is required of a guardrail, unless its name is errors or it has slowerThan: Gateway counts "
     "errors, Events counts outcomes of this name",
     lambda g: "source" in g.model_fields_set or g.name == "errors" or g.slower_than is not None,
 )
@@ -181,7 +181,7 @@ METRIC_RULES = _metric_rules()
 PRIMARY_RULES = (*METRIC_RULES, EFFECT_FITS, RATE_IS_FINDABLE, MEAN_IS_FINDABLE)
 GUARDRAIL_RULES = (
     *_metric_rules("(has(self.source) ? self.source : 'Gateway')"),
-    SOURCE_IS_SAID,
+    SOURCE_IS_NAMED,
     MARGIN_IS_A_RATE,
     MARGIN_LEAVES_SOMETHING,
     MARGIN_CAN_BE_BROKEN,
@@ -199,11 +199,11 @@ UNIQUE_METRICS = Rule(
 
 
 def _bytes(metric: str) -> str:
-    asked = f"{metric}.prometheus"
+    prometheus = f"{metric}.prometheus"
     return (
-        f"(has({metric}.sql) ? size(bytes({metric}.sql.query)) : 0) + (has({asked})"
-        f" ? size(bytes({asked}.count)) + size(bytes({asked}.sum))"
-        f" + (has({asked}.sumOfSquares) ? size(bytes({asked}.sumOfSquares)) : 0) : 0)"
+        f"(has({metric}.sql) ? size(bytes({metric}.sql.query)) : 0) + (has({prometheus})"
+        f" ? size(bytes({prometheus}.count)) + size(bytes({prometheus}.sum))"
+        f" + (has({prometheus}.sumOfSquares) ? size(bytes({prometheus}.sumOfSquares)) : 0) : 0)"
     )
 
 

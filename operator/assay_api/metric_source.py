@@ -8,7 +8,7 @@ from assay_api.data import QueryText, SecretKeyRef
 from assay_api.duration import Polling
 from assay_api.resource import LINES, MOST, Number, Resource
 
-Source = Literal["Events", "Gateway", "Prometheus", "SQL"]
+SourceName = Literal["Events", "Gateway", "Prometheus", "SQL"]
 SOURCE = Field(
     description="Source of the observations. Events: outcomes sent to the collector. Gateway: answers, as "
     "the gateway saw them. Prometheus, SQL: sums for each arm, from a query."

@@ -132,9 +132,7 @@ class Artifact(Resource):
     ]
     format: Annotated[
         Literal["Any", "ONNX", "Skops", "XGBoost", "Joblib"],
-        Field(
-            description="Format that its ending or its manifest must say; another one is refused unopened."
-        ),
+        Field(description="Expected format; another suffix or manifest is refused unopened."),
     ] = "Any"
     allow_pickle: Annotated[
         Flag,
@@ -158,7 +156,7 @@ class Image(Resource):
     predict_path: Annotated[
         Path,
         Field(
-            description='Path of predictions for gates, asked with {"rows": [{column: value}]}; it answers '
+            description='Path of predictions, called for gates with {"rows": [{column: value}]}; it returns '
             '{"predictions": [{"label", "probabilities"} or {"value"}]}.',
         ),
     ] = "/predict"
@@ -199,8 +197,8 @@ class History(Resource):
         Field(
             ge=1,
             le=100,
-            description="Versions and finished Experiments that are kept. What serves, may come back "
-            "or is tested stays anyway; files stay in the store.",
+            description="Number of versions and finished Experiments kept beyond those serving, warm "
+            "or under test; files stay in the store.",
         ),
     ] = 5
 
@@ -226,7 +224,7 @@ class Source(Resource):
     task: Annotated[Task, Field(description="Learning task.")] = "Classification"
     training: Annotated[Training | None, Field(description="Training of a version from data.")] = None
     artifact: Annotated[Artifact | None, Field(description="Artifact of a model made elsewhere.")] = None
-    image: Annotated[Image | None, Field(description="Container image that serves by itself.")] = None
+    image: Annotated[Image | None, Field(description="Container image with its own server.")] = None
     evaluation: Annotated[
         Evaluation | None,
         Field(description="Evaluation data, on which the gates of an artifact or an image are measured."),

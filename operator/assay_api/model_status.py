@@ -27,7 +27,7 @@ class ChampionRecord(Observed):
             "ChampionDeleted",
             "",
         ],
-        Field(description="Why, in a word; the newest word of a person, a verdict or the spec counts."),
+        Field(description="Cause of the change; each order, verdict and change of the spec acts once."),
     ] = ""
     experiment: Annotated[
         str, Field(max_length=63, description="The Experiment that it won, if that is why.")
@@ -55,7 +55,7 @@ class OrderResult(Observed):
     order: Annotated[str, Field(max_length=512, description="The annotation that gave it.")]
     result: Annotated[
         Literal["Done", "Refused"],
-        Field(description="Done: the version serves. Refused: it cannot; the message says why."),
+        Field(description="Done: the version serves. Refused: the order cannot be carried out; see message."),
     ]
     message: Annotated[str, Field(max_length=1024, description="The result in a sentence.")] = ""
     at: Annotated[datetime, Field(description="When it was carried out or refused.")]
@@ -88,7 +88,7 @@ class ModelState(Observed):
         str, Field(max_length=63, description="The retrain annotation, as far as it is heeded.")
     ] = ""
     request: Annotated[
-        int, Field(ge=0, description="Counts what the spec asked for: sources, and retrainings of one.")
+        int, Field(ge=0, description="Number of requests so far: changed sources and retrainings.")
     ] = 0
     served_request: Annotated[
         int, Field(ge=0, description="Newest request whose version has been champion.")

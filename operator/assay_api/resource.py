@@ -1,5 +1,6 @@
 """What every custom resource of ours is built from."""
 
+from functools import lru_cache
 from math import isfinite
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -60,6 +61,15 @@ def _stored(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+@lru_cache(maxsize=4096)
+def _shared(names: frozenset[str]) -> set[str]:
+    """Return one set for all that are equal: else those of a Model take more memory than its values.
+
+    Nobody adds to it, as values are frozen; pydantic wants no frozenset.
+    """
+    return set(names)
+
+
 class Ref(NamedTuple):
     """Who an object is; a type, because the halves of `f"{namespace}/{name}"` get swapped."""
 
@@ -110,6 +120,7 @@ class Ruled(BaseModel):
     def _keeps_the_rules(self) -> Self:
         if broken := [rule.message for rule in self.RULES if rule.broken_by(self)]:
             raise ValueError("; ".join(broken))
+        object.__setattr__(self, "__pydantic_fields_set__", _shared(frozenset(self.model_fields_set)))
         return self
 
     @classmethod

@@ -32,14 +32,14 @@ def _amount(text: str) -> Decimal:
 
 
 def _within(kind: str) -> Rule:
-    asked, most = f"self.requests.{kind}", f"self.limits.{kind}"
+    requested, most = f"self.requests.{kind}", f"self.limits.{kind}"
 
     def holds(resources: Any) -> bool:
         request, limit = getattr(resources.requests, kind), getattr(resources.limits, kind)
         return request is None or limit is None or _amount(request) <= _amount(limit)
 
     return Rule(
-        f"!has({asked}) || !has({most}) || quantity({asked}).compareTo(quantity({most})) <= 0",
+        f"!has({requested}) || !has({most}) || quantity({requested}).compareTo(quantity({most})) <= 0",
         f"requests.{kind} must not exceed limits.{kind}; lower the one or raise the other",
         holds,
         f".requests.{kind}",

@@ -26,7 +26,7 @@ class VersionSpec(Resource):
     source_digest: Annotated[str, Field(max_length=71, description="Digest of the source.")]
     trigger: Annotated[
         Literal["Spec", "Manual"],
-        Field(description="Spec: it asked for something new. Manual: somebody asked for the same once more."),
+        Field(description="Spec: the Model's spec changed. Manual: a retraining of it was requested."),
     ] = "Spec"
 
 

@@ -35,12 +35,14 @@ def approve(options: argparse.Namespace) -> int:
         ValueError: No approval is asked for, or it is too late.
         OSError: The cluster can't be asked.
     """
-    seen = _undecided(options)
-    if seen.spec.decision.approval != "Manual":
+    awaited = _undecided(options)
+    if awaited.spec.decision.approval != "Manual":
         raise ValueError(f"{options.experiment} promotes by itself: decision.approval is Automatic")
     _annotate(options, APPROVE, options.by or getpass.getuser())
     when = (
-        "it is promoted now" if seen.status.phase == "WaitingForApproval" else "it is promoted when it wins"
+        "it is promoted now"
+        if awaited.status.phase == "WaitingForApproval"
+        else "it is promoted when it wins"
     )
     print(f"{options.experiment} is approved; {when}")
     return 0
@@ -60,10 +62,10 @@ def abort(options: argparse.Namespace) -> int:
 
 
 def _undecided(options: argparse.Namespace) -> Experiment:
-    seen = target.experiment(options, options.experiment)
-    if decision := seen.status.decision:
-        raise ValueError(f"{options.experiment} is over: {seen.status.phase}, {decision.reason}")
-    return seen
+    experiment = target.experiment(options, options.experiment)
+    if decision := experiment.status.decision:
+        raise ValueError(f"{options.experiment} is over: {experiment.status.phase}, {decision.reason}")
+    return experiment
 
 
 def _annotate(options: argparse.Namespace, key: str, value: str) -> None:

@@ -62,19 +62,19 @@ def audit(lines: Iterable[str], uid: str | None = None) -> Counter[str]:
 def judged(line: str, uid: str | None = None) -> Found:
     """Recompute one line."""
     try:
-        said = json.loads(line)
-        if not said.get("experiment") or said.get("assigned") in (None, NONE):
+        entry = json.loads(line)
+        if not entry.get("experiment") or entry.get("assigned") in (None, NONE):
             return Found("outside")
-        return _recomputed(said) if uid in (None, said["experiment"]) else Found("outside")
+        return _recomputed(entry) if uid in (None, entry["experiment"]) else Found("outside")
     except (ValueError, TypeError, AttributeError) as error:
         return Found("unreadable", str(error))
 
 
-def _recomputed(said: dict[str, Any]) -> Found:
-    unit, experiment = str(said.get("unit") or ""), said["experiment"]
-    expected = assigned(said.get("salt") or experiment, unit, said.get("table") or "")
-    if unit and expected == said["assigned"]:
+def _recomputed(entry: dict[str, Any]) -> Found:
+    unit, experiment = str(entry.get("unit") or ""), entry["experiment"]
+    expected = assigned(entry.get("salt") or experiment, unit, entry.get("table") or "")
+    if unit and expected == entry["assigned"]:
         return Found("sound")
     return Found(
-        "mismatch", f"unit {unit!r} of {experiment} got {said['assigned']}, the hash says {expected}"
+        "mismatch", f"unit {unit!r} of {experiment} got {entry['assigned']}, the hash says {expected}"
     )

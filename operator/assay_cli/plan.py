@@ -13,7 +13,7 @@ from assay_stats.duration import Method, Plan, plan
 from assay_stats.planning import Design, minimum_detectable_effect
 
 if TYPE_CHECKING:
-    from assay_cli.plan_goal import Asked
+    from assay_cli.plan_goal import PlanRequest
 
 METHODS: tuple[Method, ...] = ("Sequential", "GroupSequential", "Fixed")
 ADVICE = {
@@ -46,13 +46,13 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.model:
         return plan_model.run(options)
-    asked = plan_goal.read(options)
-    plans = plans_for(asked, options.units_per_day)
-    print("\n".join(lines(asked, plans, options.units_per_day)))
+    request = plan_goal.read(options)
+    plans = plans_for(request, options.units_per_day)
+    print("\n".join(lines(request, plans, options.units_per_day)))
     return 0 if plans[0].fits else 1
 
 
-def plans_for(asked: "Asked", units_per_day: float | None = None) -> list[Plan]:
+def plans_for(request: "PlanRequest", units_per_day: float | None = None) -> list[Plan]:
     """Return the plan of every method, the sequential one first.
 
     Raises:
@@ -60,18 +60,19 @@ def plans_for(asked: "Asked", units_per_day: float | None = None) -> list[Plan]:
     """
     if units_per_day is not None and not units_per_day > 0:
         raise ValueError(f"--units-per-day: {units_per_day} is not above 0")
-    traffic = asked.traffic(units_per_day) if units_per_day else None
-    return [plan(asked.goal, method, traffic) for method in METHODS]
+    traffic = request.traffic(units_per_day) if units_per_day else None
+    return [plan(request.goal, method, traffic) for method in METHODS]
 
 
-def lines(asked: "Asked", plans: list[Plan], units_per_day: float | None) -> Iterator[str]:
+def lines(request: "PlanRequest", plans: list[Plan], units_per_day: float | None) -> Iterator[str]:
     """Return the plan in words."""
-    goal = asked.goal
+    goal = request.goal
     yield (
-        f"{asked.kind} of {goal.base:g}, effect {goal.effect:+g} ({asked.effect:.1%}), "
-        f"alpha {asked.alpha:g}, power {asked.power:g}, {asked.names[0]}:{asked.names[1]} {_ratio(asked)}"
+        f"{request.kind} of {goal.base:g}, effect {goal.effect:+g} ({request.effect:.1%}), "
+        f"alpha {request.alpha:g}, power {request.power:g}, "
+        f"{request.names[0]}:{request.names[1]} {_ratio(request)}"
     )
-    yield f"{'method':<16} {'control':>12} {asked.names[1][:12]:>12} {'both':>12}  x    note"
+    yield f"{'method':<16} {'control':>12} {request.names[1][:12]:>12} {'both':>12}  x    note"
     for found in plans:
         size = found.size
         yield (
@@ -79,26 +80,27 @@ def lines(asked: "Asked", plans: list[Plan], units_per_day: float | None) -> Ite
             f"{found.inflation:<4.2f} {ADVICE[found.method]}"
         )
     if units_per_day:
-        yield from _days(asked, plans[0], units_per_day)
+        yield from _days(request, plans[0], units_per_day)
 
 
-def _days(asked: "Asked", found: Plan, units_per_day: float) -> Iterator[str]:
+def _days(request: "PlanRequest", found: Plan, units_per_day: float) -> Iterator[str]:
     yield f"at {units_per_day:,.0f} new units a day:"
-    for k, (coverage, days) in enumerate(zip(asked.coverages, found.days, strict=True), 1):
+    for k, (coverage, days) in enumerate(zip(request.coverages, found.days, strict=True), 1):
         yield f"  step {k}: {coverage:.0%} enrolled, {days:,.1f} days for all of it"
     yield f"sequential: {found.message}"
     if not found.fits:
-        yield f"in {asked.max_days:g} days an effect of {_findable(asked, units_per_day):.2%} could be found"
+        findable = _findable(request, units_per_day)
+        yield f"in {request.max_days:g} days an effect of {findable:.2%} could be found"
 
 
-def _findable(asked: "Asked", units_per_day: float) -> float:
+def _findable(request: "PlanRequest", units_per_day: float) -> float:
     """Return the relative effect that the last step's traffic can find in time."""
-    traffic, goal = asked.traffic(units_per_day), asked.goal
-    units = units_per_day * traffic.pair_part * traffic.coverages[-1] * asked.max_days
+    traffic, goal = request.traffic(units_per_day), request.goal
+    units = units_per_day * traffic.pair_part * traffic.coverages[-1] * request.max_days
     design = Design(goal.alpha, goal.power, goal.share, plan(goal).inflation)
     arguments: dict[str, Any] = {"variance": goal.variance}
     return minimum_detectable_effect(goal.base, units, design, **arguments) / abs(goal.base)
 
 
-def _ratio(asked: "Asked") -> str:
-    return f"{asked.weights[0]:g}:{asked.weights[1]:g}"
+def _ratio(request: "PlanRequest") -> str:
+    return f"{request.weights[0]:g}:{request.weights[1]:g}"

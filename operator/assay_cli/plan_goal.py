@@ -18,7 +18,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanRequest:
     """A question about one primary metric.
 
     Attributes:
@@ -80,11 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decrease", action="store_true", default=None, help="a decrease is better")
     parser.add_argument("--weights", help="weights of the arms, control first (default 50,50)")
     parser.add_argument("--alpha", type=float, help="two-sided level over all looks (default 0.05)")
-    parser.add_argument("--power", type=float, help="chance to find the effect (default 0.8)")
+    parser.add_argument("--power", type=float, help="statistical power at that effect (default 0.8)")
     parser.add_argument("--max-days", type=float, help="end of the experiment (default 28)")
 
 
-def read(options: argparse.Namespace) -> Asked:
+def read(options: argparse.Namespace) -> PlanRequest:
     """Join file and flags.
 
     Raises:
@@ -103,9 +103,9 @@ def read(options: argparse.Namespace) -> Asked:
         DEFAULTS | {k: v for k, v in found.items() if k != "absolute"} | {"base": base, "effect": abs(effect)}
     )
     values["kind"] = "Mean" if values["deviation"] is not None else "Proportion"
-    asked = Asked(**values)
-    _refuse(asked)
-    return asked
+    request = PlanRequest(**values)
+    _refuse(request)
+    return request
 
 
 DEFAULTS: dict[str, Any] = {
@@ -173,11 +173,11 @@ def _from_file(path: Path) -> dict[str, Any]:
     }
 
 
-def _refuse(asked: Asked) -> None:
-    if len(asked.weights) <= 1 or min(asked.weights) <= 0:
-        raise ValueError(f"--weights: {asked.weights} need two arms or more, all above 0")
+def _refuse(request: PlanRequest) -> None:
+    if len(request.weights) <= 1 or min(request.weights) <= 0:
+        raise ValueError(f"--weights: {request.weights} need two arms or more, all above 0")
     for name in ("alpha", "power"):
-        if not 0 < getattr(asked, name) < 1:
-            raise ValueError(f"--{name}: {getattr(asked, name)} is not between 0 and 1")
-    if asked.kind == "Proportion" and not 0 < asked.base < 1:
-        raise ValueError(f"--base: {asked.base} is not a rate; give --deviation for a mean")
+        if not 0 < getattr(request, name) < 1:
+            raise ValueError(f"--{name}: {getattr(request, name)} is not between 0 and 1")
+    if request.kind == "Proportion" and not 0 < request.base < 1:
+        raise ValueError(f"--base: {request.base} is not a rate; give --deviation for a mean")

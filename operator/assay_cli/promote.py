@@ -86,10 +86,10 @@ async def _ordered(options: argparse.Namespace, name: str, key: str, text: str) 
             if options.no_wait:
                 print(f"{name}: asked; kubectl get models.assay.dev {name} -o yaml shows status.state.order")
                 return 0
-            return _told(name, await _result(cluster, ref, order, options.timeout))
+            return _print_result(name, await _result(cluster, ref, order, options.timeout))
 
 
-def _told(name: str, result: OrderResult) -> int:
+def _print_result(name: str, result: OrderResult) -> int:
     print(f"{name}: {result.result}: {result.message}")
     return 0 if result.result == "Done" else 1
 

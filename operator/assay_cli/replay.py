@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> int:
         ValueError: It isn't decided, or was decided without numbers.
         OSError: The file can't be read, or the cluster can't be asked.
     """
-    seen = _read(options)
-    again, then = replay(seen), seen.status.decision
+    experiment = _read(options)
+    again, then = replay(experiment), experiment.status.decision
     assert then is not None
     same = (again.kind, again.reason, again.winner) == (then.verdict, then.reason, then.winner)
     print(f"then:  {then.verdict}, {then.reason}: {then.message}")

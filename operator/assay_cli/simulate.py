@@ -34,9 +34,9 @@ from assay_stats.simulation import (
 from assay_stats.simulation.experiment import QUANTILES
 
 if TYPE_CHECKING:
-    from assay_cli.plan_goal import Asked
+    from assay_cli.plan_goal import PlanRequest
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,18 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(options: argparse.Namespace) -> int:
     """Simulate and print; 1 if false positives exceed alpha by more than three Monte-Carlo errors."""
-    asked = plan_goal.read(options)
+    request = plan_goal.read(options)
     size = Size(options.runs, options.looks, options.units_per_look, options.seed, options.cores)
-    found = simulated(asked, size, options.method, None if options.quiet else _show)
-    print("\n".join(lines(asked, found)))
+    found = simulated(request, size, options.method, None if options.quiet else _show)
+    print("\n".join(lines(request, found)))
     if options.plot:
-        draw(found.without, found.with_effect, asked.alpha, options.plot)
+        draw(found.without, found.with_effect, request.alpha, options.plot)
         print(f"picture: {options.plot}")
-    return 0 if found.without.decided.at_most(asked.alpha, size.runs) else 1
+    return 0 if found.without.decided.at_most(request.alpha, size.runs) else 1
 
 
 def simulated(
-    asked: "Asked", size: Size, method: str = "Sequential", progress: Progress | None = None
+    request: "PlanRequest", size: Size, method: str = "Sequential", progress: ProgressCallback | None = None
 ) -> Simulated:
     """Run the experiment without and with the effect.
 
@@ -101,68 +101,68 @@ def simulated(
     """
     if min(size.runs, size.looks, size.cores) < 1 or size.units_per_look < 0:
         raise ValueError("--runs, --looks, --cores and --units-per-look: must be above 0")
-    units = size.units_per_look * size.looks or _planned(asked)
-    test = TESTS[method](asked, units)
+    units = size.units_per_look * size.looks or _planned(request)
+    test = TESTS[method](request, units)
     schedule = (max(1, round(units / size.looks)),) * size.looks
     outcomes = [
         simulate(
-            Design(_world(asked), test, schedule, asked.weights, effects, asked.increase),
+            Design(_world(request), test, schedule, request.weights, effects, request.increase),
             runs=size.runs, seed=size.seed, cores=size.cores, progress=progress,
         )
-        for effects in _effects(asked)
+        for effects in _effects(request)
     ]  # fmt: skip
     return Simulated(test, sum(schedule), *outcomes)
 
 
-def lines(asked: "Asked", found: Simulated) -> Iterator[str]:
+def lines(request: "PlanRequest", found: Simulated) -> Iterator[str]:
     """Return the outcome in words."""
     a, b = found.without, found.with_effect
     name = f"{found.rule.type} by {found.rule.method}" if isinstance(found.rule, Rule) else repr(found.rule)
-    yield f"{name}; {a.runs:,} runs, {len(a.curve):,} looks, {found.units:,} units, arms {_arms(asked)}"
-    yield f"no difference : {_rate(a.decided.value, a.decided.error)} decided (alpha {asked.alpha:g})"
+    yield f"{name}; {a.runs:,} runs, {len(a.curve):,} looks, {found.units:,} units, arms {_arms(request)}"
+    yield f"no difference : {_rate(a.decided.value, a.decided.error)} decided (alpha {request.alpha:g})"
     power = _rate(b.better.value, b.better.error)
-    yield f"effect {asked.goal.effect:+.4g}: {power} better, {b.worse.value:.4f} worse"
+    yield f"effect {request.goal.effect:+.4g}: {power} better, {b.worse.value:.4f} worse"
     yield "stops at (part of all units, undecided runs count as 1):"
     for word, outcome in (("no difference", a), ("effect", b)):
         quantiles = "  ".join(f"q{q:g} {stop:.2f}" for q, stop in zip(QUANTILES, outcome.stops, strict=True))
         yield f"  {word:<13} mean {_rate(outcome.mean_stop, outcome.mean_stop_error)}  {quantiles}"
 
 
-def _planned(asked: "Asked") -> int:
+def _planned(request: "PlanRequest") -> int:
     """Return the units of all arms with which the sequential plan finds the effect in the first candidate."""
-    pair = (asked.weights[0] + asked.weights[1]) / sum(asked.weights)
-    return round(plan(asked.goal).size.total / pair)
+    pair = (request.weights[0] + request.weights[1]) / sum(request.weights)
+    return round(plan(request.goal).size.total / pair)
 
 
-def _effects(asked: "Asked") -> tuple[tuple[float, ...], tuple[float, ...]]:
-    others = (0.0,) * (len(asked.weights) - 2)
-    signed = asked.goal.effect / asked.base
+def _effects(request: "PlanRequest") -> tuple[tuple[float, ...], tuple[float, ...]]:
+    others = (0.0,) * (len(request.weights) - 2)
+    signed = request.goal.effect / request.base
     return (0.0, *others), (signed, *others)
 
 
-def _world(asked: "Asked") -> World:
-    if asked.deviation is None:
-        return Bernoulli(asked.base)
-    return LogNormal(sqrt(log1p((asked.deviation / asked.base) ** 2)))
+def _world(request: "PlanRequest") -> World:
+    if request.deviation is None:
+        return Bernoulli(request.base)
+    return LogNormal(sqrt(log1p((request.deviation / request.base) ** 2)))
 
 
-def _sequential(asked: "Asked", units: float) -> Test:
-    pair = (asked.weights[0] + asked.weights[1]) / sum(asked.weights)
+def _sequential(request: "PlanRequest", units: float) -> Test:
+    pair = (request.weights[0] + request.weights[1]) / sum(request.weights)
     return primary_rule(
-        "Proportion" if asked.deviation is None else "Mean",
-        alpha=asked.alpha,
+        "Proportion" if request.deviation is None else "Mean",
+        alpha=request.alpha,
         planned_units=units * pair,
-        base_rate=asked.base if asked.deviation is None and asked.known else None,
-        direction="Increase" if asked.increase else "Decrease",
+        base_rate=request.base if request.deviation is None and request.known else None,
+        direction="Increase" if request.increase else "Decrease",
     )
 
 
-TESTS: dict[str, Callable[["Asked", float], Test]] = {
+TESTS: dict[str, Callable[["PlanRequest", float], Test]] = {
     "Sequential": _sequential,
-    "GroupSequential": lambda asked, _: Staged(asked.alpha),
-    "Pocock": lambda asked, _: Staged(asked.alpha, spending=Spending("Pocock")),
-    "Fixed": lambda asked, _: Fixed(asked.alpha),
-    "NaivePeeking": lambda asked, _: Naive(asked.alpha),
+    "GroupSequential": lambda request, _: Staged(request.alpha),
+    "Pocock": lambda request, _: Staged(request.alpha, spending=Spending("Pocock")),
+    "Fixed": lambda request, _: Fixed(request.alpha),
+    "NaivePeeking": lambda request, _: Naive(request.alpha),
 }
 
 
@@ -177,5 +177,7 @@ def _rate(value: float, error: float) -> str:
     return f"{value:.4f} +- {error:.4f}"
 
 
-def _arms(asked: "Asked") -> str:
-    return ", ".join(f"{name} {weight:g}" for name, weight in zip(asked.names, asked.weights, strict=True))
+def _arms(request: "PlanRequest") -> str:
+    return ", ".join(
+        f"{name} {weight:g}" for name, weight in zip(request.names, request.weights, strict=True)
+    )

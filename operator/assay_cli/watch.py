@@ -15,7 +15,7 @@ from rich.live import Live
 from assay_api import Ref
 from assay_cli.watch_source import Cluster
 from assay_cli.watch_trail import Trail
-from assay_cli.watch_view import Seen, now, view
+from assay_cli.watch_view import Observation, now, view
 
 REFRESH = 4  # times a second
 BUSY = 429
@@ -81,19 +81,19 @@ def plainly(
         raise OSError(f"the API server does not answer: {error}") from error
 
 
-async def looks(cluster: Cluster, ref: Ref, every: float) -> AsyncIterator[Seen]:
+async def looks(cluster: Cluster, ref: Ref, every: float) -> AsyncIterator[Observation]:
     """Read again and again; a server that is away for a moment is asked again at the next look.
 
     Raises:
         ApiException: It refuses, or knows no Models: the chart is not installed, or rights are missing.
     """
     while True:
-        if (seen := await _read(cluster, ref)) is not None:
-            yield seen
+        if (observation := await _read(cluster, ref)) is not None:
+            yield observation
         await asyncio.sleep(every)
 
 
-async def _read(cluster: Cluster, ref: Ref) -> Seen | None:
+async def _read(cluster: Cluster, ref: Ref) -> Observation | None:
     try:
         return await cluster.read(ref)
     except ApiException as error:
@@ -108,19 +108,19 @@ async def _watch(options: argparse.Namespace) -> None:
     ref, trail, console = Ref(options.namespace, options.model), Trail(), Console()
     async with Cluster(options.kubeconfig, options.context) as cluster:
         with Live(console=console, refresh_per_second=REFRESH, screen=console.is_terminal) as live:
-            async for seen in looks(cluster, ref, options.every):
-                for experiment in seen.experiments:
+            async for observation in looks(cluster, ref, options.every):
+                for experiment in observation.experiments:
                     trail.add(experiment, time.time())
-                live.update(view(seen, trail, now(), console.width))
+                live.update(view(observation, trail, now(), console.width))
 
 
 async def _status(options: argparse.Namespace) -> int:
     console = Console()
     async with Cluster(options.kubeconfig, options.context) as cluster:
         names = (options.model,) if options.model else await cluster.names(options.namespace)
-        seen = [await cluster.read(Ref(options.namespace, name)) for name in names]
-    for one in seen:
+        observation = [await cluster.read(Ref(options.namespace, name)) for name in names]
+    for one in observation:
         console.print(view(one, Trail(), now(), console.width))
-    if not any(one.model for one in seen):
+    if not any(one.model for one in observation):
         console.print(f"no Model {options.model or ''} in namespace {options.namespace}".replace("  ", " "))
-    return 0 if any(one.model for one in seen) else 1
+    return 0 if any(one.model for one in observation) else 1

@@ -8,7 +8,7 @@ from kubernetes.aio import client, config
 from pydantic import BaseModel
 
 from assay_api import GROUP, VERSION, Experiment, Model, ModelVersion, Ref
-from assay_cli.watch_view import Seen
+from assay_cli.watch_view import Observation
 
 NOT_FOUND = 404
 
@@ -40,12 +40,12 @@ class Cluster:
         """Return the names of the Models in `namespace`."""
         return tuple(m.metadata.name for m in await self._all(Model, "models", namespace))
 
-    async def read(self, ref: Ref) -> Seen:
+    async def read(self, ref: Ref) -> Observation:
         """Return the Model with all that belongs to it, as it is now."""
         models = await self._all(Model, "models", ref.namespace)
         versions = await self._all(ModelVersion, "modelversions", ref.namespace)
         experiments = await self._all(Experiment, "experiments", ref.namespace)
-        return Seen(
+        return Observation(
             next((m for m in models if m.metadata.name == ref.name), None),
             tuple(v for v in versions if v.spec.model_ref.name == ref.name),
             tuple(e for e in experiments if e.spec.model_ref.name == ref.name),

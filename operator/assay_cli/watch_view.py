@@ -23,7 +23,7 @@ PHASES = {
 FINISHED = ("Promoted", "RolledBack", "Inconclusive", "Invalid", "Aborted")
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """A Model with its versions and Experiments, as the API server has them."""
 
     model: Model | None
@@ -38,12 +38,12 @@ class Seen(NamedTuple):
         return next(going, ordered[-1] if ordered else None)
 
 
-def view(seen: Seen, trail: Trail, now: datetime, width: int = 100) -> RenderableType:
+def view(observation: Observation, trail: Trail, now: datetime, width: int = 100) -> RenderableType:
     """Draw everything that is known; a Model that doesn't exist yet is said to."""
-    if seen.model is None:
+    if observation.model is None:
         return Panel(Text("there is no such Model yet", style=draw.DIM))
-    parts: list[RenderableType] = [model_panel(seen.model, seen.versions)]
-    if (experiment := seen.experiment) is not None:
+    parts: list[RenderableType] = [model_panel(observation.model, observation.versions)]
+    if (experiment := observation.experiment) is not None:
         parts.append(experiment_panel(experiment, trail, now, width))
     return Group(*parts)
 
@@ -179,8 +179,8 @@ def _signed(value: float | None) -> str:
 def _waits_for(experiment: Experiment) -> RenderableType:
     decision = experiment.status.decision
     if decision is not None:
-        said = Text(f"{decision.verdict}: {decision.reason}  ", style=_phase_style(experiment))
-        return said.append(decision.message, "default")
+        verdict = Text(f"{decision.verdict}: {decision.reason}  ", style=_phase_style(experiment))
+        return verdict.append(decision.message, "default")
     notes = {c.message: c for c in noteworthy(experiment.status.conditions)}.values()
     if not notes:
         return Text("waits for the operator", style=draw.DIM)

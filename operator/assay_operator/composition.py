@@ -23,7 +23,7 @@ from assay_operator.reconcile.platform import PlatformSource
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.reconcile.run import Reconciler
 from assay_operator.settings import Settings
-from assay_operator.telemetry import Outcomes, Source, SourceUnavailable, metrics
+from assay_operator.telemetry import MetricSource, Outcomes, SourceUnavailable, metrics
 from assay_operator.telemetry.bakes import BakesReader
 from assay_operator.telemetry.cached_sources import CachedSources
 from assay_operator.telemetry.counts import CountsReader
@@ -205,7 +205,7 @@ async def sampled(common: Common, wake: Callable[[Ref], None]) -> AsyncIterator[
     await sources.close()
 
 
-def _sql(secret: Callable[[Ref, str], Awaitable[str]], drivers: tuple[str, ...]) -> Source:
+def _sql(secret: Callable[[Ref, str], Awaitable[str]], drivers: tuple[str, ...]) -> MetricSource:
     from assay_operator.telemetry.sql import Sql  # noqa: PLC0415  see LazySource
 
     return Sql(secret, drivers)

@@ -39,7 +39,7 @@ async def serve(settings: Settings) -> None:
         outcomes = Collector(client, settings.collector_url, lambda: settings.token("operator").decode())
         store, switch = Store(), Switch()
         leadership = Leadership(lease, new_identity(settings.pod_name))
-        triggers = Triggers(cluster, store, switch)
+        triggers = Triggers(cluster, store, switch, settings.watched)
         common = Common(settings, cluster, client, outcomes, store, leadership, triggers.refresh)
         await _listed(triggers)
         _keep_for_good()
@@ -55,6 +55,7 @@ async def _run(common: Common, switch: Switch, triggers: Triggers) -> None:
         acting = tasks.create_task(leader.run())
         electing = tasks.create_task(leadership.run())
         others = [
+            tasks.create_task(triggers.follow()),
             tasks.create_task(triggers.sweep(settings.sweep_seconds)),
             tasks.create_task(web.serve()),
         ]
@@ -77,7 +78,7 @@ async def _signalled(stop: asyncio.Event, watching: asyncio.Event) -> None:
 
 
 async def _watched(settings: Settings, triggers: Triggers, ready: asyncio.Event, stop: asyncio.Event) -> None:
-    """Watch every kind until told to stop."""
+    """Watch Models until told to stop."""
     registry = kopf.OperatorRegistry()
     triggers.register(registry)
     kopf.on.login(registry=registry, id="login")(login)

@@ -7,8 +7,7 @@ import kopf
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assay_api.names import OPERATOR
-from assay_operator.kinds import WATCHED
-from assay_operator.manifests.platform import Platform, Store
+from assay_operator.manifests.platform import ArtifactStore, Platform
 
 
 class Settings(BaseSettings):
@@ -65,7 +64,7 @@ class Settings(BaseSettings):
     @property
     def platform(self) -> Platform:
         """What every Model has in common."""
-        store = Store(self.store_uri, self.store_size, self.store_class, self.store_access_mode)
+        store = ArtifactStore(self.store_uri, self.store_size, self.store_class, self.store_access_mode)
         return Platform(
             predictor_image=self.predictor_image,
             trainer_image=self.trainer_image,
@@ -103,9 +102,6 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     ours.scanning.disabled = bool(settings.namespaces)  # no RBAC on namespaces and CRDs then
     ours.watching.server_timeout = 300  # a dead watch ends, whatever killed it
     ours.watching.client_timeout = 310
-    for kind in WATCHED:
-        if kind.label:  # filtered by the server, not by us
-            ours.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.label
     ours.queueing.idle_timeout = 1  # seconds for which a task is kept for each object after its last event
     ours.persistence.diffbase_storage = NoEssence()
     ours.networking.enforce_retry_after = True

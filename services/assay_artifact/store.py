@@ -63,7 +63,7 @@ def write(folder_uri: str, files: Mapping[str, Content], manifest: Manifest) -> 
     except Exception as error:
         if not is_of_store(error):
             raise
-        raise ArtifactError("StoreUnavailable", f"cannot write {uri}: {_told(error)}") from error
+        raise ArtifactError("StoreUnavailable", f"cannot write {uri}: {_reason(error)}") from error
     return written
 
 
@@ -112,7 +112,7 @@ def reached(uri: str) -> Iterator[tuple[fsspec.AbstractFileSystem, str]]:
     except Exception as error:
         if not is_of_store(error):
             raise
-        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {_told(error)}") from error
+        raise ArtifactError("StoreUnavailable", f"cannot read {uri}: {_reason(error)}") from error
 
 
 def is_of_store(error: Exception) -> bool:
@@ -120,7 +120,7 @@ def is_of_store(error: Exception) -> bool:
     return isinstance(error, _COMMON) or type(error).__module__.partition(".")[0] in CLIENTS
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return (str(error) if isinstance(error, _COMMON) else repr(error))[:1000]
 
 
@@ -131,7 +131,7 @@ def _with_plan(files: Mapping[str, Content], manifest: Manifest) -> tuple[Mappin
     manifest = manifest.model_copy(update={"plan": None})
     if manifest.format != "skops" or manifest.file not in files:
         return files, manifest
-    compiled = import_module("assay_artifact.plan.compilation").compiled
+    compiled = import_module("assay_artifact.compilation").compiled
     plan = compiled(files[manifest.file], manifest.of_model)
     if plan is None:
         return files, manifest
@@ -195,9 +195,9 @@ def _copy_verified(source: Any, target: Path, expected: File) -> None:
 
 def copied(source: Any, copy: BinaryIO, limit: int) -> tuple[str, int]:
     """Copy no more than `limit` bytes and one chunk; return the digest and size of what was read."""
-    seen, size = hashlib.sha256(), 0
+    digest, size = hashlib.sha256(), 0
     while size <= limit and (chunk := source.read(CHUNK)):
         copy.write(chunk)
-        seen.update(chunk)
+        digest.update(chunk)
         size += len(chunk)
-    return seen.hexdigest(), size
+    return digest.hexdigest(), size

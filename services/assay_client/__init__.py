@@ -12,6 +12,6 @@ The token may be a function that reads it from a mounted Secret, so that it can 
 
 from assay_client.client import AsyncClient, Client
 from assay_client.outcome import Counts, Outcome
-from assay_client.protocol import Refused, Unavailable
+from assay_client.protocol import Rejected, Unavailable
 
-__all__ = ["AsyncClient", "Client", "Counts", "Outcome", "Refused", "Unavailable"]
+__all__ = ["AsyncClient", "Client", "Counts", "Outcome", "Rejected", "Unavailable"]

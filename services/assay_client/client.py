@@ -13,7 +13,6 @@ from assay_client.protocol import (
     BATCH,
     PATH,
     TIMEOUT,
-    Attempts,
     Bearer,
     Token,
     Unavailable,
@@ -22,6 +21,7 @@ from assay_client.protocol import (
     request,
     understood,
 )
+from assay_outbox import Attempts
 
 PATIENCE = 30.0
 
@@ -50,7 +50,7 @@ class Client:
         """Return when all are durable.
 
         Raises:
-            Refused: Something is wrong with an outcome, or with the token; it holds what is left.
+            Rejected: Something is wrong with an outcome, or with the token; it holds what is left.
             Unavailable: The collector did not acknowledge in time; it holds what is left.
         """
         rest, counts = list(outcomes), Counts()
@@ -79,13 +79,13 @@ class Client:
         attempts = Attempts(self._patience)
         while True:
             try:
-                said = understood(self._http.post(PATH, content=body, headers=headers), rest, self._passing)
+                result = understood(self._http.post(PATH, content=body, headers=headers), rest, self._passing)
             except httpx.TransportError as error:
-                said = f"{type(error).__name__}: {error}"
-            if isinstance(said, Counts):
-                return said
+                result = f"{type(error).__name__}: {error}"
+            if isinstance(result, Counts):
+                return result
             if (seconds := attempts.pause()) is None:
-                raise Unavailable(said, rest)
+                raise Unavailable(result, rest)
             time.sleep(seconds)
 
     def close(self) -> None:
@@ -152,15 +152,15 @@ class AsyncClient:
         attempts = Attempts(self._patience)
         while True:
             try:
-                said = understood(
+                result = understood(
                     await self._http.post(PATH, content=body, headers=headers), rest, self._passing
                 )
             except httpx.TransportError as error:
-                said = f"{type(error).__name__}: {error}"
-            if isinstance(said, Counts):
-                return said
+                result = f"{type(error).__name__}: {error}"
+            if isinstance(result, Counts):
+                return result
             if (seconds := attempts.pause()) is None:
-                raise Unavailable(said, rest)
+                raise Unavailable(result, rest)
             await asyncio.sleep(seconds)
 
     async def close(self) -> None:

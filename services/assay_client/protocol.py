@@ -1,21 +1,16 @@
 """What both clients say and understand: batches, answers, and when to try again. No I/O."""
 
-import gzip
-import json
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from itertools import islice
 
 import httpx
 
+import assay_outbox
 from assay_client.outcome import Counts, Outcome
+from assay_outbox import first_token, ndjson
 
 BATCH = 500  # outcomes in one request
-WORTH_PACKING = 8_192  # bytes
-SHORTEST, LONGEST = 0.1, 5.0  # seconds between attempts
-MOST_DOUBLINGS = 10
 PATH = "/v1/outcomes"
 TIMEOUT = httpx.Timeout(10, connect=2)
 AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
@@ -23,7 +18,7 @@ AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 Token = str | Callable[[], str]
 
 
-class Refused(Exception):  # noqa: N818 - it is what happened
+class Rejected(assay_outbox.Rejected):
     """The collector refuses these outcomes for good; the message names the record and the field.
 
     Attributes:
@@ -36,7 +31,7 @@ class Refused(Exception):  # noqa: N818 - it is what happened
         self.outcomes = list(outcomes)
 
 
-class Unavailable(Exception):  # noqa: N818 - it is what happened
+class Unavailable(assay_outbox.Unavailable):
     """Outcomes that were not acknowledged in time. Send them again: they have their ids.
 
     Attributes:
@@ -58,25 +53,8 @@ class Bearer(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
         """See httpx."""
-        request.headers["Authorization"] = "Bearer " + self._read().strip().partition("\n")[0].strip()
+        request.headers["Authorization"] = "Bearer " + first_token(self._read())
         yield request
-
-
-class Attempts:
-    """The attempts at one batch: when to make the next, and when to give up."""
-
-    def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Go on for `patience` seconds."""
-        self._clock = clock
-        self._until = clock() + patience
-        self._made = 0
-
-    def pause(self) -> float | None:
-        """Return how many seconds to wait before the next attempt, or None when the time is up."""
-        self._made += 1
-        longest: float = min(LONGEST, SHORTEST * 2 ** min(self._made, MOST_DOUBLINGS))
-        seconds = random.uniform(longest / 2, longest)
-        return seconds if self._clock() + seconds < self._until else None
 
 
 def batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
@@ -86,13 +64,9 @@ def batches(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
         yield batch
 
 
-def request(outcomes: Sequence[Outcome]) -> tuple[bytes, dict[str, str]]:
+def request(outcomes: Iterable[Outcome]) -> tuple[bytes, dict[str, str]]:
     """Return body and headers for a batch."""
-    body = "\n".join(json.dumps(outcome.record(), separators=(",", ":")) for outcome in outcomes).encode()
-    headers = {"Content-Type": "application/x-ndjson"}
-    if len(body) > WORTH_PACKING:
-        return gzip.compress(body, compresslevel=1), headers | {"Content-Encoding": "gzip"}
-    return body, headers
+    return ndjson(outcome.record() for outcome in outcomes)
 
 
 def again(token: Token) -> frozenset[HTTPStatus]:
@@ -106,11 +80,11 @@ def understood(
     """Return what became of the outcomes, or the reason to try again.
 
     Raises:
-        Refused: Trying again is no use; it holds `rest`.
+        Rejected: Trying again is no use; it holds `rest`.
     """
     if answer.status_code == HTTPStatus.OK:
         return Counts.of(answer.json())
-    said = f"{answer.status_code} {answer.text[:500]}"
+    problem = f"{answer.status_code} {answer.text[:500]}"
     if answer.status_code in passing or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return said
-    raise Refused(said, rest)
+        return problem
+    raise Rejected(problem, rest)

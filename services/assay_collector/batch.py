@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from assay_collector.experiment import Plan
-from assay_collector.store.experiments import Progress, Ref
-from assay_collector.unit import Exposure
+from assay_collector.attribution.experiment import Plan, Progress, Ref
+from assay_collector.attribution.unit import Exposure
 
 Counts = Mapping[str, Sequence[int]]
 
@@ -46,12 +45,12 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A parcel of counts.
+    """A batch of counts.
 
     Attributes:
         owner: Namespace, Model, version and digest of the profile: only their counts may be added.
         source: The process that counted.
-        sequence: Of the parcel; one that is not above the last is known already.
+        sequence: Of the batch; one that is not above the last is known already.
         at: When the counts were taken, in microseconds.
         rows: How many rows were counted.
         columns: Counts by name, of features and of predictions.
@@ -81,7 +80,7 @@ class Second(NamedTuple):
     counts: tuple[int, ...]
 
 
-class Asked(NamedTuple):
+class SumQuery(NamedTuple):
     """A question for the sums over the seconds between two moments, Unix time."""
 
     owner: tuple[str, str, str]

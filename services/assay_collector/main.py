@@ -2,23 +2,22 @@
 
 import asyncio
 import gc
-import logging
-import sys
 from types import FrameType
 
 import uvicorn
-from pydantic import ValidationError
 
-from assay_collector.app import application
-from assay_collector.body import Bounds
-from assay_collector.changes import Changes
-from assay_collector.parts import Collector
-from assay_collector.protocol import PatientProtocol
+from assay_collector.api.app import application
+from assay_collector.api.body import Bounds
+from assay_collector.api.changes import Changes
+from assay_collector.api.container import Collector
+from assay_collector.api.protocol import PatientProtocol
+from assay_collector.api.tokens import SecretFile, Tokens
 from assay_collector.settings import Settings
 from assay_collector.store.engine import migrated, opened
 from assay_collector.telemetry import Telemetry
-from assay_collector.tokens import SecretFile, Tokens
 from assay_collector.writer import Writer
+from assay_process import logs
+from assay_process.settings import settings_or_exit
 
 DRAIN_SECONDS = 20
 GARBAGE = 100_000
@@ -76,16 +75,8 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Run the collector."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for each in error.errors(include_input=False, include_url=False):
-            print(f"ASSAY_{str(each['loc'][0]).upper()}: {each['msg']}", file=sys.stderr)
-        raise SystemExit(2) from error
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    settings = settings_or_exit(Settings)
+    logs.configure(settings.log_level, quiet=["alembic"])
     gc.set_threshold(GARBAGE)  # batches are thousands of small objects that die young, by their counts
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(serve(settings))

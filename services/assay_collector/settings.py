@@ -3,18 +3,17 @@
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assay_collector.ledger.book import Policy
-from assay_collector.unit import Patience
+from assay_collector.attribution.unit import Patience
+from assay_collector.ledger.unit_of_work import Policy
+from assay_process import settings
+from assay_process.settings import LogLevel
 
 MILLION = 1_000_000
 
 
-class Settings(BaseSettings):
+class Settings(settings.Settings):
     """Settings of one collector process; the database may be shared by several when it is PostgreSQL."""
-
-    model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore")
 
     database_url: SecretStr = Field(
         SecretStr("sqlite:////var/lib/assay/collector.db"), description="sqlite:///<path> or postgresql://..."
@@ -25,7 +24,7 @@ class Settings(BaseSettings):
     listen_port: int = Field(
         8080, description="not ASSAY_PORT, which a Service named assay would set in its pods"
     )
-    log_level: str = "info"
+    log_level: LogLevel = "INFO"
     clock_skew_seconds: float = Field(
         60, ge=0, description="an outcome may seem to precede the exposure by this"
     )

@@ -18,8 +18,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from assay_collector.batch import Answer, Answered, Batch, Counted, Exposures, Outcomes, Tick
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import Committed, transact
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.problem import Problem, unavailable
 from assay_collector.store.experiments import Frozen
 from assay_collector.telemetry import Telemetry

@@ -121,14 +121,14 @@ class Profile:
 
     def to_bytes(self) -> bytes:
         """Return the profile as a file: equal profiles have equal bytes."""
-        told = {
+        document = {
             "schemaVersion": SCHEMA,
             "rows": self.rows,
             "answers": self.answers,
-            "features": {name: _told(column) for name, column in self.features.items()},
-            "predictions": {name: _told(column) for name, column in self.predictions.items()},
+            "features": {name: _as_json(column) for name, column in self.features.items()},
+            "predictions": {name: _as_json(column) for name, column in self.predictions.items()},
         }
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def read(content: bytes) -> Profile:
@@ -138,23 +138,26 @@ def read(content: bytes) -> Profile:
         ValueError: It is none; the message names the column.
     """
     try:
-        told = json.loads(content)
-        if told["schemaVersion"] != SCHEMA:
-            raise ValueError(f"schemaVersion is {told['schemaVersion']!r}, expected {SCHEMA}")
+        document = json.loads(content)
+        if document["schemaVersion"] != SCHEMA:
+            raise ValueError(f"schemaVersion is {document['schemaVersion']!r}, expected {SCHEMA}")
         return Profile(
-            _columns(told["features"]), _columns(told["predictions"]), int(told["rows"]), int(told["answers"])
+            _columns(document["features"]),
+            _columns(document["predictions"]),
+            int(document["rows"]),
+            int(document["answers"]),
         )
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"the profile lacks something: {type(error).__name__}: {error}") from error
 
 
-def _columns(told: Mapping[str, Any]) -> dict[str, Column]:
-    if len(told) > MOST_COLUMNS:
-        raise ValueError(f"{len(told)} columns, at most {MOST_COLUMNS}")
-    return {name: _checked(name, _column(one)) for name, one in told.items()}
+def _columns(document: Mapping[str, Any]) -> dict[str, Column]:
+    if len(document) > MOST_COLUMNS:
+        raise ValueError(f"{len(document)} columns, at most {MOST_COLUMNS}")
+    return {name: _checked(name, _column(one)) for name, one in document.items()}
 
 
-def _told(column: Column) -> dict[str, Any]:
+def _as_json(column: Column) -> dict[str, Any]:
     counts = column.counts.tolist()
     if isinstance(column, Numeric):
         return {"kind": "numeric", "edges": column.edges.tolist(), "counts": counts}
@@ -165,19 +168,19 @@ def _told(column: Column) -> dict[str, Any]:
     return {"kind": "categories", "known": known, "rare": rare, "complete": column.complete, "counts": counts}
 
 
-def _column(told: Mapping[str, Any]) -> Column:
-    counts = np.array(told["counts"], dtype=np.int64)
-    if told["kind"] == "numeric":
-        return Numeric(np.array(told["edges"], dtype=np.float64), counts)
-    if told["kind"] == "presence":
+def _column(document: Mapping[str, Any]) -> Column:
+    counts = np.array(document["counts"], dtype=np.int64)
+    if document["kind"] == "numeric":
+        return Numeric(np.array(document["edges"], dtype=np.float64), counts)
+    if document["kind"] == "presence":
         return Presence(counts)
-    if told["kind"] == "categories":
-        known = [str(value) for value in told["known"]]
+    if document["kind"] == "categories":
+        known = [str(value) for value in document["known"]]
         codes = {value: KNOWN + cell for cell, value in enumerate(known)}
         return Categories(
-            dict.fromkeys(told["rare"], OTHER) | codes, len(known), bool(told["complete"]), counts
+            dict.fromkeys(document["rare"], OTHER) | codes, len(known), bool(document["complete"]), counts
         )
-    raise ValueError(f"kind {told['kind']!r} is none of numeric, categories and presence")
+    raise ValueError(f"kind {document['kind']!r} is none of numeric, categories and presence")
 
 
 def _checked(name: str, column: Column) -> Column:

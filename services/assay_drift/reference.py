@@ -88,8 +88,8 @@ def numeric(values: Floats, between: float | None = None) -> Numeric:
 
 def categories(values: Sequence[Any], all_known: Sequence[str] = ()) -> Categories:
     """Return a column of categories; those in `all_known` have a cell even if no row has them."""
-    seen = Counter(value for value in values if isinstance(value, str))
-    ranked = [value for value, _ in sorted(seen.items(), key=lambda item: (-item[1], item[0]))]
+    counts = Counter(value for value in values if isinstance(value, str))
+    ranked = [value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     most = min(max(len(all_known), KNOWN_CATEGORIES), MOST_CELLS - KNOWN)
     known = list(dict.fromkeys([*all_known, *ranked]))[:most]
     own = set(known)

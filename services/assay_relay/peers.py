@@ -37,9 +37,9 @@ def question(key: bytes, once: bytes) -> bytes:
     return _signature(key, b"ask", once) + once
 
 
-def answer(keys: list[bytes], asked: bytes, content: bytes) -> bytes | None:
+def answer(keys: list[bytes], query: bytes, content: bytes) -> bytes | None:
     """Return what is sent back, or None if whoever asked has none of the keys."""
-    signature, once = asked[:SIGNATURE], asked[SIGNATURE:]
+    signature, once = query[:SIGNATURE], query[SIGNATURE:]
     for key in keys:
         if len(once) == ONCE and hmac.compare_digest(signature, _signature(key, b"ask", once)):
             return _signature(key, b"tell", once + content) + content
@@ -73,8 +73,8 @@ class Peers:
     async def teach(self, memory: Memory) -> None:
         """Ask until something is remembered, if there is anybody to ask."""
         while self._address and not len(memory):
-            if told := await self._ask():
-                memory.adopt(told)
+            if reply := await self._ask():
+                memory.adopt(reply)
                 log.warning("another gateway told what it has: %d resources", len(memory))
             if not len(memory):
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
@@ -86,23 +86,23 @@ class Peers:
         try:
             async with grpc.aio.insecure_channel(self._address, options=OPTIONS) as channel:
                 call = channel.unary_unary(f"/{SERVICE}/{METHOD}")
-                told = await call(question(keys[0], once), timeout=ANSWER_SECONDS)
+                reply = await call(question(keys[0], once), timeout=ANSWER_SECONDS)
         except grpc.aio.AioRpcError as error:
             log.info("no gateway told what it has: %s", error.details())
             return None
-        return content(keys[0], once, told)
+        return content(keys[0], once, reply)
 
     def serve(self, memory: Memory, port: int) -> grpc.aio.Server:
         """Return a server, not yet started, that answers other gateways."""
 
-        async def recall(asked: bytes, context: Any) -> bytes:
-            told = answer(self.keys(), asked, memory.packed()) if len(memory) else b""
-            if not told:
-                code = grpc.StatusCode.UNAUTHENTICATED if told is None else grpc.StatusCode.NOT_FOUND
+        async def recall(query: bytes, context: Any) -> bytes:
+            reply = answer(self.keys(), query, memory.packed()) if len(memory) else b""
+            if not reply:
+                code = grpc.StatusCode.UNAUTHENTICATED if reply is None else grpc.StatusCode.NOT_FOUND
                 await context.abort(
-                    code, "no gateway of this installation" if told is None else "nothing yet"
+                    code, "no gateway of this installation" if reply is None else "nothing yet"
                 )
-            return told or b""
+            return reply or b""
 
         server = grpc.aio.server(options=OPTIONS)
         handlers = {METHOD: grpc.unary_unary_rpc_method_handler(recall)}

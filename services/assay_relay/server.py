@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from assay_relay.conversation import Conversation
 from assay_relay.memory import Memory
 from assay_relay.messages import LARGEST, METHOD, SERVICE
 from assay_relay.operator import Operator
 from assay_relay.peers import Peers
+from assay_relay.proxy_stream import ProxyStream
 from assay_relay.settings import Settings
 from assay_relay.telemetry import Telemetry
 
@@ -66,8 +66,8 @@ class Relay:
         await self._save()
 
     async def _serve(self, requests: AsyncIterable[bytes], context: Any) -> None:
-        conversation = Conversation(self._operator, self._peers, self._memory, self._telemetry)
-        await conversation.run(requests, context.write, self._settings.patience_seconds)
+        stream = ProxyStream(self._operator, self._peers, self._memory, self._telemetry)
+        await stream.run(requests, context.write, self._settings.patience_seconds)
 
     async def _save_often(self) -> None:
         while True:

@@ -1,44 +1,44 @@
 """`python -m assay_serving`: serve one model version until SIGTERM."""
 
-import logging
 import sys
 from importlib import import_module
 
 from starlette.types import ASGIApp
 
 from assay_artifact import ArtifactError
-from assay_serving import startup
-from assay_serving.app import application
-from assay_serving.carrier import Carrier
-from assay_serving.runner import server
-from assay_serving.served import State
-from assay_serving.settings import from_environment, termination_log
+from assay_process import logs
+from assay_serving.api.app import application
+from assay_serving.process import startup
+from assay_serving.process.bento_mount import BentoMount
+from assay_serving.process.runner import server
+from assay_serving.settings import from_environment
+from assay_serving.version import State
 
 
 def main() -> int:
     """Serve; return the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure("INFO")
     state = State()
     try:
         settings = from_environment()
         state.version = startup.version(settings)
     except ValueError as error:
-        return startup.refused("BadSettings", str(error), termination_log())
+        return startup.refused("BadSettings", str(error))
     except ArtifactError as error:
-        return startup.refused(error.reason, error.message, termination_log())
+        return startup.refused(error.reason, error.message)
     ours = application(state)
 
     def mount() -> ASGIApp:
-        mounted = import_module("assay_serving.service").mounted
+        mounted = import_module("assay_serving.process.service").mounted
         app: ASGIApp = mounted(ours, state, settings.timeout_seconds)
         return app
 
-    courier = startup.courier(state.version)
-    if courier:
-        courier.start()
-    server(Carrier(ours, mount), state, settings.host, settings.port, settings.drain_seconds).run()
-    if courier:
-        courier.stop()
+    reporter = startup.reporter(state.version)
+    if reporter:
+        reporter.start()
+    server(BentoMount(ours, mount), state, settings.host, settings.port, settings.drain_seconds).run()
+    if reporter:
+        reporter.stop()
     return 0
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from assay_serving.wish import Wish
+from assay_serving.capture.config import CaptureConfig
 
 MEBIBYTE = 1 << 20
 
@@ -50,7 +50,7 @@ class Settings:
     max_rows: int = 100_000
     max_waiting_rows: int = 200_000
     timeout_seconds: float = 30.0
-    capture: Wish | None = None
+    capture: CaptureConfig | None = None
     capture_seconds: float = 60.0
     collector: str = ""
     token_file: str = ""
@@ -80,17 +80,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         max_body_bytes=int(_number(environment, "ASSAY_MAX_BODY_BYTES", 64 * MEBIBYTE)),
         max_rows=int(_number(environment, "ASSAY_MAX_ROWS", 100_000)),
         max_waiting_rows=int(_number(environment, "ASSAY_MAX_WAITING_ROWS", 200_000)),
-        capture=_wish(environment.get("ASSAY_CAPTURE")),
+        capture=_capture(environment.get("ASSAY_CAPTURE")),
         capture_seconds=_number(environment, "ASSAY_CAPTURE_SECONDS", 60.0),
         collector=environment.get("ASSAY_COLLECTOR_URL", ""),
         token_file=environment.get("ASSAY_TOKEN_FILE", ""),
         pod=environment.get("HOSTNAME", "predictor"),
     )
-
-
-def termination_log(environment: Mapping[str, str] = os.environ) -> str:
-    """Return where the kubelet looks for the reason of a failed start (ASSAY_TERMINATION_LOG)."""
-    return environment.get("ASSAY_TERMINATION_LOG", "/dev/termination-log")
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:
@@ -103,14 +98,14 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
     return value
 
 
-def _wish(given: str | None) -> Wish | None:
+def _capture(given: str | None) -> CaptureConfig | None:
     if not given:
         return None
     try:
-        told = json.loads(given)
-        wish = Wish(float(told.get("sample", 1.0)), tuple(told.get("exclude", ())))
+        parsed = json.loads(given)
+        config = CaptureConfig(float(parsed.get("sample", 1.0)), tuple(parsed.get("exclude", ())))
     except (ValueError, TypeError, AttributeError):
         raise ValueError(f"ASSAY_CAPTURE is {given[:200]!r}, expected sample and exclude as JSON") from None
-    if not 0 < wish.sample <= 1:
-        raise ValueError(f"ASSAY_CAPTURE has sample {wish.sample:g}, expected above 0 and at most 1")
-    return wish
+    if not 0 < config.sample <= 1:
+        raise ValueError(f"ASSAY_CAPTURE has sample {config.sample:g}, expected above 0 and at most 1")
+    return config

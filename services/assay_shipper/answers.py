@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from assay_assign import SLOWER_THAN_US
-from assay_shipper.delivery import Backoff, Delivery, Unavailable
+from assay_outbox import Backoff, Unavailable
+from assay_shipper.delivery import Delivery
 from assay_shipper.exposure import Answer
+from assay_shipper.telemetry import Telemetry
 
 PAUSE = 0.25  # seconds between two reports: each costs the collector a commit
 MOST = 5_000  # pairs of version and second that wait; beyond it the oldest are given up
@@ -26,9 +28,10 @@ class Key(NamedTuple):
 class Answers:
     """What is counted and not reported yet."""
 
-    def __init__(self, delivery: Delivery, clock: Callable[[], float]) -> None:
+    def __init__(self, delivery: Delivery, telemetry: Telemetry, clock: Callable[[], float]) -> None:
         """Report to the collector; `clock` is monotonic, in seconds."""
         self._delivery = delivery
+        self._lost = telemetry.lost_answers
         self._clock = clock
         self._backoff = Backoff(clock)
         self._next = 0.0
@@ -61,7 +64,7 @@ class Answers:
 
     def _forget_the_oldest(self) -> None:
         for key in sorted(self._counts)[:-MOST]:
-            del self._counts[key]
+            self._lost.inc(self._counts.pop(key)[0])
 
 
 def _record(key: Key, counts: list[int]) -> dict[str, Any]:

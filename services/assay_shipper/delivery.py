@@ -1,30 +1,22 @@
 """Posts records to the collector. What it takes is durable there; what it can't take stays here."""
 
-import gzip
-import json
 import logging
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from assay_outbox import Unavailable, first_token, ndjson
 from assay_shipper.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
-WORTH_PACKING = 8_192  # bytes
-SHORTEST, LONGEST = 0.1, 5.0
 COUNTS_SECONDS = 2.0  # for counts of answers, behind which exposures wait
 BAD = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
-
-
-class Unavailable(Exception):  # noqa: N818 - nobody's fault: it will be tried again
-    """The collector did not acknowledge; send the same again later."""
 
 
 class Delivery:
@@ -83,46 +75,9 @@ class Delivery:
         self.send(records[middle:])
 
     def _post(self, records: Sequence[Record], path: str = "/v1/exposures", **more: Any) -> httpx.Response:
-        body = "\n".join(json.dumps(record, separators=(",", ":")) for record in records).encode()
-        headers = {"Content-Type": "application/x-ndjson"}
-        if len(body) > WORTH_PACKING:
-            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
+        body, headers = ndjson(records)
         try:
-            headers["Authorization"] = f"Bearer {self._shown()}"
+            headers["Authorization"] = f"Bearer {first_token(self._token.read_text())}"
             return self._client.post(path, content=body, headers=headers, **more)
         except (httpx.HTTPError, OSError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
-
-    def _shown(self) -> str:
-        """Return the first token of the file; those on further lines are on their way in or out."""
-        return self._token.read_text().strip().partition("\n")[0].strip()
-
-
-class Backoff:
-    """When to try again: later and later, and never all gateways at once."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Try at once."""
-        self._clock = clock
-        self._pause = 0.0
-        self._next = 0.0
-        self._since: float | None = None
-
-    def failed(self) -> None:
-        """Wait longer than last time."""
-        now = self._clock()
-        self._since = now if self._since is None else self._since
-        self._pause = min(LONGEST, max(SHORTEST, self._pause * 2))
-        self._next = now + self._pause * random.uniform(0.5, 1.0)
-
-    def succeeded(self) -> None:
-        """Wait no more."""
-        self._pause, self._next, self._since = 0.0, 0.0, None
-
-    def ready(self) -> bool:
-        """Tell whether it is time."""
-        return self._clock() >= self._next
-
-    def blocked(self) -> float:
-        """Return for how many seconds nothing has gone through."""
-        return 0.0 if self._since is None else self._clock() - self._since

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from assay_outbox import Backoff, Unavailable
 from assay_shipper import checkpoint
 from assay_shipper.answers import Answers
-from assay_shipper.delivery import Backoff, Delivery, Record, Unavailable
+from assay_shipper.delivery import Delivery, Record
 from assay_shipper.exposure import Line, parse
 from assay_shipper.rotation import Rotation, bound, forget
 from assay_shipper.settings import Settings
@@ -45,7 +46,7 @@ class Shipper:
         self._tail = Tail(settings.exposures, checkpoint.load(settings.checkpoint_file))
         self._rotation = Rotation(settings.exposures, settings.rotate_bytes, admin)
         self._backoff = Backoff(time.monotonic)
-        self._answers = Answers(delivery, time.monotonic)
+        self._answers = Answers(delivery, telemetry, time.monotonic)
         self._batch: Batch | None = None
         self._complained = float("-inf")
 

@@ -1,21 +1,15 @@
 """How a gateway pod sets up its shipper: environment variables that start with ASSAY_."""
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-PREFIX = "ASSAY_"
-
-Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
+from assay_process import settings
+from assay_process.settings import LogLevel, Url
 
 
-class Settings(BaseModel):
+class Settings(settings.Settings):
     """Settings of one shipper."""
-
-    model_config = ConfigDict(frozen=True)
 
     exposures: Path = Field(Path("/var/log/assay/exposures.jsonl"), description="Envoy's log")
     checkpoint: Path | None = Field(None, description="default: next to the log")
@@ -34,18 +28,7 @@ class Settings(BaseModel):
     )
     batch_bytes: int = Field(1 << 20, gt=0, description="log read at a time")
     drain_seconds: float = Field(20, ge=0, description="longest time to ship what is left after SIGTERM")
-    log_level: str = "INFO"
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings.
-
-        Raises:
-            pydantic.ValidationError: Something is missing or wrong.
-        """
-        names = {PREFIX + name.upper(): name for name in cls.model_fields}
-        given = {names[key]: value for key, value in environment.items() if key in names and value}
-        return cls.model_validate(given)
+    log_level: LogLevel = "INFO"
 
     @property
     def checkpoint_file(self) -> Path:

@@ -42,6 +42,11 @@ class Telemetry:
         self.lost = Counter(
             "assay_shipper_lost", "Exposures given up because the disk bound was reached", registry=registry
         )
+        self.lost_answers = Counter(
+            "assay_shipper_lost_answers",
+            "Answers whose counts were given up because too many waited for the collector",
+            registry=registry,
+        )
         self.failures = Counter(
             "assay_shipper_failures",
             "Failed attempts, by whom: collector, envoy, key, log",

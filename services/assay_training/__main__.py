@@ -12,14 +12,14 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from assay_training import progress, report, workers
+from assay_process import logs
+from assay_process.termination import termination_log
 from assay_training.errors import JobError
-from assay_training.memory import give_back
+from assay_training.job import report, workers
+from assay_training.runtime import progress
+from assay_training.runtime.memory import give_back
+from assay_training.runtime.threads import follow_cpu_limit
 from assay_training.spec import Job, Judging, problems
-from assay_training.threads import follow_cpu_limit
-
-TERMINATION_LOG = "/dev/termination-log"
-
 
 Kind = TypeVar("Kind", Job, Judging)
 
@@ -47,10 +47,10 @@ def run(environment: Mapping[str, str]) -> report.Report:
         if _is_judging(text):
             return _judged(_parsed(text, Judging))
         job = parse(text)
-        place = workers.place(environment, job)
-        port = 0 if place.number else int(environment.get("ASSAY_PROGRESS_PORT", "0"))
-        with progress.told(port) as tell:
-            return _done(job, place, tell)
+        role = workers.role(environment, job)
+        port = 0 if role.number else int(environment.get("ASSAY_PROGRESS_PORT", "0"))
+        with progress.served(port) as tell:
+            return _done(job, role, tell)
     except JobError as error:
         return report.failure(error.reason, error.message, passing=error.passing)
     except Exception as error:
@@ -60,30 +60,30 @@ def run(environment: Mapping[str, str]) -> report.Report:
 
 def _is_judging(text: str) -> bool:
     try:
-        told = json.loads(text)
+        parsed = json.loads(text)
     except ValueError:
         return False
-    return isinstance(told, dict) and "evaluation" in told
+    return isinstance(parsed, dict) and "evaluation" in parsed
 
 
 def _judged(job: Judging) -> report.Report:
     follow_cpu_limit()
     give_back()
-    from assay_training.judging import judged  # noqa: PLC0415  (as below)
+    from assay_training.job.judging import judged  # noqa: PLC0415  (as below)
 
     return judged(job)
 
 
-def _done(job: Job, place: workers.Place, tell: progress.Tell) -> report.Report:
-    follow_cpu_limit(workers=1 + place.helpers)
+def _done(job: Job, role: workers.WorkerRole, tell: progress.Tell) -> report.Report:
+    follow_cpu_limit(workers=1 + role.helpers)
     give_back()
-    from assay_training.job import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
+    from assay_training.job.training import train, work  # noqa: PLC0415  (numpy reads the number of threads when it is imported)
 
-    if place.number and place.study:
-        return work(job, place.study)
+    if role.number and role.study:
+        return work(job, role.study)
     with tempfile.TemporaryDirectory(prefix="assay-study-") as scratch:
-        study = place.study or Path(scratch)
-        with workers.helpers(place.helpers, study):
+        study = role.study or Path(scratch)
+        with workers.helpers(role.helpers, study):
             return train(job, study, tell)
 
 
@@ -94,14 +94,12 @@ def _leave(*_: object) -> None:
 
 def main() -> int:
     """Run the job of this process; 0 if a version was trained, gates passed or not."""
-    logging.basicConfig(
-        level=os.environ.get("ASSAY_LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logs.configure(os.environ.get("ASSAY_LOG_LEVEL", "INFO"))
     signal.signal(signal.SIGTERM, _leave)
     result = run(os.environ)
     print(report.encoded(result).decode(), flush=True)
     try:
-        report.write(result, Path(os.environ.get("ASSAY_TERMINATION_LOG", TERMINATION_LOG)))
+        report.write(result, termination_log())
     except OSError:
         logging.getLogger(__name__).exception("cannot write the termination message")
         return 1

@@ -173,6 +173,6 @@ def problems(errors: list[Any]) -> str:
 
 def _problem(error: Any) -> str:
     field = ".".join(str(part) for part in error["loc"]) or "the job"
-    told = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ")
     got = "" if error["type"] == "value_error" else f" (got {str(error['input'])[:80]!r})"
-    return f"{field}: {told}{got}"
+    return f"{field}: {message}{got}"

@@ -6,8 +6,9 @@ import documented
 import pytest
 
 from assay_api import ExperimentSpec, ModelSpec
+from assay_api.resource import Resource
 
-SPECS = {"Model": ModelSpec, "Experiment": ExperimentSpec}
+SPECS: dict[str, type[Resource]] = {"Model": ModelSpec, "Experiment": ExperimentSpec}
 OBJECTS = [
     pytest.param(body["kind"], body["spec"], id=f"{source.name}-{body['kind']}")
     for source in documented.sources()

@@ -24,7 +24,15 @@ def test_a_model_that_makes_no_sense_is_refused(spec: dict[str, Any], rule: Rule
 
 def test_every_rule_of_a_model_refuses_something() -> None:
     refusing = {param.values[1].message for param in REFUSED}
-    types = (ModelSpec, Rollout, serving.Serving, serving.Resources, Data, data.ColumnRules, WrittenContract)
+    types: tuple[type[Any], ...] = (
+        ModelSpec,
+        Rollout,
+        serving.Serving,
+        serving.Resources,
+        Data,
+        data.ColumnRules,
+        WrittenContract,
+    )
     types = (*types, training.Training, Features, training.Neutral, Gate, tuning.SearchRange, model.Artifact)
     assert {rule.message for kind in types for rule in kind.RULES} - refusing == set()
 

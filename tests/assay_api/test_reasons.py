@@ -20,14 +20,14 @@ WORD = re.compile(r"(?:[A-Z]+[a-z]+)+")
 
 # Where a call takes its reason; the functions of the operator, then those of the trainer and the predictor.
 OPERATORS = {
-    "Outcome": 1,
+    "Decision": 1,
     "StartBlocker": 1,
     "Situation": 0,
     "Obstacle": 0,
     "Ending": 0,
     "progress": 0,
-    "Claim": 2,
-    "Progress": 2,
+    "DesiredCondition": 2,
+    "VersionProgress": 2,
     "Gap": 1,
     "Sample": 1,
     "_doubt": 1,
@@ -135,13 +135,14 @@ def test_every_documented_reason_is_used() -> None:
 def outcomes() -> Iterator[tuple[str, str]]:
     """Kind and reason of every outcome that is written out."""
     for tree in operator():
-        for call, given in arguments(tree, {"Outcome": 1}):
+        for call, given in arguments(tree, {"Decision": 1}):
             kind = call.args[0]
             if isinstance(kind, ast.Constant) and isinstance(given, ast.Constant):
                 yield str(kind.value), str(given.value)
             elif (
                 isinstance(kind, ast.Constant)
-                and getattr(getattr(given, "value", None), "id", "") == "Reason"
+                and isinstance(given, ast.Attribute)
+                and getattr(given.value, "id", "") == "Reason"
             ):
                 yield str(kind.value), Reason[given.attr]
 
@@ -228,9 +229,9 @@ def fails(error):
     return JobError(reason, "some words; and a word")
 
 def holds(seen):
-    return Outcome("Hold", "Odd", "NotThis")
+    return Decision("Hold", "Odd", "NotThis")
 
-claim = ("Ready", False, "Refused" if now else "Strange", programmed.message)
+condition = ("Ready", False, "Refused" if now else "Strange", programmed.message)
 """
 
 

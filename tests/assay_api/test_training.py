@@ -29,8 +29,8 @@ def test_what_the_operator_writes_is_what_the_job_reads() -> None:
     spec = Training.model_validate(
         {"data": DATA, "tuning": {"timeout": "30m"}, "worker": {"nodeSelector": {"a": "b"}}}
     )
-    told = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert parse(job(told)).training == spec
+    dumped = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert parse(job(dumped)).training == spec
 
 
 @pytest.mark.parametrize(

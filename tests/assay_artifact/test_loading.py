@@ -50,7 +50,7 @@ def test_missing_columns_and_unseen_categories_are_the_pipelines_business(churn:
     predictor = reloaded(churn, tmp_path, "logistic")
     answer = predictor.predict({"plan": ["never seen", None], "age": [None, 33]})
     assert len(answer) == 2
-    assert np.isfinite(answer.probabilities).all()
+    assert np.isfinite(np.asarray(answer.probabilities)).all()
 
 
 def test_a_threshold_moves_the_label_and_not_the_probability(churn: Any, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_threshold_moves_the_label_and_not_the_probability(churn: Any, tmp_pat
     plain = churn.fitted("logistic").predict_proba(churn.table(rows))
     answer = reloaded(churn, tmp_path, "logistic", threshold=0.9, positive="stays").predict(rows)
     np.testing.assert_array_equal(answer.probabilities, plain)
-    assert list(answer.labels) == ["stays" if p >= 0.9 else "leaves" for p in plain[:, 1]]
+    assert np.asarray(answer.labels).tolist() == ["stays" if p >= 0.9 else "leaves" for p in plain[:, 1]]
 
 
 class Evil:
@@ -119,6 +119,7 @@ def test_nobody_can_vouch_for_a_function_of_the_system(churn: Any, tmp_path: Pat
 def test_a_file_that_changed_after_it_was_fetched_is_refused(churn: Any, tmp_path: Path) -> None:
     there = churn.written(tmp_path / "store")
     fetched = fetch(there.uri, there.digest, tmp_path / "copy")
+    assert fetched.plan
     (tmp_path / "copy" / fetched.plan).write_bytes(b"later")
     with pytest.raises(ArtifactError, match="DigestMismatch"):
         load(tmp_path / "copy", fetched)

@@ -52,8 +52,8 @@ def test_a_matrix_of_numbers_gets_the_pipelines_answers_in_single_precision(
     predictor = loaded(tmp_path, content.SerializeToString(), churn.manifest("numbers"))
     frame = churn.raw()[["age", "spend"]].fillna(0)
     answer = predictor.predict(frame)
-    np.testing.assert_allclose(answer.probabilities, pipeline.predict_proba(frame), atol=1e-5)
-    assert list(answer.labels) == list(pipeline.predict(frame))
+    np.testing.assert_allclose(np.asarray(answer.probabilities), pipeline.predict_proba(frame), atol=1e-5)
+    assert np.asarray(answer.labels).tolist() == list(pipeline.predict(frame))
 
 
 @pytest.mark.parametrize("location", ["/etc/passwd", "secret.bin", "../secret.bin", "/proc/self/environ"])
@@ -124,7 +124,7 @@ def test_any_usual_rows_get_the_pipelines_answers_within_the_gates_tolerance(
     frame = pd.DataFrame([[float(value) for value in row] for row in rows], columns=["age", "spend"])
     answer = numbers.predict(frame)
     expected = churn.fitted("numbers").predict_proba(frame)
-    np.testing.assert_allclose(answer.probabilities, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(answer.probabilities), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

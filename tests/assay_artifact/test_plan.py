@@ -28,8 +28,9 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PolynomialFeatu
 from sklearn.tree import DecisionTreeClassifier
 
 from assay_artifact import Feature, Manifest, fetch, load, write
-from assay_artifact.plan.compilation import planned
+from assay_artifact.compilation import planned
 from assay_artifact.plan.predictor import PlanPredictor, read
+from assay_artifact.plan.scoring import Trees
 from assay_artifact.readers.estimator import EstimatorPredictor
 from assay_artifact.table import from_columns
 
@@ -211,10 +212,12 @@ def test_a_manifest_that_was_fetched_can_be_written_again_with_other_files(
 
 def test_a_hostile_table_of_nodes_can_neither_read_elsewhere_nor_loop(churn: Any, tmp_path: Path) -> None:
     _, plan = stored("one tree", churn, tmp_path)
-    plan.plan.model.child[:] = 10**9
+    trees = plan.plan.model
+    assert isinstance(trees, Trees)
+    trees.child[:] = 10**9
     with pytest.raises(IndexError):
         plan.predict(rows(1))
-    plan.plan.model.child[:] = 0
+    trees.child[:] = 0
     assert len(plan.predict(rows(1))) == 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import skops.io
-from opening import OPEN, ROOT, said
+from opening import OPEN, ROOT, outcome
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +26,20 @@ def test_a_lone_file_and_a_folder_are_opened_from_a_bucket(
     for path in Path(artifact.uri.removeprefix("file://")).iterdir():
         client.upload_file(str(path), "models", f"churn-7/{path.name}")
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    assert said(s3, "s3://models/churn-7.skops", digest, tmp_path / "a") == "opened skops 5\n"
-    assert said(s3, "s3://models/churn-7", artifact.digest, tmp_path / "b") == "opened skops 5\n"
+    assert outcome(s3, "s3://models/churn-7.skops", digest, tmp_path / "a") == "opened skops 5\n"
+    assert outcome(s3, "s3://models/churn-7", artifact.digest, tmp_path / "b") == "opened skops 5\n"
 
 
 def test_what_a_bucket_refuses_has_a_reason(s3: dict[str, str], tmp_path: Path) -> None:
     none = "sha256:" + "0" * 64
-    assert said(s3, "s3://models/nothing.onnx", none, tmp_path).startswith(
+    assert outcome(s3, "s3://models/nothing.onnx", none, tmp_path).startswith(
         "ArtifactMissing: s3://models/nothing"
     )
-    nobody = {name: value for name, value in s3.items() if "KEY" not in name} | {"HOME": str(tmp_path)}
-    told = said(nobody, "s3://models/nothing.onnx", none, tmp_path)
-    assert told.startswith("StoreUnavailable: cannot read s3://models/nothing.onnx: NoCredentialsError"), told
+    anonymous = {name: value for name, value in s3.items() if "KEY" not in name} | {"HOME": str(tmp_path)}
+    opened = outcome(anonymous, "s3://models/nothing.onnx", none, tmp_path)
+    assert opened.startswith("StoreUnavailable: cannot read s3://models/nothing.onnx: NoCredentialsError"), (
+        opened
+    )
 
 
 def test_who_reads_from_elsewhere_pays_nothing_for_s3(artifact: Any, tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ def test_a_text_that_is_no_table_is_refused(text: str) -> None:
 )
 def test_the_hash_is_fair_for_every_ratio(weights: dict[str, int]) -> None:
     full = table(weights, 100 - weights["control"])
-    seen = [arm_at(full, slot("fair", f"user-{n}")) for n in range(20_000)]
-    counts = [seen.count(arm) for arm in weights]
+    arms = [arm_at(full, slot("fair", f"user-{n}")) for n in range(20_000)]
+    counts = [arms.count(arm) for arm in weights]
     assert chisquare(counts, [200 * w for w in weights.values()]).pvalue > 1e-4
     assert all(abs(n / 200 - w) < 1 for n, w in zip(counts, weights.values(), strict=True))
 

@@ -119,16 +119,16 @@ def test_the_arm_of_a_unit_is_told_of_a_running_experiment(api: Api, capsys: Any
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         pytest.param(["u"], "say --experiment, or both", id="nothing to go by"),
         pytest.param(["u", "--salt", "x"], "both --salt and --table", id="a salt alone"),
         pytest.param(["u", "--salt", "x", "--table", "junk"], "'junk' is no interval", id="no table"),
     ],
 )
-def test_an_arm_that_cannot_be_told_says_what_is_missing(words: list[str], said: str, capsys: Any) -> None:
+def test_an_arm_that_cannot_be_told_says_what_is_missing(words: list[str], message: str, capsys: Any) -> None:
     assert main(["assign", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_of_who_is_over_the_last_split_is_told(api: Api, capsys: Any) -> None:
@@ -148,7 +148,7 @@ WRONG = line(assigned="control", table="control:0-0")
 
 
 @pytest.mark.parametrize(
-    ("lines", "code", "said"),
+    ("lines", "code", "message"),
     [
         pytest.param([line(f"u{n}") for n in range(50)], 0, "50 exposures, 0 mismatches", id="a sound log"),
         pytest.param([line(), WRONG], 1, "line 2: unit 'user-1' of exp-1 got control", id="one wrong arm"),
@@ -160,11 +160,11 @@ WRONG = line(assigned="control", table="control:0-0")
     ],
 )
 def test_an_audit_recomputes_every_line(
-    lines: list[str], code: int, said: str, tmp_path: Path, capsys: Any
+    lines: list[str], code: int, message: str, tmp_path: Path, capsys: Any
 ) -> None:
     (tmp_path / "log").write_text("\n".join(lines) + "\n")
     assert main(["audit", str(tmp_path / "log")]) == code
-    assert said in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 def test_an_audit_may_look_at_one_experiment_on_stdin(capsys: Any, monkeypatch: Any) -> None:
@@ -228,7 +228,7 @@ def evidence(right: tuple[int, int]) -> dict[str, Any]:
     }
     quality = {"srmLogEvidence": 0.0, "dataAgeSeconds": 1}
     table = [{"arm": i.arm, "from": i.start, "to": i.end} for i in decode(TABLE)]
-    told = {
+    output = {
         "down": {},
         "drifting": [],
         "aborted": "",
@@ -239,22 +239,22 @@ def evidence(right: tuple[int, int]) -> dict[str, Any]:
     }
     when = {"now": "2026-01-01T02:00:00+00:00", "startedAt": "2026-01-01T00:00:00+00:00", "step": 0}
     when |= {"stepStartedAt": when["startedAt"]}
-    return when | {"arms": arms, "quality": quality, "table": table, "salt": "exp-1"} | told
+    return when | {"arms": arms, "quality": quality, "table": table, "salt": "exp-1"} | output
 
 
 @pytest.mark.parametrize(
-    ("right", "code", "said"),
+    ("right", "code", "message"),
     [
         pytest.param((4400, 4000), 0, "the same verdict", id="the numbers say so"),
         pytest.param((4000, 4400), 1, "again: Hold, WaitingForApproval", id="the numbers say something else"),
     ],
 )
 def test_a_verdict_is_computed_again(
-    api: Api, right: tuple[int, int], code: int, said: str, capsys: Any
+    api: Api, right: tuple[int, int], code: int, message: str, capsys: Any
 ) -> None:
     api.body = experiment(decision=ENDED | {"evidence": evidence(right)})
     assert api.run("replay", "rollout") == code
-    assert said in capsys.readouterr().out
+    assert message in capsys.readouterr().out
     saved = Path(api.kubeconfig).with_name("saved.yaml")
     saved.write_text(yaml.safe_dump(api.body))  # sorted, as the API server sorts
     assert main(["replay", "-f", str(saved)]) == code
@@ -309,9 +309,9 @@ def test_what_was_never_made_cannot_be_repeated(api: Api, capsys: Any) -> None:
     assert api.run("retrain", "churn") == 2
     assert api.run("retrain", "nobody") == 2
     assert api.patches == []
-    told = capsys.readouterr().err
-    assert "no version yet" in told
-    assert "there is no Model nobody in namespace demo" in told
+    output = capsys.readouterr().err
+    assert "no version yet" in output
+    assert "there is no Model nobody in namespace demo" in output
 
 
 TRAINED = {"training": {"data": {"uri": "file:///x.csv", "target": "y", "key": "id"}}}

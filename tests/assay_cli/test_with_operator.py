@@ -27,7 +27,7 @@ Prepare = Callable[[World], Awaitable[None]]
 
 
 @dataclass
-class Seen:
+class OperatedCli:
     """A world, and a kubeconfig by which commands see it."""
 
     world: World
@@ -37,8 +37,8 @@ class Seen:
     async def run(self, *words: str) -> tuple[int, str]:
         """Run a command in a thread of its own, as the API server answers in this one."""
         code = await asyncio.to_thread(main, [*words, "-n", "team", "--kubeconfig", str(self.folder / "k")])
-        told = self.capsys.readouterr()
-        return code, told.out + told.err
+        output = self.capsys.readouterr()
+        return code, output.out + output.err
 
     async def plan(self, generation: int, **spec: Any) -> tuple[int, str]:
         """Plan the Model with another spec."""
@@ -53,11 +53,11 @@ class Seen:
 
 
 @pytest.fixture
-async def seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Seen]:
+async def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[OperatedCli]:
     world = World()
     world.moment = datetime.now(UTC)
     async with served(world, tmp_path / "k"):
-        yield Seen(world, tmp_path, capsys)
+        yield OperatedCli(world, tmp_path, capsys)
 
 
 @asynccontextmanager
@@ -192,46 +192,46 @@ cases = pytest.mark.parametrize(
 
 @cases
 async def test_what_is_foretold_is_what_the_operator_does(
-    seen: Seen, prepare: Prepare, spec: dict[str, Any]
+    cli: OperatedCli, prepare: Prepare, spec: dict[str, Any]
 ) -> None:
-    world, bodies = seen.world, seen.world.cluster.bodies
+    world, bodies = cli.world, cli.world.cluster.bodies
     await prepare(world)
     known = bodies.get(("Model", "churn"), {})
     same = known.get("spec") == {"rollout": ROLLOUT} | spec
     generation = known.get("metadata", {}).get("generation", 0) + (not same)
-    before, version = {key: _said(body) for key, body in bodies.items()}, world.cluster.version
-    code, told = await seen.plan(generation, **spec)
-    assert code == 0, told
+    before, version = {key: _message(body) for key, body in bodies.items()}, world.cluster.version
+    code, output = await cli.plan(generation, **spec)
+    assert code == 0, output
     assert world.cluster.version == version, "nothing is written"
     world.apply_model(generation, **spec)
     await world.settle()
 
     mine = ("Model", "churn")
     made = {f"{k} {n}" for k, n in bodies.keys() - before.keys() - {mine}}
-    assert _foretold(told, "make") | _foretold(told, "apply, new") == made
-    assert _foretold(told, "delete") == {f"{k} {n}" for k, n in before.keys() - bodies.keys()}
-    written = {f"{k} {n}" for k, n in before.keys() & bodies.keys() if _said(bodies[k, n]) != before[k, n]}
-    changed = {words.partition(":")[0] for words in _foretold(told, "apply, changed")}
+    assert _foretold(output, "make") | _foretold(output, "apply, new") == made
+    assert _foretold(output, "delete") == {f"{k} {n}" for k, n in before.keys() - bodies.keys()}
+    written = {f"{k} {n}" for k, n in before.keys() & bodies.keys() if _message(bodies[k, n]) != before[k, n]}
+    changed = {words.partition(":")[0] for words in _foretold(output, "apply, changed")}
     assert changed == written - {"Model churn"}
     champion = world.status("Model", "churn").get("champion") or "none"
-    assert re.search(rf"^champion: {champion}\b", told, re.MULTILINE), told
-    for kind, name, rows in _tables(told):
+    assert re.search(rf"^champion: {champion}\b", output, re.MULTILINE), output
+    for kind, name, rows in _tables(output):
         found = world.status(kind, name)["conditions"]
-        assert rows == {(c["type"], c["status"], c["reason"]) for c in found}, f"{kind} {name}\n{told}"
+        assert rows == {(c["type"], c["status"], c["reason"]) for c in found}, f"{kind} {name}\n{output}"
 
 
-def _said(body: dict[str, Any]) -> Any:
+def _message(body: dict[str, Any]) -> Any:
     """What a person or the operator asks for, whatever became of it."""
     return json.loads(json.dumps(body.get("spec"))), body["metadata"].get("labels")
 
 
-def _foretold(told: str, verb: str) -> set[str]:
-    found = re.findall(rf"^would {verb}: (.*?)(?: \(.*)?$", told, re.MULTILINE)
+def _foretold(output: str, verb: str) -> set[str]:
+    found = re.findall(rf"^would {verb}: (.*?)(?: \(.*)?$", output, re.MULTILINE)
     return set(found)
 
 
-def _tables(told: str) -> list[tuple[str, str, set[tuple[str, ...]]]]:
-    heads = re.split(r"^(\w+) (\S+) would show:$", told, flags=re.MULTILINE)[1:]
+def _tables(output: str) -> list[tuple[str, str, set[tuple[str, ...]]]]:
+    heads = re.split(r"^(\w+) (\S+) would show:$", output, flags=re.MULTILINE)[1:]
     blocks = zip(heads[::3], heads[1::3], heads[2::3], strict=True)
     return [
         (kind, name, {tuple(line.split()[:3]) for line in text.splitlines()[2:] if line.startswith("  ")})
@@ -239,11 +239,11 @@ def _tables(told: str) -> list[tuple[str, str, set[tuple[str, ...]]]]:
     ]
 
 
-async def test_a_running_experiment_is_shown_without_its_next_verdict(seen: Seen) -> None:
-    await contesting(seen.world)
-    _, told = await seen.plan(2, image={"image": "two"})
-    assert "Experiment churn-2-g2 runs: its numbers were not read" in told
-    assert "champion: churn-1, as now" in told
+async def test_a_running_experiment_is_shown_without_its_next_verdict(cli: OperatedCli) -> None:
+    await contesting(cli.world)
+    _, output = await cli.plan(2, image={"image": "two"})
+    assert "Experiment churn-2-g2 runs: its numbers were not read" in output
+    assert "champion: churn-1, as now" in output
 
 
 @pytest.mark.parametrize(
@@ -255,65 +255,65 @@ async def test_a_running_experiment_is_shown_without_its_next_verdict(seen: Seen
         pytest.param({"metadata": {"name": "a--b"}}, "must not contain --", id="a name that cannot be"),
     ],
 )
-async def test_a_file_that_cannot_be_applied_is_refused(seen: Seen, body: Any, words: str) -> None:
+async def test_a_file_that_cannot_be_applied_is_refused(cli: OperatedCli, body: Any, words: str) -> None:
     usual = {"apiVersion": "assay.dev/v1alpha1", "kind": "Model", "metadata": {"name": "churn"}}
-    file = seen.folder / "model.yaml"
+    file = cli.folder / "model.yaml"
     file.write_text(yaml.safe_dump(usual | {"spec": {"image": {"image": "x"}}} | body))
-    code, told = await seen.run("plan", "-f", str(file))
-    assert (code, words in told) == (2, True), told
+    code, output = await cli.run("plan", "-f", str(file))
+    assert (code, words in output) == (2, True), output
 
 
-async def operated(seen: Seen, *words: str) -> tuple[int, str]:
+async def operated(cli: OperatedCli, *words: str) -> tuple[int, str]:
     """Run a command while the operator works."""
-    command = asyncio.create_task(seen.run(*words))
+    command = asyncio.create_task(cli.run(*words))
     while not command.done():
-        seen.world.watch()
-        await seen.world.reconcile(CHURN)
+        cli.world.watch()
+        await cli.world.reconcile(CHURN)
         await asyncio.sleep(0.01)
     return await command
 
 
-async def test_a_person_promotes_a_version_and_goes_back(seen: Seen) -> None:
-    world = seen.world
+async def test_a_person_promotes_a_version_and_goes_back(cli: OperatedCli) -> None:
+    world = cli.world
     await contesting(world)
-    code, told = await operated(seen, "promote", "churn-2", "-m", "the audit asks  for it", "--by", "ada")
-    assert (code, "churn: Done: churn-2 serves" in told) == (0, True), told
+    code, output = await operated(cli, "promote", "churn-2", "-m", "the audit asks  for it", "--by", "ada")
+    assert (code, "churn: Done: churn-2 serves" in output) == (0, True), output
     record = world.status("Model", "churn")["history"][0]
     assert (record["version"], record["cause"]) == ("churn-2", "Order")
     assert record["reason"].endswith("Z ada the audit asks for it")
     assert world.status("Experiment", "churn-2-g2")["phase"] == "Aborted"
 
-    code, told = await operated(seen, "rollback", "churn", "-m", "it is worse")
-    assert (code, "churn: Done: churn-1 serves" in told) == (0, True), told
+    code, output = await operated(cli, "rollback", "churn", "-m", "it is worse")
+    assert (code, "churn: Done: churn-1 serves" in output) == (0, True), output
     assert set(world.cluster.bodies["Model", "churn"]["metadata"]["annotations"]) == {ROLLBACK}
     await world.settle()  # two orders must not take turns
-    code, told = await operated(seen, "promote", "churn-2")
+    code, output = await operated(cli, "promote", "churn-2")
     assert (code, world.status("Model", "churn")["champion"]) == (0, "churn-2"), "the same again is an order"
     assert set(world.cluster.bodies["Model", "churn"]["metadata"]["annotations"]) == {PROMOTE}
 
 
-async def test_an_order_that_cannot_be_carried_out_is_refused(seen: Seen) -> None:
-    await serving(seen.world)
-    code, told = await operated(seen, "rollback", "churn")
-    assert (code, "Refused" in told, "no former champion" in told) == (1, True, True), told
+async def test_an_order_that_cannot_be_carried_out_is_refused(cli: OperatedCli) -> None:
+    await serving(cli.world)
+    code, output = await operated(cli, "rollback", "churn")
+    assert (code, "Refused" in output, "no former champion" in output) == (1, True, True), output
 
 
-async def test_an_order_that_waits_for_pods_stands(seen: Seen) -> None:
-    world = seen.world
+async def test_an_order_that_waits_for_pods_stands(cli: OperatedCli) -> None:
+    world = cli.world
     rollout = merged(ROLLOUT, {"rollbackWindow": "0s"})
     await two_versions(world, rollout=rollout)
-    code, told = await operated(seen, "promote", "churn-2", "--timeout", "0.2")
-    assert (code, "it stands: Starting: churn-2 is promoted by hand as soon" in told) == (2, True), told
+    code, output = await operated(cli, "promote", "churn-2", "--timeout", "0.2")
+    assert (code, "it stands: Starting: churn-2 is promoted by hand as soon" in output) == (2, True), output
     world.answers("churn-2")
     await world.settle()
     assert world.status("Model", "churn")["champion"] == "churn-2"
 
 
-async def test_an_order_need_not_be_waited_for(seen: Seen) -> None:
-    await contesting(seen.world)
-    code, told = await seen.run("promote", "churn-2", "--no-wait")
-    assert (code, "churn: asked" in told) == (0, True), told
-    assert PROMOTE in seen.world.cluster.bodies["Model", "churn"]["metadata"]["annotations"]
+async def test_an_order_need_not_be_waited_for(cli: OperatedCli) -> None:
+    await contesting(cli.world)
+    code, output = await cli.run("promote", "churn-2", "--no-wait")
+    assert (code, "churn: asked" in output) == (0, True), output
+    assert PROMOTE in cli.world.cluster.bodies["Model", "churn"]["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize(
@@ -324,25 +324,25 @@ async def test_an_order_need_not_be_waited_for(seen: Seen) -> None:
         pytest.param(["rollback", "churn", "-m", "x" * 500], "characters too long", id="a long story"),
     ],
 )
-async def test_what_cannot_be_ordered_is_an_error(seen: Seen, words: list[str], says: str) -> None:
-    await serving(seen.world)
-    code, told = await seen.run(*words)
-    assert (code, says in told) == (2, True), told
-    assert not seen.world.cluster.bodies["Model", "churn"]["metadata"].get("annotations")
+async def test_what_cannot_be_ordered_is_an_error(cli: OperatedCli, words: list[str], says: str) -> None:
+    await serving(cli.world)
+    code, output = await cli.run(*words)
+    assert (code, says in output) == (2, True), output
+    assert not cli.world.cluster.bodies["Model", "churn"]["metadata"].get("annotations")
 
 
 def test_a_plan_needs_nothing_that_only_the_operator_has() -> None:
     code = "import sys, assay_cli.plan_model; print(*{name.split('.')[0] for name in sys.modules})"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "assay_operator" in told.stdout.split()
-    assert {"kopf", "grpc", "envoy", "prometheus_client", "psycopg"}.isdisjoint(told.stdout.split())
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "assay_operator" in output.stdout.split()
+    assert {"kopf", "grpc", "envoy", "prometheus_client", "psycopg"}.isdisjoint(output.stdout.split())
 
 
-async def test_the_guide_shows_what_is_printed(seen: Seen) -> None:
+async def test_the_guide_shows_what_is_printed(cli: OperatedCli) -> None:
     guide = await asyncio.to_thread((ROOT / "docs" / "guides" / "commands.md").read_text)
     shown = guide.split("$ assay plan -f model.yaml -n team\n")[1].split("…")[0]
-    await serving(seen.world)
-    _, told = await seen.plan(2, image={"image": "two"})
-    assert told.startswith(shown)
+    await serving(cli.world)
+    _, output = await cli.plan(2, image={"image": "two"})
+    assert output.startswith(shown)
     assert "$ assay promote churn-3 -m" in guide
     assert "churn: Done: churn-3 serves" in guide

@@ -15,7 +15,8 @@ import pytest
 from servers import free_port
 
 import assay_client
-from assay_client import AsyncClient, Client, Counts, Outcome, Refused, Unavailable, protocol
+from assay_client import AsyncClient, Client, Counts, Outcome, Rejected, Unavailable
+from assay_outbox import backoff
 
 
 class Collector:
@@ -42,7 +43,7 @@ class Collector:
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
-    monkeypatch.setattr(protocol, "SHORTEST", 0.001)
+    monkeypatch.setattr(backoff, "SHORTEST", 0.001)
     return Collector()
 
 
@@ -94,7 +95,7 @@ async def test_a_refusal_is_final_and_says_why(send: Send, collector: Collector)
         httpx.Response(422, json={"detail": "record 0: field value: is no number"}),
     ]
     everything = outcomes(1_100)
-    with pytest.raises(Refused, match="field value") as caught:
+    with pytest.raises(Rejected, match="field value") as caught:
         await send(collector, everything)
     assert len(collector.records) == 2
     assert caught.value.outcomes == everything[500:]
@@ -197,7 +198,7 @@ async def test_a_real_collector_is_reported_to_while_it_starts_and_while_its_tok
             ours.write_text("another-token\n")
             assert (await late).accepted == 3
         assert client.send(reports).duplicates == 700
-    with Client(served, "wrong") as stranger, pytest.raises(Refused, match="401"):
+    with Client(served, "wrong") as stranger, pytest.raises(Rejected, match="401"):
         stranger.send(reports)
 
 
@@ -207,6 +208,6 @@ def test_the_public_names() -> None:
         "Client",
         "Counts",
         "Outcome",
-        "Refused",
+        "Rejected",
         "Unavailable",
     ]

@@ -23,10 +23,10 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 from assay_assign import pseudonym
-from assay_collector.app import application
+from assay_collector.api.app import application
 from assay_collector.batch import Answer, Batch, Tick
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import transact
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.main import collector as build
 from assay_collector.settings import Settings
 from assay_collector.store.engine import migrated, opened

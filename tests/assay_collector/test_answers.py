@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from assay_assign import SLOWER_THAN
-from assay_collector.batch import Answer, Answered, Asked, Second, Tick
+from assay_collector.batch import Answer, Answered, Second, SumQuery, Tick
 from assay_collector.store import answers
 
 CHURN = ("team", "churn", "churn-1")
@@ -24,7 +24,9 @@ def second(at: int, requests: int, errors: int = 0, slow: int = 0, owner: Any = 
 
 def sums(ledger: Any, since: float = 0, until: float = 1e11, owner: Any = CHURN) -> dict[str, Any]:
     now = ledger.now / 1e6
-    return dict(ledger.read(lambda connection: answers.summed(connection, Asked(owner, since, until), now)))
+    return dict(
+        ledger.read(lambda connection: answers.summed(connection, SumQuery(owner, since, until), now))
+    )
 
 
 @pytest.fixture
@@ -133,8 +135,8 @@ def test_shippers_report_and_the_operator_asks(collector: Any) -> None:
         assert answer.json() == {"accepted": 2, "unknown": 0, "late": 0}
     question = {name: RECORD[name] for name in ("namespace", "model", "version")}
     with collector.client("operator") as operator:
-        asked = [question | {"since": at}, question | {"since": 0, "until": at}, question | {"since": 0}]
-        found = operator.post("/v1/answers/sums", json=asked).json()["sums"]
+        questions = [question | {"since": at}, question | {"since": 0, "until": at}, question | {"since": 0}]
+        found = operator.post("/v1/answers/sums", json=questions).json()["sums"]
     assert [(each["seconds"], each["requests"], each["errors"]) for each in found] == [
         (1, 4, 0.25), (1, 4, 0.25), (2, 8, 0.5),
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from assay_collector.changes import Changes
+from assay_collector.api.changes import Changes
 
 
 async def test_it_rings_at_once_when_it_was_quiet() -> None:

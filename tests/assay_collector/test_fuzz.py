@@ -72,8 +72,8 @@ def assert_described(fuzzed: Any, path: str, method: str, answer: Any) -> None:
     place = "/v1/experiments/{uid}" if "experiments" in path else path
     status = str(answer.status_code)
     responses = document["paths"][place][method]["responses"]
-    said = responses.get(status) or responses[f"{status[0]}XX"]
-    schema = said["content"][answer.headers["content-type"]]["schema"]
+    declared = responses.get(status) or responses[f"{status[0]}XX"]
+    schema = declared["content"][answer.headers["content-type"]]["schema"]
     jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
 
 

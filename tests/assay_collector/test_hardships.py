@@ -156,8 +156,8 @@ def test_two_replicas_on_one_database_count_everything_once(
         named = experiment | {"model": "shared"}
         client.put(f"/v1/experiments/{uid}", json=named).raise_for_status()
     with replicas[0].client("gateway") as client:
-        seen = [exposure(n, f"user-{n}", experiment=uid) for n in range(50)]
-        client.post("/v1/exposures", json=seen).raise_for_status()
+        sent = [exposure(n, f"user-{n}", experiment=uid) for n in range(50)]
+        client.post("/v1/exposures", json=sent).raise_for_status()
     batches = [
         [outcome(f"{b}-{n}", f"user-{n}", "paid", 0.25) | {"model": "demo/shared"} for n in range(50)]
         for b in range(40)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from assay_collector import history
+from assay_collector.attribution import history
 
 Make = Callable[..., dict[str, Any]]
 
@@ -78,17 +78,17 @@ def arm(unit: int) -> str:
     return ("control", "boosted")[unit % 2]
 
 
-def recount(told: list[dict[str, Any]], seen: list[dict[str, Any]], name: str) -> dict[str, Any]:
+def recount(reported: list[dict[str, Any]], exposed: list[dict[str, Any]], name: str) -> dict[str, Any]:
     """Count one arm from the raw input, in the plainest way."""
     units = [f"user-{unit}" for unit in range(UNITS) if arm(unit) == name]
     paid: dict[str, float] = {}
     retained = {unit: 0.0 for unit in units}
-    for outcome in told:
+    for outcome in reported:
         if outcome["metric"] == "paid":
             paid[outcome["unit"]] = paid.get(outcome["unit"], 0) + outcome["value"]
         elif outcome["value"]:
             retained[outcome["unit"]] = 1.0
-    mine = [record for record in seen if record["arm"] == name]
+    mine = [record for record in exposed if record["arm"] == name]
     failed = {record["unit"] for record in mine if record["status"] == 503}
     values = {
         "retained": [retained[unit] for unit in units],
@@ -130,13 +130,13 @@ def test_kill_9_of_the_collector_under_load_loses_nothing_and_counts_nothing_twi
     for sender in (*telling, seeing):
         sender.join(60)
         assert not sender.is_alive()
-    told = [each for sender in telling for each in sender.acknowledged]
+    reported = [each for sender in telling for each in sender.acknowledged]
     assert sum(sender.repeated for sender in (*telling, seeing)) >= ROUNDS, "no kill hit anybody"
     found = process.summary()
     for name in ("control", "boosted"):
-        assert counted(found, name) == recount(told, seeing.acknowledged, name)
+        assert counted(found, name) == recount(reported, seeing.acknowledged, name)
     assert process.terminate() == 0
-    assert stored(process) == (len(told), "ok")
+    assert stored(process) == (len(reported), "ok")
 
 
 def stored(process: Any) -> tuple[int, str]:

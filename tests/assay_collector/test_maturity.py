@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay_collector.attribution.experiment import Plan, Progress
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Exposure
 from assay_collector.batch import Declared, Exposures, Outcomes, Reported
 from assay_collector.delay import EDGES, cell, learned
-from assay_collector.experiment import Plan
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
-from assay_collector.store.experiments import Progress
-from assay_collector.unit import Exposure
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND

@@ -1,4 +1,4 @@
-"""Counts of predictors: each parcel counts once, adds up over pods, and belongs to its window."""
+"""Counts of predictors: each batch counts once, adds up over pods, and belongs to its window."""
 
 import random
 import time
@@ -17,35 +17,38 @@ OWNER = ("team-a", "churn", "churn-1", "sha256:" + "1" * 64)
 DAY = 86_400_000_000
 
 
-def parcel(
+def profile_batch(
     number: int, at: int, cells: tuple[int, ...] = (1, 2, 3), source: str = "pod-a", owner: Any = OWNER
 ) -> Counted:
     columns = {"features": {"age": cells}, "predictions": {"label": cells[:2]}}
     return Counted(owner, source, number, at, sum(cells), columns)
 
 
-def total(ledger: Any, since: int = 0, until: int = 2**60, names: tuple[str, ...] = OWNER[:3]) -> Any:
+def total(ledger: Any, since: int = 0, until: int = 2**60, names: tuple[str, str, str] = OWNER[:3]) -> Any:
     found = ledger.read(lambda connection: profiles.summed(connection, names, since, until))
     return found[0] if found else None
 
 
-def test_a_parcel_counts_once_however_often_it_comes(ledger: Any) -> None:
-    told = parcel(1, ledger.now)
-    assert ledger(told, told) == [Answer(accepted=1), Answer(duplicates=1)]
-    assert ledger.one(told) == Answer(duplicates=1)
+def test_a_batch_counts_once_however_often_it_comes(ledger: Any) -> None:
+    content = profile_batch(1, ledger.now)
+    assert ledger(content, content) == [Answer(accepted=1), Answer(duplicates=1)]
+    assert ledger.one(content) == Answer(duplicates=1)
     assert total(ledger)["features"] == {"age": [1, 2, 3]}
     assert total(ledger)["rows"] == 6
 
 
 def test_pods_add_up_and_their_numbers_are_their_own(ledger: Any) -> None:
-    ledger(*[parcel(n, ledger.now, source=pod) for pod in ("a", "b", "c") for n in (1, 2)])
+    ledger(*[profile_batch(n, ledger.now, source=pod) for pod in ("a", "b", "c") for n in (1, 2)])
     assert total(ledger)["features"] == {"age": [6, 12, 18]}
 
 
 def test_any_order_of_pods_with_any_repetition_gives_the_same_sums(ledger: Any) -> None:
     draw = random.Random(7)
-    sent = {pod: [parcel(n, ledger.now, (draw.randrange(9), n), pod) for n in range(1, 30)] for pod in "abc"}
-    queues = {pod: list(parcels) for pod, parcels in sent.items()}
+    sent = {
+        pod: [profile_batch(n, ledger.now, (draw.randrange(9), n), pod) for n in range(1, 30)]
+        for pod in "abc"
+    }
+    queues = {pod: list(batches) for pod, batches in sent.items()}
     while any(queues.values()):
         pod = draw.choice([pod for pod, waiting in queues.items() if waiting])
         ledger(*[queues[pod][0]] * draw.choice([1, 1, 2]))
@@ -60,7 +63,7 @@ def test_any_order_of_pods_with_any_repetition_gives_the_same_sums(ledger: Any) 
 def test_counts_belong_to_the_window_in_which_they_were_taken(ledger: Any) -> None:
     ledger.now -= ledger.now % WINDOW
     begin = ledger.now - 3 * WINDOW
-    ledger(*[parcel(n + 1, begin + n * WINDOW) for n in range(3)])
+    ledger(*[profile_batch(n + 1, begin + n * WINDOW) for n in range(3)])
     assert total(ledger, begin + WINDOW, begin + 2 * WINDOW)["rows"] == 6
     assert total(ledger, begin, begin + 2 * WINDOW)["rows"] == 12
     assert total(ledger)["rows"] == 18
@@ -68,12 +71,12 @@ def test_counts_belong_to_the_window_in_which_they_were_taken(ledger: Any) -> No
 
 
 def test_what_seems_to_come_from_the_future_belongs_to_now(ledger: Any) -> None:
-    ledger.one(parcel(1, ledger.now + DAY))
+    ledger.one(profile_batch(1, ledger.now + DAY))
     assert total(ledger, until=ledger.now + 1)["rows"] == 6
 
 
 def test_a_column_that_is_left_out_later_keeps_its_counts(ledger: Any) -> None:
-    ledger.one(parcel(1, ledger.now))
+    ledger.one(profile_batch(1, ledger.now))
     fewer = Counted(OWNER, "pod-b", 1, ledger.now, 2, {"features": {}, "predictions": {"label": (1, 1)}})
     assert ledger.one(fewer).accepted == 1
     assert total(ledger)["features"] == {"age": [1, 2, 3]}
@@ -81,22 +84,22 @@ def test_a_column_that_is_left_out_later_keeps_its_counts(ledger: Any) -> None:
 
 
 def test_counts_on_other_cells_are_not_added(ledger: Any) -> None:
-    ledger.one(parcel(1, ledger.now))
-    assert ledger.one(parcel(2, ledger.now, (1, 2, 3, 4))) == Answer(unknown=1)
+    ledger.one(profile_batch(1, ledger.now))
+    assert ledger.one(profile_batch(2, ledger.now, (1, 2, 3, 4))) == Answer(unknown=1)
     assert total(ledger)["rows"] == 6
 
 
 def test_another_profile_of_the_same_version_is_another_sum(ledger: Any) -> None:
     other = (*OWNER[:3], "sha256:" + "2" * 64)
-    ledger(parcel(1, ledger.now), parcel(1, ledger.now, (1, 2, 3, 4), owner=other))
+    ledger(profile_batch(1, ledger.now), profile_batch(1, ledger.now, (1, 2, 3, 4), owner=other))
     found = ledger.read(lambda connection: profiles.summed(connection, OWNER[:3], 0, 2**60))
     assert Counter(one["profile"] for one in found) == {OWNER[3]: 1, other[3]: 1}
 
 
 def test_old_counts_are_forgotten_with_all_that_belongs_to_them(ledger: Any) -> None:
-    ledger.one(parcel(1, ledger.now))
+    ledger.one(profile_batch(1, ledger.now))
     ledger.now += 15 * DAY
-    assert ledger.one(parcel(2, ledger.now - 15 * DAY)) == Answer(late=1)
+    assert ledger.one(profile_batch(2, ledger.now - 15 * DAY)) == Answer(late=1)
     ledger(Tick(sweep=True))
     assert total(ledger) is None
     for table in ("profiles", "counts", "senders"):
@@ -108,24 +111,26 @@ def test_a_namespace_cannot_fill_the_database_with_names(
     ledger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profiles, "MOST_PROFILES", 3)
-    versions = [parcel(1, ledger.now, owner=("team-a", "churn", f"churn-{n}", OWNER[3])) for n in range(5)]
+    versions = [
+        profile_batch(1, ledger.now, owner=("team-a", "churn", f"churn-{n}", OWNER[3])) for n in range(5)
+    ]
     assert [ledger.one(each).accepted for each in versions] == [1, 1, 1, 0, 0]
-    assert ledger.one(parcel(1, ledger.now, owner=("team-b", *OWNER[1:]))).accepted == 1
+    assert ledger.one(profile_batch(1, ledger.now, owner=("team-b", *OWNER[1:]))).accepted == 1
 
 
 def body(**change: Any) -> dict[str, Any]:
-    told = {
+    content = {
         "namespace": "team-a", "model": "churn", "version": "churn-1", "profile": OWNER[3],
         "source": "pod-a:1", "sequence": 1, "from": time.time() - 60, "until": time.time(), "rows": 3,
         "features": {"age": [0, 1, 2]}, "predictions": {"label": [1, 2]},
     }  # fmt: skip
-    return told | change
+    return content | change
 
 
-def ask(collector: Any, token: str, told: Any) -> httpx.Response:
+def ask(collector: Any, token: str, content: Any) -> httpx.Response:
     with collector.client("nobody") as client:
         answer: httpx.Response = client.post(
-            "/v1/profiles", json=told, headers={"Authorization": f"Bearer {token}"}
+            "/v1/profiles", json=content, headers={"Authorization": f"Bearer {token}"}
         )
         return answer
 
@@ -137,11 +142,13 @@ def test_a_predictor_posts_and_the_operator_reads(collector: Any) -> None:
     assert ask(collector, OURS, body()).json() == {"accepted": 1, "duplicates": 0, "late": 0}
     assert ask(collector, OURS, body()).json()["duplicates"] == 1
     with collector.client("operator") as operator:
-        told = operator.get("/v1/profiles/team-a/churn/churn-1", params={"since": time.time() - 3600}).json()
+        content = operator.get(
+            "/v1/profiles/team-a/churn/churn-1", params={"since": time.time() - 3600}
+        ).json()
         assert (
             operator.get("/v1/profiles/team-a/churn/churn-1", params={"until": 10}).json()["profiles"] == []
         )
-    (one,) = told["profiles"]
+    (one,) = content["profiles"]
     assert (one["rows"], one["features"], one["predictions"]) == (3, {"age": [0, 1, 2]}, {"label": [1, 2]})
     assert one["profile"] == OWNER[3]
 
@@ -201,7 +208,7 @@ def test_cells_that_do_not_fit_are_a_conflict(collector: Any) -> None:
     assert "other cells" in answer.json()["detail"]
 
 
-def test_an_acknowledged_parcel_survives_a_kill(make_collector: Any) -> None:
+def test_an_acknowledged_batch_survives_a_kill(make_collector: Any) -> None:
     process = make_collector()
     process.start()
     headers = {"Authorization": f"Bearer {OURS}"}

@@ -10,18 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
+from assay_collector.attribution.experiment import Plan, Progress
+from assay_collector.attribution.history import KEPT
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Exposure, Patience
 from assay_collector.batch import Batch, Declared, Exposures, Outcomes, Reported, Tick
 from assay_collector.delay import cell
-from assay_collector.experiment import Plan
-from assay_collector.history import KEPT
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import transact
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import histories
-from assay_collector.store.experiments import Progress
 from assay_collector.store.schema import arrivals, clock, delays, metadata
 from assay_collector.store.summary import summary
-from assay_collector.unit import Exposure, Patience
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND

@@ -9,14 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from assay_collector.experiment import Plan
-from assay_collector.metric import Aggregate, Mark, Metric, Missing, Source, Type
+from assay_collector.attribution.experiment import Plan
+from assay_collector.attribution.metric import Aggregate, Mark, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Unit
 from assay_collector.store import histories
 from assay_collector.store.engine import migrated, opened
 from assay_collector.store.plans import plan_text
 from assay_collector.store.rows import rows_of
 from assay_collector.store.schema import metadata
-from assay_collector.unit import Unit
 
 
 def test_the_migrations_make_what_the_schema_says(ledger: Any) -> None:

@@ -5,15 +5,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from assay_collector import history
+from assay_collector.attribution import history
+from assay_collector.attribution.experiment import Plan, Progress
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Exposure
 from assay_collector.batch import Declared, Exposures, Outcomes, Reported
-from assay_collector.experiment import Plan
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.sweeping import sweep
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import schema
-from assay_collector.store.experiments import Progress
-from assay_collector.unit import Exposure
 
 SECOND = 1_000_000
 METRIC = Metric("retained", Type.PROPORTION, Source.EVENTS, None, Missing.ZERO, Aggregate.ANY, None, None)
@@ -24,7 +23,7 @@ def declared(uid: str = "exp-1", *, closed: bool = False) -> Declared:
     return Declared(uid, plan, Progress("", 1, closed))
 
 
-def seen(ledger: Any, *units: int, uid: str = "exp-1") -> Exposures:
+def exposed(ledger: Any, *units: int, uid: str = "exp-1") -> Exposures:
     return Exposures(
         [
             (
@@ -47,7 +46,7 @@ def seen(ledger: Any, *units: int, uid: str = "exp-1") -> Exposures:
     )
 
 
-def told(ledger: Any, *units: int) -> Outcomes:
+def reported(ledger: Any, *units: int) -> Outcomes:
     return Outcomes(
         [Reported(("demo", "churn"), bytes([n]) * 16, "retained", bytes([n]), ledger.now, 1.0) for n in units]
     )
@@ -83,7 +82,7 @@ def policy(ledger: Any) -> Policy:
 
 @pytest.mark.usefixtures("policy")
 def test_orphans_are_forgotten_after_the_grace_time_and_attributed_outcomes_are_not(ledger: Any) -> None:
-    ledger(declared(), seen(ledger, 0, 1, 2), told(ledger, *range(10)))
+    ledger(declared(), exposed(ledger, 0, 1, 2), reported(ledger, *range(10)))
     ledger.now += 100 * SECOND - 1
     swept(ledger)
     assert kept(ledger) == 10
@@ -95,8 +94,8 @@ def test_orphans_are_forgotten_after_the_grace_time_and_attributed_outcomes_are_
 
 @pytest.mark.usefixtures("policy")
 def test_the_sweeper_looks_at_nothing_twice(ledger: Any) -> None:
-    ledger(declared(), told(ledger, *range(10)))
-    ledger(seen(ledger, *range(9)))
+    ledger(declared(), reported(ledger, *range(10)))
+    ledger(exposed(ledger, *range(9)))
     ledger.now += 100 * SECOND
     assert swept(ledger) > 0
     assert kept(ledger) == 9
@@ -105,7 +104,7 @@ def test_the_sweeper_looks_at_nothing_twice(ledger: Any) -> None:
 
 @pytest.mark.usefixtures("policy")
 def test_ids_of_exposures_are_known_for_the_retention_time(ledger: Any) -> None:
-    batch = seen(ledger, *range(10))
+    batch = exposed(ledger, *range(10))
     ledger(declared(), batch)
     ledger.now += 1_000 * SECOND - 1
     swept(ledger)
@@ -119,7 +118,7 @@ def test_ids_of_exposures_are_known_for_the_retention_time(ledger: Any) -> None:
 
 @pytest.mark.usefixtures("policy")
 def test_a_finished_experiment_is_folded_into_its_sums(ledger: Any) -> None:
-    ledger(declared(), seen(ledger, *range(10)), told(ledger, *range(5)))
+    ledger(declared(), exposed(ledger, *range(10)), reported(ledger, *range(5)))
     ledger(declared(closed=True))
     before = ledger.summary()
     ledger.now += 1_000 * SECOND
@@ -128,14 +127,14 @@ def test_a_finished_experiment_is_folded_into_its_sums(ledger: Any) -> None:
         rows(ledger, table) for table in ("histories", "firsts", "outcomes", "exposures", "windows")
     )
     assert ledger.summary() == before
-    assert ledger.one(seen(ledger, 1)).unknown == 1
+    assert ledger.one(exposed(ledger, 1)).unknown == 1
 
 
 @pytest.mark.usefixtures("policy")
 def test_folding_leaves_the_outcomes_of_units_that_the_next_experiment_has(ledger: Any) -> None:
-    ledger(declared(), seen(ledger, 1, 2), told(ledger, 1, 2))
+    ledger(declared(), exposed(ledger, 1, 2), reported(ledger, 1, 2))
     ledger(declared(closed=True), declared("exp-2"))
-    ledger(seen(ledger, 2, uid="exp-2"))
+    ledger(exposed(ledger, 2, uid="exp-2"))
     ledger.now += 1_000 * SECOND
     swept(ledger)
     assert kept(ledger) == 1
@@ -144,7 +143,7 @@ def test_folding_leaves_the_outcomes_of_units_that_the_next_experiment_has(ledge
 
 @pytest.mark.usefixtures("policy")
 def test_a_running_experiment_keeps_its_units_for_ever(ledger: Any) -> None:
-    ledger(declared(), seen(ledger, *range(10)))
+    ledger(declared(), exposed(ledger, *range(10)))
     ledger.now += 1_000_000 * SECOND
     swept(ledger)
     assert rows(ledger, "histories") == 10
@@ -175,7 +174,7 @@ def test_of_a_unit_that_nobody_has_exposed_what_came_early_is_forgotten_first(
 
 @pytest.mark.usefixtures("policy")
 def test_folding_forgets_the_rows_of_units_with_many_outcomes(ledger: Any) -> None:
-    ledger(declared(), seen(ledger, 1, 2), many(ledger, 1, range(50)), told(ledger, 2))
+    ledger(declared(), exposed(ledger, 1, 2), many(ledger, 1, range(50)), reported(ledger, 2))
     assert (rows(ledger, "outcomes"), kept(ledger)) == (50, 51)
     ledger(declared(closed=True))
     ledger.now += 1_000 * SECOND

@@ -5,15 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from assay_collector.attribution.experiment import Plan, Progress
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.unit import Exposure
 from assay_collector.batch import Declared, Exposures
-from assay_collector.experiment import Plan
 from assay_collector.ledger import closing, sweeping
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import transact
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store.engine import migrated, opened
-from assay_collector.store.experiments import Progress
-from assay_collector.unit import Exposure
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -26,8 +25,11 @@ def filled(folder: Path) -> None:
     then = (int(time.time()) - 8 * 86_400) * SECOND
     plan = Plan("demo", "churn", "boost", ("control",), (METRIC,), None)
     names = [number.to_bytes(16, "big") for number in range(UNITS)]
-    seen = [Exposure(n, then, n, "control", "control", 1, 200, 9, 1, sound=True) for n in names]
-    batches = Declared("exp-1", plan, Progress("", 1, closed=False)), Exposures([("exp-1", e) for e in seen])
+    exposed = [Exposure(n, then, n, "control", "control", 1, 200, 9, 1, sound=True) for n in names]
+    batches = (
+        Declared("exp-1", plan, Progress("", 1, closed=False)),
+        Exposures([("exp-1", e) for e in exposed]),
+    )
     engine = opened(f"sqlite:///{folder}/collector.db")
     migrated(engine)
     with engine.begin() as connection:

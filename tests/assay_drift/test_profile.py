@@ -117,7 +117,7 @@ def test_a_file_says_all_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         pytest.param(
             b'"schemaVersion":1', b'"schemaVersion":2', "schemaVersion is 2", id="of another release"
@@ -132,10 +132,10 @@ def test_a_file_says_all_of_it() -> None:
         pytest.param(b"{", b"", "Extra data", id="no JSON"),
     ],
 )
-def test_what_is_no_profile_is_refused_by_name(old: bytes, new: bytes, said: str) -> None:
+def test_what_is_no_profile_is_refused_by_name(old: bytes, new: bytes, message: str) -> None:
     content = made().to_bytes()
     assert old in content
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         read(content.replace(old, new, 1))
 
 
@@ -143,11 +143,13 @@ def test_a_tally_counts_all_but_what_is_left_out_and_begins_anew() -> None:
     tally = Tally(made(), KINDS, exclude=["spend", "plan"])
     for seed in (3, 4):
         tally.add(rows(100, seed), answers(100, seed))
-    told = tally.take().plain()
-    assert told["rows"] == 200
-    assert told["features"].keys() == {"age", "note"}
-    assert told["predictions"].keys() == {"label", "score"}
-    assert all(sum(counts) == 200 for part in ("features", "predictions") for counts in told[part].values())
+    counted = tally.take().plain()
+    assert counted["rows"] == 200
+    assert counted["features"].keys() == {"age", "note"}
+    assert counted["predictions"].keys() == {"label", "score"}
+    assert all(
+        sum(counts) == 200 for part in ("features", "predictions") for counts in counted[part].values()
+    )
     assert tally.take().rows == 0
 
 
@@ -161,7 +163,7 @@ def test_deltas_add_up_to_the_whole() -> None:
         deltas.append(apart.take())
     whole = together.take()
     for name, counts in whole.features.items():
-        assert (sum(delta.features[name] for delta in deltas) == counts).all()
+        assert np.array_equal(sum(delta.features[name] for delta in deltas), counts)
 
 
 def test_a_profile_of_other_columns_counts_nothing() -> None:

@@ -95,18 +95,18 @@ def test_errors(champion: Answers | None, former: Answers | None, *, breached: b
     ],
 )
 def test_what_a_person_chose(bake: dict[str, Any], *, breached: bool) -> None:
-    said = model(bake)
-    assert (breach(said, reading(said, Answers(60, 60.0), GOOD), NOW) is not None) is breached
+    whole = model(bake)
+    assert (breach(whole, reading(whole, Answers(60, 60.0), GOOD), NOW) is not None) is breached
 
 
 def test_slow_answers_count_at_the_bar_that_was_chosen() -> None:
-    said = model({"guardrails": [ERRORS, SLOW]})
+    whole = model({"guardrails": [ERRORS, SLOW]})
     late = Answers(30, 0.0, {"100ms": 30.0, "200ms": 30.0, "500ms": 0.0})
-    words = breach(said, reading(said, late, GOOD), NOW)
+    words = breach(whole, reading(whole, late, GOOD), NOW)
     assert words is not None
     assert words.startswith("guardrail slow breached")
     fast = Answers(30, 0.0, {"100ms": 30.0, "200ms": 0.0})
-    assert breach(said, reading(said, fast, GOOD), NOW) is None
+    assert breach(whole, reading(whole, fast, GOOD), NOW) is None
 
 
 @pytest.mark.parametrize("cause", ["BakeFailed", "BakeBreached"])
@@ -147,7 +147,7 @@ def test_an_answer_about_another_change_decides_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "words"),
+    ("latest", "words"),
     [
         pytest.param(reading(model(), GOOD, GOOD), "guardrails: errors", id="all is well"),
         pytest.param(
@@ -159,8 +159,8 @@ def test_an_answer_about_another_change_decides_nothing() -> None:
         pytest.param(BakeReading(), "cannot decide: no answer of churn-1", id="not read yet"),
     ],
 )
-def test_what_guardrails_do_is_said(seen: BakeReading, words: str) -> None:
-    assert words in guardrail_note(model(), seen, NOW)
+def test_what_guardrails_do_is_said(latest: BakeReading, words: str) -> None:
+    assert words in guardrail_note(model(), latest, NOW)
 
 
 def test_a_collector_that_fell_silent_still_leaves_what_was_shown() -> None:

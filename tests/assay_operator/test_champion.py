@@ -94,7 +94,7 @@ def decided(
 
 def facts(the_model: Model, *versions: ModelVersion, digest: str = "new", **more: Any) -> RolloutFacts:
     everybody = frozenset(v.metadata.name for v in versions)
-    usual = {
+    usual: dict[str, Any] = {
         "experiments": (),
         "available": everybody,
         "source_digest": digest,
@@ -123,28 +123,28 @@ def state(source: str, generation: int = 2, served: int = 1, **more: Any) -> dic
 FIRST = model(champion="churn-1", history=[record("churn-1", 24)], state=state("new"))
 
 
-def after(seen: RolloutFacts) -> RolloutFacts:
+def after(gathered: RolloutFacts) -> RolloutFacts:
     """The facts after a pass."""
-    new = successor(seen)
-    status = seen.model.status
+    new = successor(gathered)
+    status = gathered.model.status
     if new:
-        status = status.model_copy(update={"champion": new.version, "history": recorded(seen, new)})
-    seen = replace(seen, model=seen.model.model_copy(update={"status": status}))
+        status = status.model_copy(update={"champion": new.version, "history": recorded(gathered, new)})
+    gathered = replace(gathered, model=gathered.model.model_copy(update={"status": status}))
     news: dict[str, Any] = {
-        "served_request": fulfilled(seen, status.champion),
-        "order": order_result(seen, status.champion),
+        "served_request": fulfilled(gathered, status.champion),
+        "order": order_result(gathered, status.champion),
     }
-    news["handled_orders"] = handled_orders(seen, news["order"])
-    status = status.model_copy(update={"state": seen.state.model_copy(update=news)})
-    return replace(seen, model=seen.model.model_copy(update={"status": status}))
+    news["handled_orders"] = handled_orders(gathered, news["order"])
+    status = status.model_copy(update={"state": gathered.state.model_copy(update=news)})
+    return replace(gathered, model=gathered.model.model_copy(update={"status": status}))
 
 
-def champion(seen: RolloutFacts) -> str:
-    return after(seen).champion
+def champion(gathered: RolloutFacts) -> str:
+    return after(gathered).champion
 
 
-def warm_after(seen: RolloutFacts) -> frozenset[str]:
-    then = after(seen)
+def warm_after(gathered: RolloutFacts) -> frozenset[str]:
+    then = after(gathered)
     return warm(then, then.champion, then.history, "")
 
 
@@ -153,9 +153,13 @@ def names(things: Iterable[Any]) -> tuple[str, ...]:
 
 
 def test_a_new_source_makes_the_next_version() -> None:
-    seen = facts(FIRST, version(1, "old"))
-    assert seen.requested is None
-    assert (next_number(seen), champion(seen), experiment_to_make(seen, "churn-1")) == (2, "churn-1", None)
+    gathered = facts(FIRST, version(1, "old"))
+    assert gathered.requested is None
+    assert (next_number(gathered), champion(gathered), experiment_to_make(gathered, "churn-1")) == (
+        2,
+        "churn-1",
+        None,
+    )
 
 
 def test_numbers_are_never_used_twice_even_if_versions_were_deleted() -> None:
@@ -173,8 +177,8 @@ def test_the_first_version_is_kept_warm_before_it_is_champion() -> None:
 
 
 def test_a_ready_challenger_gets_its_experiment_once() -> None:
-    seen = facts(FIRST, version(1, "old"), version(2, "new"))
-    assert (champion(seen), experiment_to_make(seen, "churn-1")) == ("churn-1", "churn-2-g2")
+    gathered = facts(FIRST, version(1, "old"), version(2, "new"))
+    assert (champion(gathered), experiment_to_make(gathered, "churn-1")) == ("churn-1", "churn-2-g2")
     made = model(
         champion="churn-1", history=[record("churn-1", 24)], state=state("new", experiment="churn-2-g2")
     )
@@ -184,8 +188,8 @@ def test_a_ready_challenger_gets_its_experiment_once() -> None:
 
 def test_asking_again_for_a_version_that_lost_is_a_new_experiment() -> None:
     lost = experiment("churn-2-g1", "churn-1", "churn-2", **decided("RollBack", None))
-    seen = facts(FIRST, version(1, "old"), version(2, "new"), experiments=(lost,))
-    assert experiment_to_make(seen, "churn-1") == "churn-2-g2"
+    gathered = facts(FIRST, version(1, "old"), version(2, "new"), experiments=(lost,))
+    assert experiment_to_make(gathered, "churn-1") == "churn-2-g2"
 
 
 @pytest.mark.parametrize(
@@ -201,8 +205,10 @@ def test_a_changed_design_is_tried_unless_the_version_was_shown_to_be_worse(
         history=[record("churn-1", 24)],
         state=state("new", designDigest="design", designGeneration=3, experiment="churn-2-g2"),
     )
-    seen = facts(edited, version(1, "old"), version(2, "new"), experiments=(ended,), design_digest="design")
-    assert experiment_to_make(seen, "churn-1") == made
+    gathered = facts(
+        edited, version(1, "old"), version(2, "new"), experiments=(ended,), design_digest="design"
+    )
+    assert experiment_to_make(gathered, "churn-1") == made
 
 
 def test_a_design_that_met_a_former_champion_meets_the_present_one() -> None:
@@ -219,9 +225,9 @@ def test_a_design_that_met_a_former_champion_meets_the_present_one() -> None:
 
 
 def test_a_rejected_version_gets_no_experiment_and_the_champion_stays() -> None:
-    seen = facts(FIRST, version(1, "old"), version(2, "new", ready="False"))
-    assert (champion(seen), experiment_to_make(seen, "churn-1")) == ("churn-1", None)
-    assert warm_after(seen) == {"churn-1"}
+    gathered = facts(FIRST, version(1, "old"), version(2, "new", ready="False"))
+    assert (champion(gathered), experiment_to_make(gathered, "churn-1")) == ("churn-1", None)
+    assert warm_after(gathered) == {"churn-1"}
 
 
 def test_strategy_replace_asks_for_readiness_only() -> None:
@@ -234,11 +240,11 @@ def test_strategy_replace_asks_for_readiness_only() -> None:
 
 def test_a_winner_is_promoted_and_the_old_champion_stays_warm() -> None:
     won = experiment("e", "churn-1", "churn-2", **decided("Promote", "churn-2"))
-    seen = facts(FIRST, version(1, "old"), version(2, "new"), experiments=(won,))
-    assert champion(seen) == "churn-2"
-    first = after(seen).history[0]
+    gathered = facts(FIRST, version(1, "old"), version(2, "new"), experiments=(won,))
+    assert champion(gathered) == "churn-2"
+    first = after(gathered).history[0]
     assert (first.reason, first.cause, first.experiment) == ("won Experiment e", "Verdict", "e")
-    assert warm_after(seen) == {"churn-1", "churn-2"}
+    assert warm_after(gathered) == {"churn-1", "churn-2"}
 
 
 @pytest.mark.parametrize("strategy", ["Experiment", "Replace"])
@@ -253,11 +259,11 @@ def test_a_winner_that_the_spec_does_not_ask_for_stays(strategy: str, served: in
         state=state("new", served=2),
     )
     won = experiment("by-hand", "churn-2", "churn-1", by_hand=True, **decided("Promote", "churn-1"))
-    seen = facts(now, version(1, "old"), version(2, "new"), experiments=(won,))
+    gathered = facts(now, version(1, "old"), version(2, "new"), experiments=(won,))
     for _ in range(served + 3):
-        seen = replace(after(seen), now=seen.now + timedelta(seconds=1))
-        assert seen.champion == "churn-1"
-    assert len(seen.history) == 3, "it took over once"
+        gathered = replace(after(gathered), now=gathered.now + timedelta(seconds=1))
+        assert gathered.champion == "churn-1"
+    assert len(gathered.history) == 3, "it took over once"
 
 
 def test_an_old_victory_is_not_won_again() -> None:
@@ -268,8 +274,8 @@ def test_an_old_victory_is_not_won_again() -> None:
         state=state("old", generation=3, served=3),
     )
     won = experiment("e", "churn-1", "churn-2", **decided("Promote", "churn-2", hours_ago=5))
-    seen = facts(back, version(1, "old"), version(2, "new"), digest="old", experiments=(won,))
-    assert champion(seen) == "churn-1"
+    gathered = facts(back, version(1, "old"), version(2, "new"), digest="old", experiments=(won,))
+    assert champion(gathered) == "churn-1"
 
 
 @pytest.mark.parametrize(("hours", "then", "made"), [(0.5, "churn-1", None), (5, "churn-2", "churn-1-g2")])
@@ -281,23 +287,23 @@ def test_going_back_is_at_once_within_the_window_and_an_experiment_after_it(
         history=[record("churn-2", hours), record("churn-1", 48)],
         state={"request": 1, "servedRequest": 1},
     )
-    seen = facts(now, version(1, "old"), version(2, "new"), digest="old")
-    assert champion(seen) == then
-    assert experiment_to_make(seen, "churn-2") == made
+    gathered = facts(now, version(1, "old"), version(2, "new"), digest="old")
+    assert champion(gathered) == then
+    assert experiment_to_make(gathered, "churn-2") == made
 
 
 def test_only_a_version_that_answers_is_promoted() -> None:
     won = experiment("e", "churn-1", "churn-2", **decided("Promote", "churn-2"))
-    seen = facts(
+    gathered = facts(
         FIRST, version(1, "old"), version(2, "new"), experiments=(won,), available=frozenset({"churn-1"})
     )
-    assert champion(seen) == "churn-1"
+    assert champion(gathered) == "churn-1"
 
 
 def test_a_deleted_champion_never_makes_a_candidate_champion_that_has_won_nothing() -> None:
     running = experiment("e", "churn-1", "churn-2", startedAt=NOW.isoformat())
-    seen = facts(FIRST, version(2, "new"), experiments=(running,))
-    assert champion(seen) == "churn-1", "nobody takes over"
+    gathered = facts(FIRST, version(2, "new"), experiments=(running,))
+    assert champion(gathered) == "churn-1", "nobody takes over"
 
 
 def test_a_deleted_champion_is_followed_by_the_one_before() -> None:
@@ -306,8 +312,8 @@ def test_a_deleted_champion_is_followed_by_the_one_before() -> None:
         history=[record("churn-2", 2), record("churn-1", 48)],
         state=state("new", served=2),
     )
-    seen = after(facts(now, version(1, "old"), version(3, "other")))
-    assert (seen.champion, seen.history[0].cause) == ("churn-1", "ChampionDeleted")
+    gathered = after(facts(now, version(1, "old"), version(3, "other")))
+    assert (gathered.champion, gathered.history[0].cause) == ("churn-1", "ChampionDeleted")
 
 
 def test_a_deleted_champion_is_followed_by_the_same_source_made_again() -> None:
@@ -339,11 +345,11 @@ def test_a_new_champion_that_goes_down_gives_way_to_the_former_one(
     down_hours: float, available: set[str], then: str
 ) -> None:
     down = version(2, "new", conditions=[condition("Available", "False", down_hours)])
-    seen = facts(BAKING, version(1, "old"), down, available=frozenset(available))
-    assert champion(seen) == then
+    gathered = facts(BAKING, version(1, "old"), down, available=frozenset(available))
+    assert champion(gathered) == then
     if then == "churn-1":
-        assert after(seen).history[0].cause == "BakeFailed"
-        recovered = replace(after(seen), available=frozenset({"churn-1", "churn-2"}))
+        assert after(gathered).history[0].cause == "BakeFailed"
+        recovered = replace(after(gathered), available=frozenset({"churn-1", "churn-2"}))
         assert champion(recovered) == "churn-1", "it does not come back by itself"
 
 
@@ -358,15 +364,15 @@ def test_a_champion_that_has_baked_is_not_taken_back() -> None:
 
 
 def ordered(annotation: str, text: str, **status: Any) -> Model:
-    usual = {"champion": "churn-2", "history": [record("churn-2", 2), record("churn-1", 48)]}
+    usual: dict[str, Any] = {"champion": "churn-2", "history": [record("churn-2", 2), record("churn-1", 48)]}
     return model(
         annotations={f"assay.dev/{annotation}": text}, **(usual | {"state": state("new", served=2)} | status)
     )
 
 
 def test_a_person_promotes_a_version_once() -> None:
-    seen = facts(ordered("promote", "churn-1 because of the audit"), version(1, "old"), version(2, "new"))
-    then = after(seen)
+    gathered = facts(ordered("promote", "churn-1 because of the audit"), version(1, "old"), version(2, "new"))
+    then = after(gathered)
     assert (then.champion, then.history[0].cause) == ("churn-1", "Order")
     won = experiment("e", "churn-1", "churn-2", **decided("Promote", "churn-2", hours_ago=-0.1))
     later = replace(after(then), now=NOW + timedelta(hours=1), experiments=(won,))
@@ -376,9 +382,9 @@ def test_a_person_promotes_a_version_once() -> None:
 
 
 def test_a_person_goes_back_to_the_former_champion() -> None:
-    seen = after(facts(ordered("rollback", "it feels wrong"), version(1, "old"), version(2, "new")))
-    assert seen.champion == "churn-1"
-    assert champion(after(seen)) == "churn-1"
+    gathered = after(facts(ordered("rollback", "it feels wrong"), version(1, "old"), version(2, "new")))
+    assert gathered.champion == "churn-1"
+    assert champion(after(gathered)) == "churn-1"
 
 
 @pytest.mark.parametrize(
@@ -390,14 +396,14 @@ def test_a_person_goes_back_to_the_former_champion() -> None:
     ],
 )
 def test_an_order_that_cannot_be_is_refused_with_words(annotation: str, text: str, says: str) -> None:
-    seen = facts(
+    gathered = facts(
         ordered(annotation, text), version(1, "old"), version(2, "new"), version(3, "more", ready="False")
     )
-    order = open_order(seen)
+    order = open_order(gathered)
     assert order is not None
     assert says in order.refusal
-    assert champion(seen) == "churn-2"
-    result = after(seen).model.status.state.order
+    assert champion(gathered) == "churn-2"
+    result = after(gathered).model.status.state.order
     assert result is not None
     assert result.result == "Refused"
 
@@ -408,10 +414,10 @@ def test_an_experiment_of_a_version_nobody_asks_for_is_superseded() -> None:
     assert not superseded(experiment("e", "churn-1", "churn-2", by_hand=True), "churn-3")
 
 
-def gone(seen: RolloutFacts) -> tuple[str, ...]:
-    name = seen.requested.metadata.name if seen.requested else ""
-    needed = warm_after(seen) | awaited(seen, name) | {champion(seen)}
-    return names(expendable(seen, needed)[0])
+def gone(gathered: RolloutFacts) -> tuple[str, ...]:
+    name = gathered.requested.metadata.name if gathered.requested else ""
+    needed = warm_after(gathered) | awaited(gathered, name) | {champion(gathered)}
+    return names(expendable(gathered, needed)[0])
 
 
 def test_history_keeps_what_serves_what_is_requested_and_the_newest() -> None:
@@ -425,9 +431,9 @@ def test_history_keeps_what_an_experiment_still_waits_for() -> None:
     versions = tuple(version(n, f"s{n}") for n in range(1, 7))
     now = model(champion="churn-2", history=[record("churn-2", 48)])
     waits = experiment("by-hand", "churn-2", "churn-3", by_hand=True)
-    seen = facts(now, *versions, digest="s6", experiments=(waits,))
-    assert awaited(seen, "churn-6") == {"churn-2", "churn-3", "churn-6"}
-    assert gone(seen) == ("churn-1", "churn-4", "churn-5")
+    gathered = facts(now, *versions, digest="s6", experiments=(waits,))
+    assert awaited(gathered, "churn-6") == {"churn-2", "churn-3", "churn-6"}
+    assert gone(gathered) == ("churn-1", "churn-4", "churn-5")
 
 
 @pytest.mark.parametrize(("hours", "kept"), [(0.5, True), (5, False)])
@@ -451,11 +457,11 @@ def test_what_is_the_same_is_used_again_unless_asked() -> None:
     first = facts(FIRST, *versions).requested
     assert first is not None
     assert first.metadata.name == "churn-1"
-    seen = facts(asking("churn-2"), *versions)
-    assert (seen.requested, next_number(seen)) == (None, 3)
-    assert made_from(seen.versions, "new") is not None, "it is made again"
-    assert champion(seen) == "churn-1", "it serves on"
-    assert made_from(seen.versions, "other") is None
+    gathered = facts(asking("churn-2"), *versions)
+    assert (gathered.requested, next_number(gathered)) == (None, 3)
+    assert made_from(gathered.versions, "new") is not None, "it is made again"
+    assert champion(gathered) == "churn-1", "it serves on"
+    assert made_from(gathered.versions, "other") is None
 
 
 def test_a_version_that_is_made_again_takes_over_as_a_new_one_would() -> None:
@@ -470,16 +476,16 @@ def test_a_version_that_is_made_again_takes_over_as_a_new_one_would() -> None:
 
 
 def test_asking_once_makes_one_version() -> None:
-    seen = facts(asking("churn-2"), version(1, "new"), version(2, "old"), version(3, "new"))
-    assert seen.requested is not None
-    assert seen.requested.metadata.name == "churn-3"
+    gathered = facts(asking("churn-2"), version(1, "new"), version(2, "old"), version(3, "new"))
+    assert gathered.requested is not None
+    assert gathered.requested.metadata.name == "churn-3"
 
 
 @pytest.mark.parametrize("word", ["", "yes", "churn-", "churn-²"])
 def test_a_word_that_names_no_version_asks_for_nothing(word: str) -> None:
-    seen = facts(asking(word), version(1, "new"))
-    assert seen.requested is not None
-    assert seen.requested.metadata.name == "churn-1"
+    gathered = facts(asking(word), version(1, "new"))
+    assert gathered.requested is not None
+    assert gathered.requested.metadata.name == "churn-1"
 
 
 VERSIONS = ("churn-1", "churn-2", "churn-3")
@@ -522,24 +528,24 @@ def test_nothing_flaps(  # noqa: PLR0917  given by name
         if control != winner
     )
     versions = tuple(version(n, f"s{n}") for n in (1, 2, 3))
-    seen = facts(now, *versions, digest=digest, experiments=ended, available=frozenset(available))
+    gathered = facts(now, *versions, digest=digest, experiments=ended, available=frozenset(available))
     changes = undone = 0
     for _ in range(40):
-        then = after(replace(seen, bake=answering(seen, failing)))
-        if then.champion != seen.champion:
+        then = after(replace(gathered, bake=answering(gathered, failing)))
+        if then.champion != gathered.champion:
             changes += 1
             undone += then.history[0].cause == "BakeBreached"
-        seen = replace(then, now=seen.now + timedelta(minutes=minutes))
+        gathered = replace(then, now=gathered.now + timedelta(minutes=minutes))
     assert changes - undone <= len(ended) + 2, "each verdict, the order and the spec act once"
     assert undone <= changes - undone, "each change is undone once at most"
 
 
-def answering(seen: RolloutFacts, failing: set[str]) -> BakeReading:
+def answering(gathered: RolloutFacts, failing: set[str]) -> BakeReading:
     """What the collector knows: versions that fail do so always, and were asked once a second."""
-    found = watch(seen.model)
+    found = watch(gathered.model)
     if found is None:
         return BakeReading()
-    seconds = max(0, int((seen.now - found.since).total_seconds()))
+    seconds = max(0, int((gathered.now - found.since).total_seconds()))
     bad = {name: float(name in failing) for name in found[:2]}
     champion = Answers(seconds, bad[found.champion] * seconds)
     return BakeReading(found, champion, Answers(600, bad[found.former] * 600))
@@ -557,11 +563,11 @@ def answering(seen: RolloutFacts, failing: set[str]) -> BakeReading:
 def test_a_new_champion_that_answers_worse_gives_way_to_the_former_one(
     failing: set[str], available: set[str], then: str
 ) -> None:
-    seen = facts(BAKING, version(1, "old"), version(2, "new"), available=frozenset(available))
-    seen = replace(seen, bake=answering(seen, failing))
-    assert champion(seen) == then
+    gathered = facts(BAKING, version(1, "old"), version(2, "new"), available=frozenset(available))
+    gathered = replace(gathered, bake=answering(gathered, failing))
+    assert champion(gathered) == then
     if then == "churn-1":
-        back = after(seen)
+        back = after(gathered)
         assert (back.history[0].cause, "errors breached" in back.history[0].reason) == ("BakeBreached", True)
         later = replace(back, now=NOW + timedelta(minutes=1))
         assert champion(replace(later, bake=answering(later, failing))) == "churn-1", "it stays"

@@ -56,7 +56,7 @@ def services(request: web.Request) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
+async def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
     """Paths that an API server with one Secret was asked for; the default kubeconfig leads to it."""
     paths: list[str] = []
 
@@ -88,10 +88,10 @@ async def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await runner.cleanup()
 
 
-async def test_one_value_of_one_secret_is_read(asked: list[str]) -> None:
+async def test_one_value_of_one_secret_is_read(requests: list[str]) -> None:
     async with connected(()) as cluster:
         assert await cluster.secret(WAREHOUSE, "url") == URL
-    assert [path for path in asked if "secrets" in path] == ["/api/v1/namespaces/team/secrets/warehouse"]
+    assert [path for path in requests if "secrets" in path] == ["/api/v1/namespaces/team/secrets/warehouse"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_one_value_of_one_secret_is_read(asked: list[str]) -> None:
         pytest.param(Ref("team", "other"), "url", 403, "is forbidden", id="no right to it"),
     ],
 )
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("requests")
 async def test_a_secret_that_cannot_be_read_says_why(ref: Ref, key: str, status: int, words: str) -> None:
     async with connected(()) as cluster:
         with pytest.raises(ApiError, match=words) as caught:
@@ -110,7 +110,7 @@ async def test_a_secret_that_cannot_be_read_says_why(ref: Ref, key: str, status:
 
 
 async def test_a_listing_of_several_pages_is_one_and_nobody_s_bookkeeping_is_kept(
-    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+    monkeypatch: pytest.MonkeyPatch, requests: list[str]
 ) -> None:
     monkeypatch.setattr(client, "PAGE", 2)
     async with connected(("team", "other")) as cluster:
@@ -120,4 +120,4 @@ async def test_a_listing_of_several_pages_is_one_and_nobody_s_bookkeeping_is_kep
     ]
     assert {(body["apiVersion"], body["kind"]) for body in found} == {("v1", "Service")}
     assert version == 41
-    assert asked.count("/api/v1/namespaces/team/services") == 3
+    assert requests.count("/api/v1/namespaces/team/services") == 3

@@ -28,7 +28,7 @@ def condition(kind: str, words: str, now: datetime = NOW) -> Condition:
 
 
 def conditions(words: Words, known: tuple[Condition, ...] = (), now: datetime = NOW) -> tuple[Condition, ...]:
-    return merged(known, *(condition(kind, said, now) for kind, said in words.items()))
+    return merged(known, *(condition(kind, text, now) for kind, text in words.items()))
 
 
 def posted(before: Words, after: Words) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def posted(before: Words, after: Words) -> list[dict[str, Any]]:
     return list(events(CHURN, known, conditions(after, known, later), later))
 
 
-def told(before: Words, after: Words) -> list[tuple[str, str]]:
+def reported(before: Words, after: Words) -> list[tuple[str, str]]:
     return [(event["type"], event["reason"]) for event in posted(before, after)]
 
 
@@ -113,7 +113,7 @@ CASES = [
 
 @pytest.mark.parametrize(("before", "after", "expected"), CASES)
 def test_what_is_posted(before: Words, after: Words, expected: list[tuple[str, str]]) -> None:
-    assert told(before, after) == expected
+    assert reported(before, after) == expected
 
 
 HAPPY = [
@@ -126,9 +126,9 @@ HAPPY = [
             shown("Unknown Running", "True Started", "False AllArmsHealthy"),
             shown("Unknown Running", "True NoData", "False AllArmsHealthy"),
             *(
-                shown("Unknown Running", f"True {said}", "False AllArmsHealthy")
+                shown("Unknown Running", f"True {text}", "False AllArmsHealthy")
                 for percent in (5, 20, 50)
-                for said in ("NotProgrammed", "Running", f"StepDone: candidates get {percent}% of all units")
+                for text in ("NotProgrammed", "Running", f"StepDone: candidates get {percent}% of all units")
             ),
             shown("Unknown Running", "True RatioUnknown", "False AllArmsHealthy"),
             shown("Unknown Running", "True WaitingForApproval", "False AllArmsHealthy"),
@@ -239,5 +239,5 @@ def test_what_did_not_change_is_not_posted(words: Words) -> None:
     assert posted(words, words) == []
 
 
-def _reasons(said: Iterable[str]) -> set[str]:
-    return {words.partition(": ")[0].split()[1] for words in said}
+def _reasons(text: Iterable[str]) -> set[str]:
+    return {words.partition(": ")[0].split()[1] for words in text}

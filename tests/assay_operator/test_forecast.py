@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from decision_runs import START, observed, spec
+from decision_runs import START, experiment_facts, spec
 
 from assay_api import Experiment
 from assay_api.evidence import Evidence
 from assay_api.experiment_status import Baseline, ExperimentState, ExperimentStatus, Verdict
-from assay_cli.plan_goal import Asked
+from assay_cli.plan_goal import PlanRequest
 from assay_operator.decide.analysis import missing, plan
 from assay_operator.decide.baseline import based, baseline, levels
 from assay_operator.decide.forecast import forecast
@@ -25,7 +25,7 @@ RATES = Moments.proportion
 @pytest.mark.parametrize("direction", ["Increase", "Decrease"])
 def test_the_status_and_the_command_line_plan_the_same(weights: tuple[int, ...], direction: str) -> None:
     fixed = plan(spec({"primary": PLANNED | {"direction": direction}}, weights))
-    goal = Asked(
+    goal = PlanRequest(
         kind="Proportion", base=0.2, effect=0.1, deviation=None, increase=direction == "Increase", known=True,
         alpha=0.05, power=0.8, names=tuple(fixed.units), weights=weights, coverages=(1.0,), max_days=1.0,
     ).goal  # fmt: skip
@@ -47,13 +47,13 @@ def test_a_decrease_is_not_as_dear_as_an_increase() -> None:
 def test_what_is_missing_and_when_it_is_there_at_the_rate_of_the_step() -> None:
     design = spec({"primary": PLANNED})
     fixed, half = plan(design), plan(design).units["one"] // 2
-    now = observed(design, {"m": [RATES(half, half // 5)] * 2})
+    now = experiment_facts(design, {"m": [RATES(half, half // 5)] * 2})
     found = forecast(design, fixed, now)
     assert found.missing == {arm: n - half for arm, n in fixed.units.items()}
     assert found.eta == START + timedelta(hours=4) or found.eta == START + timedelta(hours=4, minutes=-1)
     later = forecast(design, fixed, now, step_units=half)
     assert later.units_per_day == pytest.approx((found.units_per_day or 0) / 2, rel=0.01)
-    done = forecast(design, fixed, observed(design, {"m": [RATES(2 * half + 9, half)] * 2}))
+    done = forecast(design, fixed, experiment_facts(design, {"m": [RATES(2 * half + 9, half)] * 2}))
     assert (done.eta, set(done.missing.values())) == (None, {0})
     assert "they are there" in done.message
 
@@ -156,7 +156,7 @@ def test_a_learned_baseline_that_does_not_fit_the_effect_plans_nothing() -> None
 
 def test_levels_are_those_of_mature_units() -> None:
     design = spec({"primary": {"name": "m"}})
-    found = observed(design, {"m": [RATES(900, 9)] * 2, "m.mature": [RATES(500, 8)] * 2})
+    found = experiment_facts(design, {"m": [RATES(900, 9)] * 2, "m.mature": [RATES(500, 8)] * 2})
     assert levels(found, plan(design)) == {arm: (500.0, 8.0, 8.0, 0.0) for arm in ("control", "one")}
 
 
@@ -164,7 +164,7 @@ def test_levels_are_those_of_mature_units() -> None:
 def test_a_hold_says_how_many_units_its_bound_waits_for(margin: dict[str, float]) -> None:
     """With as many more units and the same estimate it is decided; with nine tenths of them it is not."""
     design = spec({"guardrails": [{"name": "m", "source": "Gateway", "margin": margin}]})
-    now = observed(design, {"m": [RATES(600, 60), RATES(600, 59)]})
+    now = experiment_facts(design, {"m": [RATES(600, 60), RATES(600, 59)]})
     end = decide(now)
     more = missing(now, now.readings[0])
     assert more is not None
@@ -173,19 +173,19 @@ def test_a_hold_says_how_many_units_its_bound_waits_for(margin: dict[str, float]
     for part, verdict in ((1.05, "Promote"), (0.85, "Hold")):
         n = 600 + round(part * more[0])
         scaled = [RATES(n, round(n * 0.1)), RATES(n, round(n * 59 / 600))]
-        assert decide(observed(design, {"m": scaled})).kind == verdict
+        assert decide(experiment_facts(design, {"m": scaled})).kind == verdict
 
 
 def test_a_hold_says_that_no_number_of_units_would_do() -> None:
     design = spec({"guardrails": [{"name": "m", "source": "Gateway", "margin": {"absolute": 0.02}}]})
-    end = decide(observed(design, {"m": [RATES(600, 60), RATES(600, 75)]}))
+    end = decide(experiment_facts(design, {"m": [RATES(600, 60), RATES(600, 75)]}))
     assert "no number of units would show it" in end.message
 
 
 def test_a_primary_says_how_many_units_are_missing() -> None:
-    now = observed(spec({"primary": {"name": "m"}}), {"m": [RATES(600, 60), RATES(600, 75)]})
+    now = experiment_facts(spec({"primary": {"name": "m"}}), {"m": [RATES(600, 60), RATES(600, 75)]})
     more = missing(now, now.readings[0])
     assert more is not None
     n = 600 + round(1.05 * more[0])
-    end = decide(observed(now.spec, {"m": [RATES(n, round(n * 0.1)), RATES(n, round(n * 0.125))]}))
+    end = decide(experiment_facts(now.spec, {"m": [RATES(n, round(n * 0.1)), RATES(n, round(n * 0.125))]}))
     assert end.kind == "Promote"

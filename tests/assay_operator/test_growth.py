@@ -6,8 +6,8 @@ import pytest
 
 from assay_api import Metric
 from assay_api.experiment_status import Counted
+from assay_operator.decide.experiment_facts import ArmCounts
 from assay_operator.decide.growth import Growth
-from assay_operator.decide.observed import ArmCounts
 from assay_stats import Moments
 
 RAW = {"source": "Prometheus", "prometheus": {"count": "units_total", "sum": "orders_total"}}

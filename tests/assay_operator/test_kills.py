@@ -120,13 +120,13 @@ def picture(world: World) -> Any:
             )
             for name, status in experiments.items()
         },
-        "told": Counter(
+        "events": Counter(
             (event["involvedObject"]["name"], event["reason"])
             for event in world.cluster.events.values()
             if event["involvedObject"]["kind"] == "Experiment" and event["reason"] in VERDICTS
         ),
         "route": world.gateways.routes[CHURN],
-        "counts": {uid: told["closed"] for uid, told in world.outcomes.definitions.items()},
+        "counts": {uid: definition["closed"] for uid, definition in world.outcomes.definitions.items()},
     }
 
 

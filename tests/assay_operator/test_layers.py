@@ -1,6 +1,6 @@
 """Experiments of different Models in one layer: disjoint slots, one salt, and room again when one ends."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from operated import ROLLOUT, World, merged, two_versions
@@ -11,6 +11,7 @@ from assay_assign import arm_at, slot
 from assay_operator.composition import Acting, Switch
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.reconcile.queue import WorkQueue
+from assay_operator.telemetry.cached_sources import CachedSources
 from assay_operator.telemetry.counts import CountsReader
 from assay_operator.telemetry.nop import NoSources
 
@@ -56,8 +57,8 @@ async def test_what_does_not_fit_is_queued_and_says_what_it_waits_for(world: Wor
     await started(world, churn=40, upsell=70)
     assert world.condition("Experiment", "upsell-2-g2", "Ready") == ("Unknown", "LayerFull")
     assert world.status("Experiment", "upsell-2-g2")["phase"] == "Queued"
-    said = world.status("Experiment", "upsell-2-g2")["conditions"][0]["message"]
-    assert said == "layer page: 70% asked for, 60% free in one piece; taken by churn-2-g2 40%"
+    message = world.status("Experiment", "upsell-2-g2")["conditions"][0]["message"]
+    assert message == "layer page: 70% asked for, 60% free in one piece; taken by churn-2-g2 40%"
     assert world.gateways.routes[UPSELL].split is None
 
 
@@ -151,7 +152,8 @@ async def test_an_end_wakes_who_waits_for_room(world: World) -> None:
     """Without a walk over all Models: those of the layer only."""
     await started(world, churn=40, upsell=70, offer=20)
     queue, switch = WorkQueue(world.reconcile), Switch()
-    switch.acting = Acting(queue, world.reconcile, CountsReader(world.outcomes, queue.add), NoSources())
+    counts = CountsReader(world.outcomes, queue.add)
+    switch.acting = Acting(queue, world.reconcile, counts, cast(CachedSources, NoSources()))
     triggers = Triggers(world.cluster, world.store, switch)
     abort(world, "churn")
     await world.settle(CHURN)

@@ -48,7 +48,7 @@ class Work:
         return Leader(self.candidate.leadership, self, self.drop, lambda: self.killed.append(now()))
 
 
-def replicas(story: Callable[[Election, list[Work]], Coroutine[Any, Any, None]], **how: float) -> None:
+def replicas(story: Callable[[Election, list[Work]], Coroutine[Any, Any, None]], **how: Any) -> None:
     """Run two replicas with duties in virtual time."""
 
     async def both() -> None:

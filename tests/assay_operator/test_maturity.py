@@ -9,18 +9,18 @@ import decision_runs
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from decision_runs import START, observed, spec
+from decision_runs import START, experiment_facts, spec
 
 from assay_api import Experiment
 from assay_api.experiment_status import ExperimentState, ExperimentStatus
 from assay_api.names import mature
+from assay_collector.attribution.unit import Exposure
 from assay_collector.batch import Exposures, Outcomes, Reported, Tick
-from assay_collector.ledger.book import Policy
 from assay_collector.ledger.transaction import transact
-from assay_collector.reading import declared as declared_by_operator
+from assay_collector.ledger.unit_of_work import Policy
+from assay_collector.parsing.records import declared as declared_by_operator
 from assay_collector.store.engine import migrated, opened
 from assay_collector.store.summary import summary
-from assay_collector.unit import Exposure
 from assay_operator.decide.analysis import plan, reported
 from assay_operator.decide.maturity import IMMATURE, Maturity, finding
 from assay_operator.decide.verdict import decide
@@ -70,7 +70,7 @@ def test_young_units_clear_nothing_and_old_ones_do() -> None:
     design = spec(GUARD)
     clean = [RATES(20_000, 0)] * 2
     for old, verdict in (([RATES(0, 0)] * 2, "Hold"), (clean, "Promote")):
-        end = decide(observed(design, {"complaints": clean, mature("complaints"): old}))
+        end = decide(experiment_facts(design, {"complaints": clean, mature("complaints"): old}))
         assert end.kind == verdict
         assert (IMMATURE in end.message) is (verdict == "Hold")
 
@@ -78,14 +78,14 @@ def test_young_units_clear_nothing_and_old_ones_do() -> None:
 def test_harm_is_seen_of_all_units_and_at_once() -> None:
     design = spec(GUARD)
     counts = {"complaints": [RATES(30, 0), RATES(30, 30)], mature("complaints"): [RATES(0, 0)] * 2}
-    assert decide(observed(design, counts)).kind == "RollBack"
+    assert decide(experiment_facts(design, counts)).kind == "RollBack"
 
 
 def test_where_the_lag_is_learned_a_tenth_of_the_outcomes_may_be_missing() -> None:
     """A margin of .02 is judged as one of .018: so much of a difference of .02 is seen at least."""
     within = {}
     for metrics in (GUARD, GIVEN):
-        (reading,) = observed(spec(metrics), {"complaints": [RATES(9000, 90)] * 2}).readings
+        (reading,) = experiment_facts(spec(metrics), {"complaints": [RATES(9000, 90)] * 2}).readings
         assert reading.non_inferiority
         within[len(metrics["guardrails"][0])] = reading.non_inferiority.margin
     assert sorted(within.values()) == pytest.approx([0.018, 0.02])
@@ -94,11 +94,11 @@ def test_where_the_lag_is_learned_a_tenth_of_the_outcomes_may_be_missing() -> No
 def test_a_win_is_one_of_mature_units_and_a_loss_may_be_one_of_all() -> None:
     design = spec({"primary": {"name": "bought"}})
     better, alike = [RATES(5000, 500), RATES(5000, 800)], [RATES(900, 90)] * 2
-    early = observed(design, {"bought": better, mature("bought"): alike})
+    early = experiment_facts(design, {"bought": better, mature("bought"): alike})
     assert decide(early).kind == "Hold"
     assert reported(early.readings[0]).units == 1800
-    assert decide(observed(design, {"bought": alike, mature("bought"): better})).kind == "Promote"
-    end = decide(observed(design, {"bought": [*reversed(better)], mature("bought"): alike}))
+    assert decide(experiment_facts(design, {"bought": alike, mature("bought"): better})).kind == "Promote"
+    end = decide(experiment_facts(design, {"bought": [*reversed(better)], mature("bought"): alike}))
     assert end.kind == "RollBack"
 
 

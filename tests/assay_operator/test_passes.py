@@ -2,7 +2,6 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from assay_api import Ref
 from assay_operator.decide.bake import Answers
 from assay_operator.gateway import Programmed
 from assay_operator.kube import ApiError
+from assay_operator.plan.model import plan
 from assay_operator.telemetry import gauges
 
 OTHER = Ref("team", "other")
@@ -162,8 +162,8 @@ async def test_an_edited_template_says_what_happens_to_the_running_one(world: Wo
     edited = merged(ROLLOUT, {"experiment": {"decision": {"maxDuration": "2d"}}})
     world.apply_model(3, image={"image": "two"}, rollout=edited)
     await world.settle()
-    (said,) = [c for c in world.status("Model", "churn")["conditions"] if c["type"] == "Progressing"]
-    assert "keeps its design" in said["message"]
+    (condition,) = [c for c in world.status("Model", "churn")["conditions"] if c["type"] == "Progressing"]
+    assert "keeps its design" in condition["message"]
     assert world.status("Experiment", "churn-2-g2")["phase"] == "Running"
     world.put(
         "Experiment", "churn-2-g2", metadata={"annotations": {"assay.dev/abort": "again, with more time"}}
@@ -202,8 +202,8 @@ async def replaced(world: World, **bake: Any) -> None:
 
 
 def progressing(world: World) -> str:
-    (said,) = [c for c in world.status("Model", "churn")["conditions"] if c["type"] == "Progressing"]
-    return str(said["message"])
+    (condition,) = [c for c in world.status("Model", "churn")["conditions"] if c["type"] == "Progressing"]
+    return str(condition["message"])
 
 
 async def test_a_new_champion_that_fails_gives_way_in_the_pass_that_hears_of_it(world: World) -> None:
@@ -414,16 +414,13 @@ async def test_a_fault_of_ours_in_one_model_stops_no_other(
 ) -> None:
     await two_versions(world)
     world.apply_model(1, "other", image={"image": "one"})
-    from assay_operator.reconcile import run  # noqa: PLC0415
 
-    plan: Callable[..., Any] = run.plan
-
-    def broken(seen: Any) -> Any:
-        if seen.ref == CHURN:
+    def broken(gathered: Any) -> Any:
+        if gathered.ref == CHURN:
             raise RuntimeError("a fault")
-        return plan(seen)
+        return plan(gathered)
 
-    monkeypatch.setattr(run, "plan", broken)
+    monkeypatch.setattr("assay_operator.reconcile.run.plan", broken)
     world.reconcile.settled.forget(CHURN)  # the world is the same, only our code is not
     await world.settle(CHURN, OTHER)
     assert world.condition("Model", "churn", "Stalled") == ("True", "InvalidSpec")
@@ -495,7 +492,7 @@ async def test_a_model_that_was_served_is_served_until_it_is_known_not_to_be(
 ) -> None:
     await two_versions(world)
     world.restart()
-    told = Programmed(**({"done": False, "message": "m"} | answer))
-    world.gateways.programmed = lambda _: told  # type: ignore[method-assign]
+    programmed = Programmed(**(dict[str, Any](done=False, message="m") | answer))
+    world.gateways.programmed = lambda ref: programmed  # type: ignore[method-assign]  # noqa: ARG005
     await world.settle()
     assert world.condition("Model", "churn", "Ready") == ready

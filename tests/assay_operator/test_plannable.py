@@ -10,13 +10,15 @@ from pydantic import ValidationError
 
 from assay_api import ExperimentSpec
 from assay_operator.decide import analysis, start
-from assay_operator.decide.observed import ArmCounts
+from assay_operator.decide.experiment_facts import ArmCounts
 from assay_stats import Moments
 
 RATE = st.sampled_from([0.0, 1.0, 0.5, 0.1, 20.0, 1e-6, 1 - 1e-6]) | st.floats(0, 1) | st.floats(-1e12, 1e12)
 SIZE = st.one_of(
-    st.fixed_dictionaries({kind: st.sampled_from([1e-9, 1e-6, 0.01, 1.0, 10.0]) | st.floats(1e-9, 10)})
-    for kind in ("absolute", "relative")
+    *(
+        st.fixed_dictionaries({kind: st.sampled_from([1e-9, 1e-6, 0.01, 1.0, 10.0]) | st.floats(1e-9, 10)})
+        for kind in ("absolute", "relative")
+    )
 )
 SOURCES: dict[str, Any] = {
     "Events": {},
@@ -55,13 +57,13 @@ def specs(draw: st.DrawFn) -> ExperimentSpec:
         "power": draw(st.floats(0.5, 0.999)),
     }
     few = range(draw(st.integers(0, 2)))
-    asked: dict[str, Any] = {"guardrails": [draw(metrics(f"g{i}", "margin")) for i in few]}
-    if draw(st.booleans()) or not asked["guardrails"]:
-        asked["primary"] = draw(metrics("p", "minimumEffect"))
+    chosen: dict[str, Any] = {"guardrails": [draw(metrics(f"g{i}", "margin")) for i in few]}
+    if draw(st.booleans()) or not chosen["guardrails"]:
+        chosen["primary"] = draw(metrics("p", "minimumEffect"))
     arms = [{"name": f"a{i}", "version": f"v{i}", "weight": w} for i, w in enumerate(weights)]
     whole = {"modelRef": {"name": "m"}, "arms": arms, "ramp": [{"percent": 1}]}
     try:
-        return ExperimentSpec.model_validate(whole | {"metrics": asked, "decision": decision})
+        return ExperimentSpec.model_validate(whole | {"metrics": chosen, "decision": decision})
     except ValidationError:
         reject()
 

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -103,3 +104,15 @@ async def test_an_earlier_wish_stands() -> None:
         queue.add("a", delay=60)
         await once.wait()
     assert runs == ["a"]
+
+
+async def test_a_job_that_has_failed_for_days_is_still_tried_each_minute() -> None:
+    async def job(_: str) -> None:
+        raise RuntimeError("as ever")
+
+    async with serving(job) as queue:
+        queue._failures["a"] = 100_000
+        with pytest.raises(RuntimeError):
+            await queue.done("a")
+        await asyncio.sleep(0)
+        assert 59 < queue._due["a"] - time.monotonic() <= 60

@@ -15,6 +15,7 @@ from assay_operator.composition import Acting, Switch
 from assay_operator.handlers.alerts import AlertmanagerWebhook
 from assay_operator.handlers.triggers import Triggers
 from assay_operator.handlers.web import application
+from assay_operator.plan.world import Key
 from assay_operator.reconcile.queue import WorkQueue
 from assay_operator.settings import Settings
 from assay_operator.telemetry.cached_sources import CachedSources
@@ -193,12 +194,12 @@ async def test_an_alert_is_written_once_and_its_end_takes_it_away(world: World) 
         for _ in range(3):
             await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         writes = world.cluster.writes["Model"]
-        (known,) = world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"]
+        (known,) = world.store.objects(CHURN)[Key("Model", "churn")]["status"]["alerts"]
         assert (known["name"], known["arms"]) == ("Drift", ["candidate", "control"])
         await client.post("/v1/alerts", json={"alerts": [alert(arm="candidate|control")]})
         assert world.cluster.writes["Model"] == writes
         await client.post("/v1/alerts", json={"alerts": [alert("resolved", arm="candidate|control")]})
-    assert world.store.objects(CHURN)["Model", "churn"]["status"]["alerts"] == []
+    assert world.store.objects(CHURN)[Key("Model", "churn")]["status"]["alerts"] == []
 
 
 @pytest.mark.parametrize(
@@ -221,8 +222,8 @@ async def test_alerts_may_show_any_token_of_the_file(
             assert (
                 await client.post("/v1/alerts", json={"alerts": [alert()]}, headers=headers)
             ).status_code == status
-        nobody = await client.post("/v1/alerts", json={"alerts": []}, headers={"authorization": "Bearer "})
-        assert nobody.status_code == 401
+        anonymous = await client.post("/v1/alerts", json={"alerts": []}, headers={"authorization": "Bearer "})
+        assert anonymous.status_code == 401
 
 
 async def test_health_needs_a_sweep_now_and_then(world: World) -> None:

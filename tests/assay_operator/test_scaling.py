@@ -15,7 +15,7 @@ from assay_operator.manifests.scaling import replicas_wanted
 
 BOUNDS = {"replicas": 2, "max_replicas": 5}
 PREDICTOR = "churn-1--predictor"
-GIVEN = {"artifact": {"uri": "file:///a", "digest": "sha256:" + "0" * 64}}
+GIVEN: dict[str, Any] = {"artifact": {"uri": "file:///a", "digest": "sha256:" + "0" * 64}}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_number_of_pods(serving: dict[str, Any], live: int | None, warm: boo
 
 
 @pytest.mark.parametrize(
-    ("serving", "said"),
+    ("serving", "message"),
     [
         pytest.param({"replicas": 3, "maxReplicas": 2}, "must not be less", id="a most below the fewest"),
         pytest.param(
@@ -49,8 +49,8 @@ def test_the_number_of_pods(serving: dict[str, Any], live: int | None, warm: boo
         pytest.param({"capture": {"sample": 0}}, "sample", id="an empty sample"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(serving: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_what_cannot_be_meant_is_refused(serving: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         Serving.model_validate(serving)
 
 
@@ -146,8 +146,8 @@ async def test_a_pickle_is_opened_only_after_an_explicit_yes(world: World) -> No
     (container,) = world.cluster.bodies["Deployment", "churn-2--predictor"]["spec"]["template"]["spec"][
         "containers"
     ]
-    told = {each["name"]: each["value"] for each in container["env"]}
-    assert (told["ASSAY_ALLOW_PICKLE"], told["ASSAY_FORMAT"]) == ("1", "joblib")
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    assert (variables["ASSAY_ALLOW_PICKLE"], variables["ASSAY_FORMAT"]) == ("1", "joblib")
 
 
 async def test_rows_are_counted_when_the_model_asks_under_a_token_of_the_namespace(
@@ -159,9 +159,12 @@ async def test_rows_are_counted_when_the_model_asks_under_a_token_of_the_namespa
     assert "ASSAY_CAPTURE" not in environment(world)
     assert ("Secret", "assay-predictor") not in world.cluster.bodies
     await served(world, 2, capture={"sample": 0.1, "exclude": ["name"], "interval": "30s"})
-    told = environment(world)
-    assert json.loads(told["ASSAY_CAPTURE"]) == {"sample": 0.1, "exclude": ["name"]}
-    assert (told["ASSAY_CAPTURE_SECONDS"], told["ASSAY_TOKEN_FILE"]) == ("30", "/etc/assay/tokens/predictor")
+    variables = environment(world)
+    assert json.loads(variables["ASSAY_CAPTURE"]) == {"sample": 0.1, "exclude": ["name"]}
+    assert (variables["ASSAY_CAPTURE_SECONDS"], variables["ASSAY_TOKEN_FILE"]) == (
+        "30",
+        "/etc/assay/tokens/predictor",
+    )
     secret = world.cluster.bodies["Secret", "assay-predictor"]
     assert secret["metadata"]["namespace"] == "team"
     (volume,) = [v for v in live(world)["template"]["spec"]["volumes"] if "secret" in v]

@@ -63,8 +63,8 @@ async def test_scenario_9_inconclusive_is_an_answer(world: World) -> None:
     for _ in range(3):
         await world.settle()
     assert world.status("Experiment", MINE)["phase"] == "Inconclusive"
-    told = [e for e in world.cluster.events.values() if e["reason"] == "OutOfTime"]
-    assert len([e for e in told if e["involvedObject"]["kind"] == "Experiment"]) == 1, "it does not loop"
+    events = [e for e in world.cluster.events.values() if e["reason"] == "OutOfTime"]
+    assert len([e for e in events if e["involvedObject"]["kind"] == "Experiment"]) == 1, "it does not loop"
 
 
 async def test_scenario_11_a_new_version_in_the_middle_starts_over(world: World) -> None:

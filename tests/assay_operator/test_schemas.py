@@ -76,7 +76,7 @@ def test_what_is_no_schema_is_none(answer: object) -> None:
     assert read(answer) is None
 
 
-class Told:
+class Described:
     """What the pods of each version tell."""
 
     def __init__(self, **schemas: Schema | None) -> None:
@@ -88,7 +88,7 @@ class Told:
 
 
 async def meets(world: World, before: Schema | None, after: Schema | None, **experiment: Any) -> None:
-    world.schemas = Told(churn_1=before, churn_2=after)  # type: ignore[assignment]
+    world.schemas = Described(churn_1=before, churn_2=after)
     world.restart()
     await two_versions(world, rollout=merged(ROLLOUT, {"experiment": experiment}))
     world.answers("churn-2")
@@ -103,9 +103,9 @@ async def test_a_candidate_that_needs_another_column_waits_and_says_which(world:
     status = world.status("Experiment", MINE)
     assert status["phase"] == "Pending"
     assert "startedAt" not in status
-    said = {c["type"]: (c["reason"], c["message"]) for c in status["conditions"]}
+    conditions = {c["type"]: (c["reason"], c["message"]) for c in status["conditions"]}
     words = "churn-2 asks for other rows than churn-1: tenure (number) is new and required"
-    assert said["Ready"] == said["Progressing"] == ("SchemaChanged", words)
+    assert conditions["Ready"] == conditions["Progressing"] == ("SchemaChanged", words)
 
 
 async def test_it_starts_when_its_owner_allows_that(world: World) -> None:
@@ -138,7 +138,7 @@ async def test_who_asks_for_no_more_starts(world: World, before: Schema | None, 
 async def test_nobody_starts_before_the_schemas_are_read(world: World) -> None:
     await meets(world, BEFORE, PENDING)
     assert world.condition("Experiment", MINE, "Progressing")[1] == "ArmNotReady"
-    world.schemas.schemas["churn-2"] = BEFORE  # type: ignore[attr-defined]
+    world.schemas.schemas["churn-2"] = BEFORE
     await world.settle()
     assert world.status("Experiment", MINE)["phase"] == "Running"
 

@@ -8,7 +8,8 @@ import pytest
 from operated import CHURN, World, two_versions
 
 from assay_operator.kube.store import Store
-from assay_operator.reconcile import run
+from assay_operator.plan.model import plan
+from assay_operator.plan.world import Key
 from assay_operator.reconcile.settled import LONGEST
 from assay_operator.telemetry import Summary
 
@@ -19,13 +20,12 @@ Plans = list[Any]
 def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     """The worlds that were planned."""
     made: Plans = []
-    plan: Callable[..., Any] = run.plan
 
     def noted(world: Any) -> Any:
         made.append(world)
         return plan(world)
 
-    monkeypatch.setattr(run, "plan", noted)
+    monkeypatch.setattr("assay_operator.reconcile.run.plan", noted)
     return made
 
 
@@ -128,15 +128,16 @@ async def test_a_pass_that_failed_is_made_again(
 
 
 def test_the_objects_of_a_model_are_the_same_mapping_until_one_changes() -> None:
-    store, other = Store(), {"name": "b", "namespace": "team", "uid": "b", "resourceVersion": "1"}
-    body = {"kind": "Model", "metadata": {**other, "name": "a", "uid": "a"}}
+    store = Store()
+    other: dict[str, Any] = {"name": "b", "namespace": "team", "uid": "b", "resourceVersion": "1"}
+    body: dict[str, Any] = {"kind": "Model", "metadata": {**other, "name": "a", "uid": "a"}}
     store.put(body)
     before = store.objects(CHURN._replace(name="a"))
     store.put({"kind": "Model", "metadata": other})
     assert store.objects(CHURN._replace(name="a")) is before
     store.put({"kind": "Model", "metadata": {**body["metadata"], "resourceVersion": "2"}})
     after = store.objects(CHURN._replace(name="a"))
-    assert before["Model", "a"]["metadata"]["resourceVersion"] == "1"
-    assert after["Model", "a"]["metadata"]["resourceVersion"] == "2"
+    assert before[Key("Model", "a")]["metadata"]["resourceVersion"] == "1"
+    assert after[Key("Model", "a")]["metadata"]["resourceVersion"] == "2"
     store.drop(body)
     assert store.objects(CHURN._replace(name="a")) == {}

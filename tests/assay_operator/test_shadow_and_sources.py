@@ -10,7 +10,7 @@ from assay_operator.telemetry import Sample
 from assay_stats import Moments
 
 QUERY = {"count": "units_total", "sum": "orders_total"}
-ASKED = {"name": "orders", "source": "Prometheus", "prometheus": QUERY}
+QUERIED = {"name": "orders", "source": "Prometheus", "prometheus": QUERY}
 
 
 async def beside(world: World, **spec: Any) -> None:
@@ -64,7 +64,7 @@ async def test_a_shadow_needs_no_collector(world: World) -> None:
 
 
 async def test_a_source_that_fails_holds_says_why_and_resumes(world: World) -> None:
-    await beside(world, metrics={"primary": ASKED, **GUARD}, ramp=[{"percent": 50}])
+    await beside(world, metrics={"primary": QUERIED, **GUARD}, ramp=[{"percent": 50}])
     uid = world.cluster.bodies["Experiment", "mine"]["metadata"]["uid"]
     assert [m["name"] for m in world.outcomes.definitions[uid]["metrics"]] == ["errors", "assay.settled"]
     world.moment += timedelta(minutes=1)
@@ -90,7 +90,7 @@ async def test_a_source_that_counts_anew_is_held_until_it_is_where_it_was_whatev
         sums = zip(("control", "candidate"), orders, strict=True)
         world.sources.answers["orders"] = Sample({a: Moments.proportion(units, n) for a, n in sums}, "", "")
 
-    await beside(world, metrics={"primary": ASKED, **GUARD}, ramp=[{"percent": 50}])
+    await beside(world, metrics={"primary": QUERIED, **GUARD}, ramp=[{"percent": 50}])
     world.moment += timedelta(minutes=1)
     world.counted("mine", (5000, 0), (5000, 0))
     answer(2000, (200, 210))
@@ -141,4 +141,4 @@ async def test_a_win_waits_for_a_person_and_is_promoted_once(world: World) -> No
     for _ in range(2):
         await world.settle()
     assert world.status("Experiment", "churn-2-g2")["phase"] == "Promoted"
-    assert [reign["version"] for reign in world.status("Model", "churn")["history"]] == ["churn-2", "churn-1"]
+    assert [entry["version"] for entry in world.status("Model", "churn")["history"]] == ["churn-2", "churn-1"]

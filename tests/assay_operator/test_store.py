@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from assay_api import Ref
 from assay_operator.kinds import EXPERIMENT, MODEL, POD
 from assay_operator.kube.store import Layer, Store
+from assay_operator.plan.world import Key
 
 CHURN = Ref("team", "churn")
 
@@ -25,7 +26,7 @@ def test_the_newest_body_wins_whatever_comes_last(order: list[int]) -> None:
     store = Store()
     for version in order:
         store.put(body("Model", "churn", version))
-    assert store.objects(CHURN)["Model", "churn"]["metadata"]["resourceVersion"] == "3"
+    assert store.objects(CHURN)[Key("Model", "churn")]["metadata"]["resourceVersion"] == "3"
 
 
 @given(order=st.permutations([1, 2, 3]))

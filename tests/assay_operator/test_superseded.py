@@ -42,9 +42,9 @@ async def test_a_new_spec_ends_the_training_of_the_old_one() -> None:
     assert world.condition("ModelVersion", "churn-1", "Ready") == ("False", "Superseded")
     assert world.condition("ModelVersion", "churn-1", "Degraded")[0] == "False"
     assert world.status("ModelVersion", "churn-1")["phase"] == "Superseded"
-    told = [e for e in world.cluster.events.values() if e["reason"] == "Superseded"]
-    assert [(e["involvedObject"]["name"], e["type"]) for e in told] == [("churn-1", "Normal")]
-    assert "training was ended" in told[0]["message"]
+    events = [e for e in world.cluster.events.values() if e["reason"] == "Superseded"]
+    assert [(e["involvedObject"]["name"], e["type"]) for e in events] == [("churn-1", "Normal")]
+    assert "training was ended" in events[0]["message"]
 
 
 async def test_nothing_is_written_when_it_is_looked_at_again() -> None:

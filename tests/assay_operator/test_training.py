@@ -18,7 +18,13 @@ GOOD = {
 
 def ended(report: Any, **more: Any) -> Any:
     words = (report if isinstance(report, str) else json.dumps(report),)
-    known = {"finished": True, "job_message": "", "last_words": words, "trouble": "", "told": {}}
+    known: dict[str, Any] = {
+        "finished": True,
+        "job_message": "",
+        "last_words": words,
+        "trouble": "",
+        "raw_study": {},
+    }
     return trained(**(known | more))
 
 
@@ -114,7 +120,7 @@ STUDY = {"stage": "Tuning", "wanted": 40, "finished": 12, "failed": 1, "best": 0
             id="a worker that has no more to do says nothing of the version",
         ),
         pytest.param(
-            ended("", finished=False, told=STUDY),
+            ended("", finished=False, raw_study=STUDY),
             "Training",
             "Unknown",
             "Tuning",
@@ -122,7 +128,7 @@ STUDY = {"stage": "Tuning", "wanted": 40, "finished": 12, "failed": 1, "best": 0
             id="a study that goes on",
         ),
         pytest.param(
-            ended("", finished=False, told=STUDY, trouble="not scheduled"),
+            ended("", finished=False, raw_study=STUDY, trouble="not scheduled"),
             "Training",
             "Unknown",
             "Tuning",
@@ -130,7 +136,7 @@ STUDY = {"stage": "Tuning", "wanted": 40, "finished": 12, "failed": 1, "best": 0
             id="a study that goes on with a worker less",
         ),
         pytest.param(
-            ended("", finished=False, told={"stage": "Lying", "wanted": "many"}),
+            ended("", finished=False, raw_study={"stage": "Lying", "wanted": "many"}),
             "Training",
             "Unknown",
             "Training",
@@ -150,7 +156,7 @@ def test_data_is_valid_invalid_or_unknown() -> None:
 
 
 def test_the_counts_of_a_study_are_kept_while_it_goes_on() -> None:
-    facts = ended("", finished=False, told=STUDY).facts
+    facts = ended("", finished=False, raw_study=STUDY).facts
     assert facts is not None
     assert facts.trials == {"finished": 12, "pruned": 0, "failed": 1}
 
@@ -182,5 +188,5 @@ def test_a_version_records_the_images_that_made_it() -> None:
     facts = made_by(ended(GOOD | {"environment": {"seed": 7}}), image="trainer:1", judged="").facts
     assert facts is not None
     assert facts.environment == {"seed": 7, "image": "trainer:1"}
-    going_on = ended("", finished=False, told=STUDY)
+    going_on = ended("", finished=False, raw_study=STUDY)
     assert made_by(going_on, image="trainer:1") == going_on

@@ -8,9 +8,9 @@ import pytest
 from assay_api import Model, ModelVersion
 from assay_operator.decide.rollout import predecessor
 from assay_operator.decide.training import untrained
-from assay_operator.kube.workload import pod as seen
+from assay_operator.kube.workload import pod as pod_state
 from assay_operator.manifests.job import job
-from assay_operator.manifests.platform import Platform, Store
+from assay_operator.manifests.platform import ArtifactStore, Platform
 
 DATA = {"uri": "s3://lake/churn.csv", "target": "churn", "key": "id"}
 
@@ -29,8 +29,9 @@ def version(training: dict[str, Any], number: int = 2, **status: Any) -> ModelVe
 def made(training: dict[str, Any], store: str = "", **others: ModelVersion) -> dict[str, Any]:
     spec = {"training": {"data": DATA} | training}
     model = Model.model_validate({"metadata": meta("churn"), "spec": spec})
-    platform = Platform("predictor", "trainer", store=Store(store))
-    return dict(job(model, version(training), others, platform))["spec"]
+    platform = Platform("predictor", "trainer", store=ArtifactStore(store))
+    spec_: dict[str, Any] = dict(job(model, version(training), others, platform))["spec"]
+    return spec_
 
 
 def container(spec: dict[str, Any]) -> dict[str, Any]:
@@ -102,10 +103,10 @@ def test_a_version_hears_of_the_one_before_it_that_was_trained() -> None:
     family = (version({}, 1, **stored), version({}, 2), version({}, 3), version({}, 4, **stored))
     assert predecessor(family, family[2]) == family[0]
     assert predecessor(family, family[0]) is None
-    told = next(
+    order_ = next(
         one["value"] for one in container(made({}, before=family[0]))["env"] if one["name"] == "ASSAY_JOB"
     )
-    assert '"before": {"digest": "sha256:1", "uri": "file:///a"}' in told
+    assert '"before": {"digest": "sha256:1", "uri": "file:///a"}' in order_
 
 
 def test_an_artifact_with_gates_is_judged_by_a_job_before_it_serves() -> None:
@@ -121,10 +122,10 @@ def test_an_artifact_with_gates_is_judged_by_a_job_before_it_serves() -> None:
     judged = ModelVersion.model_validate(body | {"spec": body["spec"] | {"source": source}})
     assert untrained(judged.spec.source) is None
     found = container(dict(job(model, judged, {}, Platform("predictor", "trainer")))["spec"])
-    told = json.loads(next(one["value"] for one in found["env"] if one["name"] == "ASSAY_JOB"))
-    assert told["artifact"]["digest"] == artifact["digest"]
-    assert told["evaluation"]["data"]["uri"] == DATA["uri"]
-    assert "training" not in told
+    order_ = json.loads(next(one["value"] for one in found["env"] if one["name"] == "ASSAY_JOB"))
+    assert order_["artifact"]["digest"] == artifact["digest"]
+    assert order_["evaluation"]["data"]["uri"] == DATA["uri"]
+    assert "training" not in order_
     assert found["envFrom"] == [{"secretRef": {"name": "lake"}}]
     plain = model.spec.source.model_copy(update={"evaluation": None, "gates": ()})
     assert untrained(plain) is not None
@@ -139,7 +140,7 @@ def test_a_champions_pickle_may_be_opened_where_its_own_version_was_allowed_to()
         "source": {**source, "artifact": lies | {"allowPickle": True}},
     }
     pickled = ModelVersion.model_validate({**brought.model_dump(by_alias=True), "spec": spec})
-    told = [
+    order_ = [
         json.loads(
             next(
                 one["value"]
@@ -149,10 +150,10 @@ def test_a_champions_pickle_may_be_opened_where_its_own_version_was_allowed_to()
         )
         for champion in (pickled, brought)
     ]
-    assert [one["champion"] for one in told] == [lies | {"allowPickle": True}, lies]
+    assert [one["champion"] for one in order_] == [lies | {"allowPickle": True}, lies]
 
 
-IMAGE = {
+IMAGE: dict[str, Any] = {
     "image": {"image": "shop/churn:7", "port": 3001},
     "evaluation": {"data": DATA | {"secretRef": {"name": "lake"}}},
     "gates": [{"metric": "recall", "min": 0.8}],
@@ -199,8 +200,8 @@ def test_a_champion_that_is_an_image_is_asked_where_it_serves() -> None:
         job(model, judged, {"champion": champion}, Platform("predictor", "trainer")),
         {"spec": made({}, champion=champion)},
     ):
-        told = order(body["spec"]["template"]["spec"])["champion"]
-        assert told == {
+        order_ = order(body["spec"]["template"]["spec"])["champion"]
+        assert order_ == {
             "service": "http://churn-1--predictor.team.svc",
             "path": "/predict",
             "columns": ["age"],
@@ -228,6 +229,6 @@ def test_whose_identity_a_judged_image_has(
 def test_an_image_that_cannot_be_pulled_is_named_while_the_job_waits() -> None:
     waiting = {"reason": "ErrImagePull", "message": "no such image"}
     status = {"initContainerStatuses": [{"state": {"waiting": waiting}}]}
-    assert seen({"metadata": {"name": "p"}, "status": status}).trouble == "ErrImagePull: no such image"
+    assert pod_state({"metadata": {"name": "p"}, "status": status}).trouble == "ErrImagePull: no such image"
     running = {"initContainerStatuses": [{"imageID": "shop/churn@sha256:1", "state": {"running": {}}}]}
-    assert seen({"metadata": {"name": "p"}, "status": running}).sidecar_image_id == "shop/churn@sha256:1"
+    assert pod_state({"metadata": {"name": "p"}, "status": running}).sidecar_image_id == "shop/churn@sha256:1"

@@ -17,14 +17,14 @@ class Study:
     """The leading worker of a study, and others who must not be asked."""
 
     def __init__(self) -> None:
-        self.asked: set[str] = set()
+        self.requested: set[str] = set()
         self.finished = 12
 
     def read(self, version: str, ref: Ref, pods: tuple[PodState, ...]) -> dict[str, Any]:
         leader = leading(version, pods)
         if leader is None:
             return {}
-        self.asked.add(leader.address)
+        self.requested.add(leader.address)
         counts = {"wanted": 40, "finished": self.finished, "pruned": 3, "failed": 0}
         return {"stage": "Tuning", "best": 0.83, "metric": "rocAuc", **counts}
 
@@ -49,7 +49,7 @@ async def test_a_study_is_told_by_status_event_and_metric(world: World) -> None:
     before = counted("finished")
     working(world, 0, 1)
     await world.settle()
-    assert study.asked == {"10.0.0.0"}, "only the first of the pods leads"
+    assert study.requested == {"10.0.0.0"}, "only the first of the pods leads"
     assert world.condition("ModelVersion", "churn-1", "Progressing") == ("True", "Tuning")
     assert world.status("ModelVersion", "churn-1")["trials"] == {"finished": 12, "pruned": 3, "failed": 0}
     assert find(world, "Progressing")["message"] == "12 of 40 trials, best rocAuc 0.83"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assay_api import Experiment, ExperimentSpec, ExperimentStatus
 from assay_api.names import SETTLED
 from assay_operator.decide.analysis import plan, reached, readings, reported
-from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
+from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts, Gap, QualityCounts
 from assay_operator.decide.replay import replay
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
@@ -48,26 +48,26 @@ def arm(name: str, version: str, units: int, right: float, errors: float) -> Arm
     return ArmCounts(name, version, units, moments)
 
 
-def seen(
+def observe(
     units: int = 5000,
     right: tuple[float, float] = (0.8, 0.8),
     errors: tuple[float, float] = (0.0, 0.0),
     **more: Any,
-) -> Observed:
-    asked = more.pop("spec", spec())
+) -> ExperimentFacts:
+    design = more.pop("spec", spec())
     arms = tuple(
-        arm(a.name, a.version, units, r, e) for a, r, e in zip(asked.arms, right, errors, strict=True)
+        arm(a.name, a.version, units, r, e) for a, r, e in zip(design.arms, right, errors, strict=True)
     )
-    usual = Observed(
-        spec=asked,
+    usual = ExperimentFacts(
+        spec=design,
         now=START + timedelta(hours=2),
         started_at=START,
         step=1,
         step_started_at=START + timedelta(minutes=15),
         arms=arms,
-        readings=readings(asked, plan(asked), arms, ()),
+        readings=readings(design, plan(design), arms, ()),
         quality=DataQuality(
-            srm=srm({a.name: a.units for a in arms}, {a.name: a.weight for a in asked.arms}, 0.001),
+            srm=srm({a.name: a.units for a in arms}, {a.name: a.weight for a in design.arms}, 0.001),
             data_age=1.0,
         ),
     )
@@ -76,7 +76,7 @@ def seen(
 
 def trusted(**more: Any) -> DataQuality:
     """Numbers that are fine but for what is said."""
-    return replace(seen().quality, **more)
+    return replace(observe().quality, **more)
 
 
 MANUAL = spec(decision={"minDuration": "1h", "maxDuration": "1d", "approval": "Manual"})
@@ -85,149 +85,166 @@ TENTH = START + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(
-    ("observed", "kind", "reason"),
+    ("facts", "kind", "reason"),
     [
         pytest.param(
-            seen(right=(0.8, 0.86)),
+            observe(right=(0.8, 0.86)),
             "Promote",
             "CandidateWins",
             id="better, and no guardrail speaks against it",
         ),
-        pytest.param(seen(right=(0.8, 0.803)), "Hold", "Running", id="a little better may be luck"),
-        pytest.param(seen(right=(0.86, 0.8)), "RollBack", "PrimaryWorse", id="clearly worse"),
-        pytest.param(seen(units=60, right=(0.2, 0.9)), "Hold", "Running", id="a lucky start is not proof"),
+        pytest.param(observe(right=(0.8, 0.803)), "Hold", "Running", id="a little better may be luck"),
+        pytest.param(observe(right=(0.86, 0.8)), "RollBack", "PrimaryWorse", id="clearly worse"),
+        pytest.param(observe(units=60, right=(0.2, 0.9)), "Hold", "Running", id="a lucky start is not proof"),
         pytest.param(
-            seen(right=(0.8, 0.9), errors=(0.0, 0.2)),
+            observe(right=(0.8, 0.9), errors=(0.0, 0.2)),
             "RollBack",
             "GuardrailBreached",
             id="harm beats the win",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), errors=(0.0, 0.018)), "Hold", "Running", id="a win waits for the guardrail"
+            observe(right=(0.8, 0.9), errors=(0.0, 0.018)),
+            "Hold",
+            "Running",
+            id="a win waits for the guardrail",
         ),
-        pytest.param(seen(right=(0.8, 0.9), now=HOUR), "Hold", "Running", id="a win waits for minDuration"),
         pytest.param(
-            seen(right=(0.8, 0.9), step=0, step_started_at=START),
+            observe(right=(0.8, 0.9), now=HOUR), "Hold", "Running", id="a win waits for minDuration"
+        ),
+        pytest.param(
+            observe(right=(0.8, 0.9), step=0, step_started_at=START),
             "Advance",
             "StepDone",
             id="a win waits for the last step",
         ),
         pytest.param(
-            seen(step=0, now=TENTH, step_started_at=START),
+            observe(step=0, now=TENTH, step_started_at=START),
             "Hold",
             "Running",
             id="a step lasts its minDuration",
         ),
         pytest.param(
-            seen(units=50, step=0, step_started_at=START), "Hold", "Running", id="a step waits for its units"
+            observe(units=50, step=0, step_started_at=START),
+            "Hold",
+            "Running",
+            id="a step waits for its units",
         ),
-        pytest.param(seen(now=START + timedelta(days=2)), "Conclude", "OutOfTime", id="time runs out"),
+        pytest.param(observe(now=START + timedelta(days=2)), "Conclude", "OutOfTime", id="time runs out"),
         pytest.param(
-            seen(spec=spec(decision={"maxUnits": 9000, "minDuration": "1h", "maxDuration": "1d"})),
+            observe(spec=spec(decision={"maxUnits": 9000, "minDuration": "1h", "maxDuration": "1d"})),
             "Conclude",
             "OutOfUnits",
             id="units run out",
         ),
         pytest.param(
-            seen(aborted="by hand", right=(0.8, 0.9)), "Abort", "Aborted", id="a person's word ends it"
+            observe(aborted="by hand", right=(0.8, 0.9)), "Abort", "Aborted", id="a person's word ends it"
         ),
         pytest.param(
-            seen(lost="ModelVersion churn-2 was deleted"),
+            observe(lost="ModelVersion churn-2 was deleted"),
             "Invalidate",
             "VersionLost",
             id="an arm without its version",
         ),
         pytest.param(
-            seen(quality=DataQuality(counts=QualityCounts(audit_mismatches=1), data_age=1.0)),
+            observe(quality=DataQuality(counts=QualityCounts(audit_mismatches=1), data_age=1.0)),
             "Invalidate",
             "AuditFailed",
             id="one exposure out of place",
         ),
         pytest.param(
-            seen(down={"boosted": 45.0}), "RollBack", "CandidateDown", id="a candidate that is gone for good"
+            observe(down={"boosted": 45.0}),
+            "RollBack",
+            "CandidateDown",
+            id="a candidate that is gone for good",
         ),
-        pytest.param(seen(down={"boosted": 5.0}), "Hold", "Running", id="a candidate that restarts"),
+        pytest.param(observe(down={"boosted": 5.0}), "Hold", "Running", id="a candidate that restarts"),
         pytest.param(
-            seen(drifting=frozenset({"boosted"}), alerted="D"),
+            observe(drifting=frozenset({"boosted"}), alerted="D"),
             "RollBack",
             "CandidateDrifts",
             id="drift on the candidate only",
         ),
         pytest.param(
-            seen(drifting=frozenset({"boosted", "control"}), alerted="D"),
+            observe(drifting=frozenset({"boosted", "control"}), alerted="D"),
             "Hold",
             "Drifting",
             id="drift on both: the world",
         ),
         pytest.param(
-            seen(alerted="D", right=(0.8, 0.9)), "Hold", "Drifting", id="drift of the Model holds even a win"
+            observe(alerted="D", right=(0.8, 0.9)),
+            "Hold",
+            "Drifting",
+            id="drift of the Model holds even a win",
         ),
         pytest.param(
-            seen(spec=spec(suspend=True), right=(0.8, 0.9)), "Hold", "Suspended", id="suspended holds a win"
+            observe(spec=spec(suspend=True), right=(0.8, 0.9)),
+            "Hold",
+            "Suspended",
+            id="suspended holds a win",
         ),
         pytest.param(
-            seen(spec=spec(suspend=True), errors=(0.0, 0.2)),
+            observe(spec=spec(suspend=True), errors=(0.0, 0.2)),
             "RollBack",
             "GuardrailBreached",
             id="suspended never holds safety",
         ),
         pytest.param(
-            seen(quality=DataQuality(fault="no answer"), readings=()),
+            observe(quality=DataQuality(fault="no answer"), readings=()),
             "Hold",
             "CollectorUnreachable",
             id="no answer is no failure",
         ),
         pytest.param(
-            seen(quality=DataQuality(data_age=900.0), right=(0.8, 0.9)),
+            observe(quality=DataQuality(data_age=900.0), right=(0.8, 0.9)),
             "Hold",
             "StaleData",
             id="old data holds a win",
         ),
-        pytest.param(seen(units=0, quality=DataQuality()), "Hold", "NoData", id="nobody came yet"),
+        pytest.param(observe(units=0, quality=DataQuality()), "Hold", "NoData", id="nobody came yet"),
         pytest.param(
-            seen(units=0, quality=DataQuality(), now=START + timedelta(days=2)),
+            observe(units=0, quality=DataQuality(), now=START + timedelta(days=2)),
             "Conclude",
             "NoDataInTime",
             id="nobody ever came",
         ),
         pytest.param(
-            seen(right=(0.8, 0.86), quality=DataQuality(data_age=1.0)),
+            observe(right=(0.8, 0.86), quality=DataQuality(data_age=1.0)),
             "Hold",
             "RatioUnknown",
             id="a win waits until the split was checked",
         ),
         pytest.param(
-            seen(programmed=False, right=(0.8, 0.9)),
+            observe(programmed=False, right=(0.8, 0.9)),
             "Hold",
             "NotProgrammed",
             id="gateways that are behind hold a win",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(crossover_units=51))),
+            observe(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(crossover_units=51))),
             "Invalidate",
             "UnitsCross",
             id="units that are seen in both arms",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(crossover_units=50))),
+            observe(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(crossover_units=50))),
             "Promote",
             "CandidateWins",
             id="a few of them are left out",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(bot_units=1001))),
+            observe(right=(0.8, 0.9), quality=trusted(counts=QualityCounts(bot_units=1001))),
             "Hold",
             "BotUnits",
             id="one unit in ten is no person",
         ),
         pytest.param(
-            seen(errors=(0.0, 0.2), quality=trusted(counts=QualityCounts(bot_units=1001))),
+            observe(errors=(0.0, 0.2), quality=trusted(counts=QualityCounts(bot_units=1001))),
             "RollBack",
             "GuardrailBreached",
             id="harm does not wait for doubts about bots",
         ),
         pytest.param(
-            seen(
+            observe(
                 right=(0.8, 0.9),
                 quality=trusted(
                     counts=QualityCounts(duplicate_exposures=9999, orphan_outcomes=9999, late_outcomes=9)
@@ -238,19 +255,19 @@ TENTH = START + timedelta(minutes=5)
             id="what is counted once or nowhere speaks against nobody",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), quality=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),))),
+            observe(right=(0.8, 0.9), quality=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),))),
             "Hold",
             "MetricUnavailable",
             id="a source that fails is no failure of the candidate, and no win",
         ),
         pytest.param(
-            seen(right=(0.9, 0.8), quality=trusted(gaps=(Gap("errors", "NoData", "nothing came"),))),
+            observe(right=(0.9, 0.8), quality=trusted(gaps=(Gap("errors", "NoData", "nothing came"),))),
             "Hold",
             "NoData",
             id="a source without data holds",
         ),
         pytest.param(
-            seen(
+            observe(
                 now=START + timedelta(days=2),
                 quality=trusted(gaps=(Gap("right", "MetricUnavailable", "502"),)),
             ),
@@ -259,39 +276,39 @@ TENTH = START + timedelta(minutes=5)
             id="a source that fails until the end",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), quality=trusted(gaps=(Gap("else", "MetricUnavailable", "502"),))),
+            observe(right=(0.8, 0.9), quality=trusted(gaps=(Gap("else", "MetricUnavailable", "502"),))),
             "Promote",
             "CandidateWins",
             id="a metric that is only reported holds nothing",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), spec=MANUAL),
+            observe(right=(0.8, 0.9), spec=MANUAL),
             "Hold",
             "WaitingForApproval",
             id="a person has the last word",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), spec=MANUAL, approved="ada"),
+            observe(right=(0.8, 0.9), spec=MANUAL, approved="ada"),
             "Promote",
             "CandidateWins",
             id="and has said it",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), errors=(0.0, 0.2), spec=MANUAL),
+            observe(right=(0.8, 0.9), errors=(0.0, 0.2), spec=MANUAL),
             "RollBack",
             "GuardrailBreached",
             id="harm waits for no approval",
         ),
         pytest.param(
-            seen(right=(0.8, 0.9), spec=MANUAL, now=START + timedelta(days=2)),
+            observe(right=(0.8, 0.9), spec=MANUAL, now=START + timedelta(days=2)),
             "Conclude",
             "NotApproved",
             id="nobody said it in time",
         ),
     ],
 )
-def test_what_is_seen_decides(observed: Observed, kind: str, reason: str) -> None:
-    outcome = decide(observed)
+def test_what_is_seen_decides(facts: ExperimentFacts, kind: str, reason: str) -> None:
+    outcome = decide(facts)
     assert (outcome.kind, outcome.reason) == (kind, reason), outcome.message
     assert outcome.message
 
@@ -299,23 +316,25 @@ def test_what_is_seen_decides(observed: Observed, kind: str, reason: str) -> Non
 def test_a_broken_split_blocks_every_verdict() -> None:
     """5.6/94.4 where 10/90 was declared, as a hash without its logarithm gives."""
     broken = srm({"control": 1888, "boosted": 112}, {"control": 90, "boosted": 10}, 0.001)
-    outcome = decide(seen(right=(0.8, 0.9), errors=(0.0, 0.2), quality=DataQuality(srm=broken, data_age=1.0)))
+    outcome = decide(
+        observe(right=(0.8, 0.9), errors=(0.0, 0.2), quality=DataQuality(srm=broken, data_age=1.0))
+    )
     assert (outcome.kind, outcome.reason) == ("Invalidate", "SampleRatioMismatch")
 
 
 def test_inconclusive_promotes_only_if_the_user_said_so_and_data_came() -> None:
     late = START + timedelta(days=2)
-    asked = spec(decision={"minDuration": "1h", "maxDuration": "1d", "onInconclusive": "Promote"})
-    assert decide(seen(spec=asked, now=late)).winner == "churn-2"
-    assert decide(seen(spec=asked, now=late, units=0, quality=DataQuality())).winner is None
-    assert decide(seen(now=late)).winner is None
+    design = spec(decision={"minDuration": "1h", "maxDuration": "1d", "onInconclusive": "Promote"})
+    assert decide(observe(spec=design, now=late)).winner == "churn-2"
+    assert decide(observe(spec=design, now=late, units=0, quality=DataQuality())).winner is None
+    assert decide(observe(now=late)).winner is None
 
 
 def test_what_nobody_approved_is_not_promoted_as_inconclusive_either() -> None:
     decision = {"minDuration": "1h", "maxDuration": "1d", "onInconclusive": "Promote", "approval": "Manual"}
-    late, asked = START + timedelta(days=2), spec(decision=decision)
-    assert decide(seen(spec=asked, now=late)).winner is None
-    assert decide(seen(spec=asked, now=late, approved="ada")).winner == "churn-2"
+    late, design = START + timedelta(days=2), spec(decision=decision)
+    assert decide(observe(spec=design, now=late)).winner is None
+    assert decide(observe(spec=design, now=late, approved="ada")).winner == "churn-2"
 
 
 QUERY = {"count": "x", "sum": "y"}
@@ -342,22 +361,22 @@ SHADOW = {
     ],
 )
 def test_a_shadow_decides_nothing_but_its_end(change: dict[str, Any], kind: str, reason: str) -> None:
-    asked = spec(**SHADOW)
-    outcome = decide(seen(spec=asked, right=(0.2, 0.9), errors=(0, 0.9), **change))
+    design = spec(**SHADOW)
+    outcome = decide(observe(spec=design, right=(0.2, 0.9), errors=(0, 0.9), **change))
     assert (outcome.kind, outcome.reason, outcome.winner) == (kind, reason, None)
 
 
 def test_a_safe_rollout_is_promoted_by_its_guardrails_alone() -> None:
-    asked = spec(metrics={"guardrails": METRICS["guardrails"]})
-    outcome = decide(seen(spec=asked))
+    design = spec(metrics={"guardrails": METRICS["guardrails"]})
+    outcome = decide(observe(spec=design))
     assert (outcome.kind, outcome.reason, outcome.winner) == ("Promote", "GuardrailsHold", "churn-2")
 
 
 def test_equal_arms_end_without_a_winner() -> None:
     same = [ARMS[0], ARMS[1] | {"version": "churn-1"}]
-    asked = spec(mode="AA", arms=same)
-    assert decide(seen(spec=asked, now=START + timedelta(days=2))).reason == "AAEqual"
-    differs = decide(seen(spec=asked, right=(0.8, 0.9)))
+    design = spec(mode="AA", arms=same)
+    assert decide(observe(spec=design, now=START + timedelta(days=2))).reason == "AAEqual"
+    differs = decide(observe(spec=design, right=(0.8, 0.9)))
     assert (differs.reason, differs.winner) == ("AADiffers", None)
 
 
@@ -367,19 +386,19 @@ def test_the_best_of_several_winners_is_promoted() -> None:
         ARMS[1] | {"weight": 30},
         {"name": "forest", "version": "churn-3", "weight": 30},
     ]
-    asked = spec(arms=three)
+    design = spec(arms=three)
     arms = tuple(
         arm(a.name, a.version, 100 * a.weight, right, 0.0)
-        for a, right in zip(asked.arms, (0.8, 0.86, 0.9), strict=True)
+        for a, right in zip(design.arms, (0.8, 0.86, 0.9), strict=True)
     )
-    observed = replace(
-        seen(),
-        spec=asked,
+    facts = replace(
+        observe(),
+        spec=design,
         arms=arms,
-        readings=readings(asked, plan(asked), arms, ()),
-        quality=DataQuality(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
+        readings=readings(design, plan(design), arms, ()),
+        quality=DataQuality(srm=srm({a.name: a.units for a in arms}, design.weights, 0.001), data_age=1.0),
     )
-    assert decide(observed).winner == "churn-3"
+    assert decide(facts).winner == "churn-3"
 
 
 @given(
@@ -393,33 +412,33 @@ def test_the_same_is_decided_whenever_it_is_asked(
     units: int, right: tuple[float, float], errors: tuple[float, float], step: int, minutes: int
 ) -> None:
     """Only a decision that waits has no winner; evidence so far never shrinks; the record is complete."""
-    observed = seen(
+    facts = observe(
         units=units, right=right, errors=errors, step=step, now=START + timedelta(minutes=minutes)
     )
-    first, again = decide(observed), decide(observed)
+    first, again = decide(facts), decide(facts)
     assert first == again
     assert (first.winner is None) or first.final
-    lines = [reported(reading) for reading in observed.readings]
-    peaks = [reached(reading) for reading in observed.readings]
-    later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, peaks)]
+    lines = [reported(reading) for reading in facts.readings]
+    peaks = [reached(reading) for reading in facts.readings]
+    later = [reported(r) for r in readings(facts.spec, plan(facts.spec), facts.arms, peaks)]
     assert all((b.log_evidence or 0) >= (a.log_evidence or 0) for a, b in zip(lines, later, strict=True))
-    assert observed.record().arms["control"].units == units
-    assert replay(recorded(observed)) == replace(first, message=replay(recorded(observed)).message)
+    assert facts.record().arms["control"].units == units
+    assert replay(recorded(facts)) == replace(first, message=replay(recorded(facts)).message)
 
 
-def recorded(observed: Observed) -> Experiment:
+def recorded(facts: ExperimentFacts) -> Experiment:
     """The Experiment as Kubernetes would have it: JSON with sorted keys, rounded as the status is."""
-    outcome, fixed = decide(observed), plan(observed.spec)
-    evidence = observed.record().model_dump(mode="json", by_alias=True, exclude_none=True)
-    table = [{"arm": a.name, "from": 0, "to": a.weight} for a in observed.spec.arms]
-    verdict = {"verdict": "Conclude", "reason": outcome.reason, "message": "", "at": observed.now.isoformat()}
+    decision, fixed = decide(facts), plan(facts.spec)
+    evidence = facts.record().model_dump(mode="json", by_alias=True, exclude_none=True)
+    table = [{"arm": a.name, "from": 0, "to": a.weight} for a in facts.spec.arms]
+    verdict = {"verdict": "Conclude", "reason": decision.reason, "message": "", "at": facts.now.isoformat()}
     status = {
-        "startedAt": observed.started_at.isoformat(),
+        "startedAt": facts.started_at.isoformat(),
         "state": {"plan": fixed.model_dump(mode="json", by_alias=True)},
-        "analysis": [reported(r).model_dump(mode="json", by_alias=True) for r in observed.readings],
+        "analysis": [reported(r).model_dump(mode="json", by_alias=True) for r in facts.readings],
         "decision": verdict | {"evidence": evidence | {"table": table}},
     }
-    spec = observed.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    spec = facts.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     whole = {"metadata": {"name": "e", "namespace": "n", "uid": "u"}, "spec": spec, "status": status}
     return Experiment.model_validate(json.loads(json.dumps(whole, sort_keys=True)))
 
@@ -433,13 +452,13 @@ def recorded(observed: Observed) -> Experiment:
     ],
 )
 def test_doubts_are_in_the_record_too(trust: DataQuality) -> None:
-    observed = seen(
+    facts = observe(
         right=(0.8, 0.9), quality=trust, programmed=False, approved="ada", now=START + timedelta(days=2)
     )
-    assert replay(recorded(observed)) == decide(observed)
+    assert replay(recorded(facts)) == decide(facts)
 
 
 def test_what_was_decided_without_numbers_cannot_be_computed_again() -> None:
-    aborted = recorded(seen()).model_copy(update={"status": ExperimentStatus()})
+    aborted = recorded(observe()).model_copy(update={"status": ExperimentStatus()})
     with pytest.raises(ValueError, match="not decided yet"):
         replay(aborted)

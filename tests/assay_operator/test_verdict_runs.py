@@ -8,13 +8,14 @@ from typing import Any
 import decision_runs
 import numpy as np
 import pytest
-from decision_runs import SOURCES, Row, claims, observed, spec
+from decision_runs import SOURCES, Row, claims, experiment_facts, spec
 from pydantic import ValidationError
 
 from assay_api import ExperimentSpec
+from assay_api.evidence import Peak
 from assay_operator.decide.analysis import plan, reached, reported
-from assay_operator.decide.observed import DataQuality, Observed
-from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.decision import Decision
+from assay_operator.decide.experiment_facts import DataQuality, ExperimentFacts
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments
 
@@ -96,28 +97,33 @@ def test_nothing_that_is_refuted_is_ever_promoted(seed: int) -> None:
     """Random specs and sums, several looks each: no exception, no NaN, no contradiction."""
     rng = np.random.default_rng(seed)
     for _ in range(4):
-        asked = an_experiment(rng)
-        fixed, peaks, dropped = plan(asked), (), frozenset[str]()
+        design = an_experiment(rng)
+        fixed, dropped = plan(design), frozenset[str]()
+        peaks: tuple[Peak, ...] = ()
         for _look in range(LOOKS):
             counts = {
-                metric.name: [some_sums(rng, metric.type, some_units(rng)) for _arm in asked.arms]
-                for metric in asked.metrics.every
+                metric.name: [some_sums(rng, metric.type, some_units(rng)) for _arm in design.arms]
+                for metric in design.metrics.every
             }
-            seen = observed(asked, counts, plan=fixed, peaks=peaks, dropped=dropped, quality=sound(asked))
-            outcome = decide(seen)
-            _check(seen, outcome)
-            peaks = tuple(reached(reading) for reading in seen.readings)
-            dropped |= {outcome.arm} if outcome.kind == "Drop" else set()
+            facts = experiment_facts(
+                design, counts, plan=fixed, peaks=peaks, dropped=dropped, quality=sound(design)
+            )
+            decision = decide(facts)
+            _check(facts, decision)
+            peaks = tuple(reached(reading) for reading in facts.readings)
+            dropped |= {decision.arm} if decision.kind == "Drop" else set()
 
 
-def sound(asked: ExperimentSpec) -> DataQuality:
-    return observed(asked, {"m": [Moments(arm.weight, 0.0) for arm in asked.arms]}, readings=()).quality
+def sound(design: ExperimentSpec) -> DataQuality:
+    return experiment_facts(
+        design, {"m": [Moments(arm.weight, 0.0) for arm in design.arms]}, readings=()
+    ).quality
 
 
-def _check(seen: Observed, outcome: Outcome) -> None:
-    assert outcome.message
-    assert "nan" not in outcome.message
-    for reading in seen.readings:
+def _check(facts: ExperimentFacts, decision: Decision) -> None:
+    assert decision.message
+    assert "nan" not in decision.message
+    for reading in facts.readings:
         shown = reported(reading).model_dump()
         assert all(isfinite(value) for value in shown.values() if isinstance(value, float))
         if reading.harm and reading.non_inferiority:
@@ -126,11 +132,11 @@ def _check(seen: Observed, outcome: Outcome) -> None:
         if reading.evidence:
             assert 0 <= reading.evidence.p_value <= 1
             assert reading.evidence.low <= reading.evidence.high
-    if outcome.winner is None:
+    if decision.winner is None:
         return
-    (arm,) = [arm.name for arm in seen.spec.arms if arm.version == outcome.winner]
-    assert arm not in seen.dropped
-    for reading in (*seen.of("Primary"), *seen.of("Guardrail")):
+    (arm,) = [arm.name for arm in facts.spec.arms if arm.version == decision.winner]
+    assert arm not in facts.dropped
+    for reading in (*facts.of("Primary"), *facts.of("Guardrail")):
         if reading.arm == arm:
-            assert not (reading.harm and reading.harm.breached), outcome.message
-            assert not (reading.evidence and reading.evidence.decided == "worse"), outcome.message
+            assert not (reading.harm and reading.harm.breached), decision.message
+            assert not (reading.evidence and reading.evidence.decided == "worse"), decision.message

@@ -10,8 +10,8 @@ import pytest
 from assay_api import ExperimentSpec
 from assay_api.names import SETTLED, mature
 from assay_operator.decide.analysis import plan, reached, readings
+from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts
 from assay_operator.decide.maturity import finding
-from assay_operator.decide.observed import ArmCounts, DataQuality, Observed
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
 
@@ -45,10 +45,10 @@ def spec(metrics: dict[str, Any], weights: tuple[int, ...] = (50, 50), **decisio
     )
 
 
-def seen(asked: ExperimentSpec, counts: Mapping[str, tuple[Moments, ...]], **more: Any) -> Observed:
+def facts(design: ExperimentSpec, counts: Mapping[str, tuple[Moments, ...]], **more: Any) -> ExperimentFacts:
     """An Experiment at its last step, after two hours; one tuple of an arm's moments for each metric."""
-    units = [max(c[i].n for c in counts.values()) for i in range(len(asked.arms))]
-    at_once = {mature(name): counts[name] for name in plan(asked).lags if name in counts}
+    units = [max(c[i].n for c in counts.values()) for i in range(len(design.arms))]
+    at_once = {mature(name): counts[name] for name in plan(design).lags if name in counts}
     counts = {**at_once, **counts}
     arms = tuple(
         ArmCounts(
@@ -57,17 +57,17 @@ def seen(asked: ExperimentSpec, counts: Mapping[str, tuple[Moments, ...]], **mor
             n,
             {SETTLED: Moments.proportion(n, 0)} | {name: c[i] for name, c in counts.items()},
         )
-        for i, (arm, n) in enumerate(zip(asked.arms, units, strict=True))
+        for i, (arm, n) in enumerate(zip(design.arms, units, strict=True))
     )
-    split = srm({arm.name: arm.units for arm in arms}, asked.weights, 0.001)
-    usual = Observed(
-        spec=asked,
+    split = srm({arm.name: arm.units for arm in arms}, design.weights, 0.001)
+    usual = ExperimentFacts(
+        spec=design,
         now=START + timedelta(hours=2),
         started_at=START,
-        step=len(asked.ramp) - 1,
+        step=len(design.ramp) - 1,
         step_started_at=START,
         arms=arms,
-        readings=readings(asked, plan(asked), arms, more.get("peaks", ())),
+        readings=readings(design, plan(design), arms, more.get("peaks", ())),
         quality=DataQuality(srm=split, data_age=1.0),
     )
     return replace(usual, **more)
@@ -84,11 +84,11 @@ def amounts(n: int, mean: float, deviation: float = 0.0) -> Moments:
 def failing() -> list[Any]:
     """Every source, type, margin, direction and baseline: the candidate fails with all of its units."""
     cases = []
-    for source, asked in SOURCES.items():
+    for source, design in SOURCES.items():
         rising = () if source == "Gateway" else (("Increase", None), ("Increase", 0.99), ("Increase", 0.6))
         for margin, size in MARGINS.items():
             for direction, baseline in (("Decrease", None), ("Decrease", 0.01), ("Decrease", 0.1), *rising):
-                metric = asked | {"name": "m", "margin": size, "direction": direction}
+                metric = design | {"name": "m", "margin": size, "direction": direction}
                 metric |= {} if baseline is None else {"baseline": baseline}
                 good, bad = (0.01, 1.0) if direction == "Decrease" else (0.99, 0.0)
                 name = f"{source}, {margin} margin, {direction}, baseline {baseline}"
@@ -102,11 +102,11 @@ def test_a_guardrail_sees_total_failure_within_30_units(
     metric: dict[str, Any], good: float, bad: float, weights: tuple[int, int]
 ) -> None:
     others = [{"name": f"g{i}", "source": "Gateway", "margin": {"absolute": 0.02}} for i in range(4)]
-    asked = spec({"guardrails": [metric, *others]}, weights)
+    design = spec({"guardrails": [metric, *others]}, weights)
     for n, kind in ((30, "RollBack"), (5000, "RollBack")):
         m = n * weights[0] // weights[1]
         fine = {f"g{i}": (rates(m, 0), rates(n, 0)) for i in range(4)}
-        outcome = decide(seen(asked, {"m": (rates(m, good), rates(n, bad))} | fine))
+        outcome = decide(facts(design, {"m": (rates(m, good), rates(n, bad))} | fine))
         assert (outcome.kind, outcome.reason) == (kind, "GuardrailBreached")
 
 
@@ -135,10 +135,10 @@ def test_a_mean_sees_total_failure_within_30_units(  # noqa: PLR0917 - a table o
 ) -> None:
     metric = source | {"name": "m", "type": "Mean", "direction": direction}
     guardrail = {"guardrails": [metric | {"margin": {"relative": 0.1}}]}
-    asked = spec(guardrail if role == "guardrail" else {"primary": metric}, weights)
+    design = spec(guardrail if role == "guardrail" else {"primary": metric}, weights)
     for n in (30, 5000):
         m = n * weights[0] // weights[1]
-        outcome = decide(seen(asked, {"m": (amounts(m, *control), amounts(n, *candidate))}))
+        outcome = decide(facts(design, {"m": (amounts(m, *control), amounts(n, *candidate))}))
         assert outcome.kind == "RollBack", outcome.message
 
 
@@ -150,11 +150,11 @@ def test_a_primary_sees_total_failure_within_30_units(
     source: dict[str, Any], baseline: float | None, direction: str, weights: tuple[int, int]
 ) -> None:
     metric = source | {"name": "m", "direction": direction}
-    asked = spec({"primary": metric | ({} if baseline is None else {"baseline": baseline})}, weights)
+    design = spec({"primary": metric | ({} if baseline is None else {"baseline": baseline})}, weights)
     good, bad = (0.6, 0.0) if direction == "Increase" else (0.0, 1.0)
     for n in (30, 5000):
         m = n * weights[0] // weights[1]
-        outcome = decide(seen(asked, {"m": (rates(m, good), rates(n, bad))}))
+        outcome = decide(facts(design, {"m": (rates(m, good), rates(n, bad))}))
         assert (outcome.kind, outcome.reason) == ("RollBack", "PrimaryWorse")
 
 
@@ -171,10 +171,10 @@ def many(*arms: tuple[float, float], n: int = 4000) -> dict[str, tuple[Moments, 
 
 def test_harm_that_was_shown_once_is_no_clearance_later() -> None:
     """The evidence of an earlier look stays, and the same guardrail is never both breached and cleared."""
-    asked = spec({"guardrails": [ERRORS]})
-    early = seen(asked, {"errors": (rates(300, 0), rates(300, 0.3))})
-    later = seen(
-        asked,
+    design = spec({"guardrails": [ERRORS]})
+    early = facts(design, {"errors": (rates(300, 0), rates(300, 0.3))})
+    later = facts(
+        design,
         {"errors": (rates(9000, 0.01), rates(9000, 0.01))},
         peaks=tuple(reached(reading) for reading in early.readings),
     )
@@ -200,53 +200,53 @@ def test_an_inconclusive_end_promotes_only_whom_nothing_speaks_against(
     arms: list[tuple[float, float]], winner: str | None, words: str
 ) -> None:
     weights = (50, 50) if len(arms) == 2 else (40, 30, 30)
-    asked = spec(BOTH, weights, onInconclusive="Promote")
-    outcome = decide(seen(asked, many(*arms, n=400), **LATE, quality=trusted(asked)))
+    design = spec(BOTH, weights, onInconclusive="Promote")
+    outcome = decide(facts(design, many(*arms, n=400), **LATE, quality=trusted(design)))
     assert (outcome.kind, outcome.reason, outcome.winner) == ("Conclude", "OutOfTime", winner)
     assert words in outcome.message
 
 
-def trusted(asked: ExperimentSpec) -> DataQuality:
-    units = {arm.name: round(10 * arm.weight) for arm in asked.arms}
-    return DataQuality(srm=srm(units, asked.weights, 0.001), data_age=1.0)
+def trusted(design: ExperimentSpec) -> DataQuality:
+    units = {arm.name: round(10 * arm.weight) for arm in design.arms}
+    return DataQuality(srm=srm(units, design.weights, 0.001), data_age=1.0)
 
 
 @pytest.mark.parametrize("ends", [{"maxUnits": 100}, {}], ids=["units", "time"])
 def test_a_loser_is_never_promoted_as_inconclusive(ends: dict[str, Any]) -> None:
     """Neither at the end nor after: it is rolled back, or dropped and then left out."""
-    asked = spec(BOTH, (40, 30, 30), onInconclusive="Promote", **ends)
+    design = spec(BOTH, (40, 30, 30), onInconclusive="Promote", **ends)
     counts = many((0.6, 0.0), (0.3, 0.0), (0.6, 0.0))
-    dropped = decide(seen(asked, counts, **LATE, quality=trusted(asked)))
+    dropped = decide(facts(design, counts, **LATE, quality=trusted(design)))
     assert (dropped.kind, dropped.arm) == ("Drop", "one")
-    after = decide(seen(asked, counts, **LATE, quality=trusted(asked), dropped=frozenset({"one"})))
+    after = decide(facts(design, counts, **LATE, quality=trusted(design), dropped=frozenset({"one"})))
     assert (after.kind, after.winner) == ("Conclude", "churn-2")
 
 
 def test_a_metric_without_numbers_promotes_nobody_at_the_end() -> None:
-    asked = spec(BOTH, onInconclusive="Promote")
+    design = spec(BOTH, onInconclusive="Promote")
     counts = many((0.6, 0.0), (0.6, 0.0)) | {"errors": (Moments(4000, 0), Moments(0, 0))}
-    outcome = decide(seen(asked, counts, **LATE))
+    outcome = decide(facts(design, counts, **LATE))
     assert (outcome.kind, outcome.winner) == ("Conclude", None)
     assert "errors of one has no numbers" in outcome.message
 
 
 def test_an_unchecked_split_promotes_nobody_at_the_end() -> None:
-    asked = spec(BOTH, onInconclusive="Promote")
-    outcome = decide(seen(asked, many((0.6, 0.0), (0.6, 0.0)), **LATE, quality=DataQuality(data_age=1.0)))
+    design = spec(BOTH, onInconclusive="Promote")
+    outcome = decide(facts(design, many((0.6, 0.0), (0.6, 0.0)), **LATE, quality=DataQuality(data_age=1.0)))
     assert outcome.winner is None
     assert "the split was never checked" in outcome.message
 
 
 def test_a_breaching_arm_and_a_loser_go_and_the_winner_stands() -> None:
-    asked = spec(BOTH, (40, 20, 20, 20))
+    design = spec(BOTH, (40, 20, 20, 20))
     counts = many((0.6, 0.0), (0.75, 0.2), (0.4, 0.0), (0.7, 0.0))
     gone: list[str] = []
     for reason in ("GuardrailBreached", "PrimaryWorse"):
-        outcome = decide(seen(asked, counts, quality=trusted(asked), dropped=frozenset(gone)))
+        outcome = decide(facts(design, counts, quality=trusted(design), dropped=frozenset(gone)))
         assert (outcome.kind, outcome.reason) == ("Drop", reason)
         gone.append(outcome.arm)
     assert gone == ["one", "two"]
-    end = decide(seen(asked, counts, quality=trusted(asked), dropped=frozenset(gone)))
+    end = decide(facts(design, counts, quality=trusted(design), dropped=frozenset(gone)))
     assert (end.kind, end.winner) == ("Promote", "churn-3")
 
 
@@ -256,8 +256,8 @@ def test_clearing_is_corrected_for_the_number_of_candidates() -> None:
     one = spec({"guardrails": [ERRORS]})
     four = spec({"guardrails": [ERRORS]}, (20, 20, 20, 20, 20))
     bars = []
-    for asked in (one, four):
-        reading = seen(asked, {"errors": (clean,) * len(asked.arms)}).readings[0]
+    for design in (one, four):
+        reading = facts(design, {"errors": (clean,) * len(design.arms)}).readings[0]
         assert reading.non_inferiority
         bars.append(reading.non_inferiority.threshold)
     assert bars[1] - bars[0] == pytest.approx(1.386, abs=1e-3)
@@ -276,7 +276,7 @@ def test_clearing_is_corrected_for_the_number_of_candidates() -> None:
 def test_a_guardrail_whose_outcomes_may_still_come_is_a_finding(
     guardrail: dict[str, Any], words: str
 ) -> None:
-    asked = spec({"guardrails": [guardrail | {"name": "complaints", "margin": {"absolute": 0.02}}]})
-    found = finding(asked, plan(asked), {})
+    design = spec({"guardrails": [guardrail | {"name": "complaints", "margin": {"absolute": 0.02}}]})
+    found = finding(design, plan(design), {})
     assert found.startswith(words)
     assert bool(found) == bool(words)

@@ -8,15 +8,15 @@ from google.protobuf import any_pb2, wrappers_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay_relay.cached_control_plane import CachedControlPlane
 from assay_relay.memory import Memory
 from assay_relay.messages import CDS, EDS, RDS, SRDS, Response, encoded, request, response
-from assay_relay.standin import StandIn
 from assay_relay.telemetry import Telemetry
 
 LDS = "type.googleapis.com/envoy.config.listener.v3.Listener"
 
 
-def said(kind: str, *names: str, version: str = "1", content: str = "") -> Response:
+def sent(kind: str, *names: str, version: str = "1", content: str = "") -> Response:
     """A response; every resource's name is its field 1, which is all that a relay looks at."""
     message = discovery_pb2.DiscoveryResponse(type_url=kind, version_info=version, nonce="n")
     for name in names:
@@ -25,7 +25,7 @@ def said(kind: str, *names: str, version: str = "1", content: str = "") -> Respo
     return response(message.SerializeToString())
 
 
-def asked(kind: str, *names: str, **fields: str) -> bytes:
+def query(kind: str, *names: str, **fields: str) -> bytes:
     return bytes(
         discovery_pb2.DiscoveryRequest(type_url=kind, resource_names=names, **fields).SerializeToString()
     )
@@ -42,26 +42,26 @@ def names(memory: Memory, kind: str) -> set[str]:
 
 
 def test_clusters_are_replaced_and_take_their_endpoints_along(memory: Memory) -> None:
-    memory.keep(said(EDS, "a", "b"))
-    memory.keep(said(CDS, "a", "b", "composite"))
-    memory.keep(said(CDS, "b"))
+    memory.keep(sent(EDS, "a", "b"))
+    memory.keep(sent(CDS, "a", "b", "composite"))
+    memory.keep(sent(CDS, "b"))
     assert (names(memory, CDS), names(memory, EDS)) == ({"b"}, {"b"})
 
 
 def test_endpoints_and_routes_are_added_to_what_is_known(memory: Memory) -> None:
-    memory.keep(said(EDS, "a", "b"))
-    memory.keep(said(EDS, "b", version="2", content="new"))
+    memory.keep(sent(EDS, "a", "b"))
+    memory.keep(sent(EDS, "b", version="2", content="new"))
     found = memory.recall(EDS)
     assert found
     assert (found.version, set(found.resources)) == ("2", {"a", "b"})
-    assert found.resources["b"] != said(EDS, "b").resources["b"]
+    assert found.resources["b"] != sent(EDS, "b").resources["b"]
 
 
 def test_endpoints_that_come_before_their_cluster_are_kept(memory: Memory) -> None:
     """A running Envoy accepts a new cluster only when it has its endpoints."""
-    memory.keep(said(CDS, "a"))
-    memory.keep(said(EDS, "a", "new"))
-    memory.keep(said(CDS, "a", "new"))
+    memory.keep(sent(CDS, "a"))
+    memory.keep(sent(EDS, "a", "new"))
+    memory.keep(sent(CDS, "a", "new"))
     assert names(memory, EDS) == {"a", "new"}
 
 
@@ -96,15 +96,17 @@ def test_a_file_of_something_else_is_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def deputy(memory: Memory) -> StandIn:
-    memory.keep(said(EDS, "a", "b"))
-    memory.keep(said(CDS, "a", "b"))
-    memory.keep(said(LDS, "edge"))
-    return StandIn(memory, Telemetry())
+def deputy(memory: Memory) -> CachedControlPlane:
+    memory.keep(sent(EDS, "a", "b"))
+    memory.keep(sent(CDS, "a", "b"))
+    memory.keep(sent(LDS, "edge"))
+    return CachedControlPlane(memory, Telemetry())
 
 
-def test_an_envoy_that_has_nothing_gets_what_is_remembered_under_its_version(deputy: StandIn) -> None:
-    answer = deputy.answer(request(asked(CDS)))
+def test_an_envoy_that_has_nothing_gets_what_is_remembered_under_its_version(
+    deputy: CachedControlPlane,
+) -> None:
+    answer = deputy.answer(request(query(CDS)))
     assert answer
     assert (set(answer.resources), answer.version) == ({"a", "b"}, "1")
     assert response(encoded(answer)) == answer
@@ -114,21 +116,21 @@ def test_an_envoy_that_has_nothing_gets_what_is_remembered_under_its_version(dep
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(asked(CDS, version_info="5"), id="it has clusters already"),
-        pytest.param(asked(CDS, version_info="1", response_nonce="remembered-1"), id="it accepts an answer"),
-        pytest.param(asked(SRDS), id="nothing of that kind is remembered"),
-        pytest.param(asked(EDS, "stranger"), id="nothing of that name is remembered"),
+        pytest.param(query(CDS, version_info="5"), id="it has clusters already"),
+        pytest.param(query(CDS, version_info="1", response_nonce="remembered-1"), id="it accepts an answer"),
+        pytest.param(query(SRDS), id="nothing of that kind is remembered"),
+        pytest.param(query(EDS, "stranger"), id="nothing of that name is remembered"),
     ],
 )
-def test_nothing_is_said_where_there_is_nothing_to_say(deputy: StandIn, words: bytes) -> None:
+def test_nothing_is_said_where_there_is_nothing_to_say(deputy: CachedControlPlane, words: bytes) -> None:
     assert deputy.answer(request(words)) is None
     assert not deputy.answered
 
 
-def test_parts_are_sent_when_they_are_asked_for_and_once(deputy: StandIn) -> None:
-    first = deputy.answer(request(asked(EDS, "a")))
-    again = deputy.answer(request(asked(EDS, "a", response_nonce="remembered-1", version_info="1")))
-    more = deputy.answer(request(asked(EDS, "a", "b", response_nonce="remembered-1", version_info="1")))
+def test_parts_are_sent_when_they_are_asked_for_and_once(deputy: CachedControlPlane) -> None:
+    first = deputy.answer(request(query(EDS, "a")))
+    again = deputy.answer(request(query(EDS, "a", response_nonce="remembered-1", version_info="1")))
+    more = deputy.answer(request(query(EDS, "a", "b", response_nonce="remembered-1", version_info="1")))
     assert first
     assert more
     assert (set(first.resources), again, set(more.resources)) == ({"a"}, None, {"b"})
@@ -136,16 +138,16 @@ def test_parts_are_sent_when_they_are_asked_for_and_once(deputy: StandIn) -> Non
 
 def test_a_refusal_of_what_is_remembered_is_counted_and_not_repeated(memory: Memory) -> None:
     telemetry = Telemetry()
-    memory.keep(said(CDS, "a"))
+    memory.keep(sent(CDS, "a"))
     message = discovery_pb2.DiscoveryRequest(type_url=CDS, response_nonce="remembered-1")
     message.error_detail.message = "no"
-    assert StandIn(memory, telemetry).answer(request(message.SerializeToString())) is None
+    assert CachedControlPlane(memory, telemetry).answer(request(message.SerializeToString())) is None
     assert telemetry.registry.get_sample_value("assay_relay_refused_total") == 1
 
 
 def test_what_is_adopted_is_what_was_packed(memory: Memory, tmp_path: Path) -> None:
-    memory.keep(said(CDS, "a"))
-    memory.keep(said(EDS, "a"))
+    memory.keep(sent(CDS, "a"))
+    memory.keep(sent(EDS, "a"))
     other = Memory(tmp_path / "other")
     other.adopt(memory.packed())
     assert other.changed, "it is written down soon"

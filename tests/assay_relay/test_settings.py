@@ -8,15 +8,15 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({}, "ASSAY_OPERATOR_ADDRESS: Field required"),
         ({"ASSAY_OPERATOR_ADDRESS": "a:1", "ASSAY_PATIENCE_SECONDS": "0"}, "ASSAY_PATIENCE_SECONDS: Input"),
     ],
     ids=["without an operator", "without patience"],
 )
-def test_what_is_missing_or_wrong_is_named(given: dict[str, str], said: str) -> None:
+def test_what_is_missing_or_wrong_is_named(given: dict[str, str], message: str) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
     command = [sys.executable, "-m", "assay_relay"]
     done = subprocess.run(command, env=plain | given, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr

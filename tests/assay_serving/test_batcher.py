@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from assay_artifact import Prediction, Table
-from assay_serving.batcher import Cost, Limits, MicroBatcher
+from assay_serving.inference.batcher import Cost, Limits, MicroBatcher
 from assay_serving.problems import Problem
 
 SLOW = Cost(call=1.0, row=0.0)
@@ -51,7 +51,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def values(answers: list[Any]) -> list[Any]:
-    return [a.values.tolist() if isinstance(a, Prediction) else type(a).__name__ for a in answers]
+    return [np.asarray(a.values).tolist() if isinstance(a, Prediction) else type(a).__name__ for a in answers]
 
 
 async def busy(batcher: MicroBatcher, model: Model) -> asyncio.Task[Prediction]:

@@ -21,10 +21,10 @@ from assay_drift.profile import FILE, NULL, UNSEEN, Profile, read
 from assay_drift.reference import Answers, Rows, profile
 from assay_drift.tally import Delta
 from assay_drift.token import predictor_token
-from assay_serving.capture import Capture
-from assay_serving.courier import MOST_PARCELS, Address, Courier
+from assay_serving.capture.config import CaptureConfig
+from assay_serving.capture.counting import Capture
+from assay_serving.capture.reporter import MAX_BATCHES, Address, ProfileReporter
 from assay_serving.metrics import Metrics
-from assay_serving.wish import Wish
 
 ODD = {"age": None, "plan": "never seen", "spend": 1e9, "région": "n", "active": True}
 
@@ -51,7 +51,7 @@ def known(churn: Any, predictor: Any) -> Profile:
     return read(reference(churn, predictor))
 
 
-def capture(known: Profile, predictor: Any, wish: Wish) -> Capture:
+def capture(known: Profile, predictor: Any, wish: CaptureConfig) -> Capture:
     return Capture(known, predictor.manifest, wish, Metrics("demo", "churn", "churn-1").captured)
 
 
@@ -61,33 +61,35 @@ def rows(churn: Any, predictor: Any, count: int, seed: int = 5) -> Table:
 
 def test_counts_do_not_depend_on_how_rows_came(churn: Any, predictor: Any, known: Profile) -> None:
     table = rows(churn, predictor, 1200)
-    whole, single = (capture(known, predictor, Wish()) for _ in range(2))
+    whole, single = (capture(known, predictor, CaptureConfig()) for _ in range(2))
     whole(table, predictor.predict(table))
     for at in range(len(table)):
         one = table.slice(at, at + 1)
         single(one, predictor.predict(one))
-    told = whole.take().plain()
-    assert told == single.take().plain()
-    assert told["rows"] == 1200
-    assert all(sum(counts) == 1200 for part in ("features", "predictions") for counts in told[part].values())
+    report = whole.take().plain()
+    assert report == single.take().plain()
+    assert report["rows"] == 1200
+    assert all(
+        sum(counts) == 1200 for part in ("features", "predictions") for counts in report[part].values()
+    )
     assert whole.take().rows == 0
 
 
 def test_what_is_odd_is_counted_where_it_can_be_seen(predictor: Any, known: Profile) -> None:
     table = from_columns({name: [value] * 7 for name, value in ODD.items()}, predictor.manifest.features)
-    counter = capture(known, predictor, Wish())
+    counter = capture(known, predictor, CaptureConfig())
     counter(table, predictor.predict(table))
     features = counter.take().features
     assert (features["age"][NULL], features["plan"][UNSEEN], features["spend"][-1]) == (7, 7, 7)
 
 
 def test_a_column_that_is_left_out_is_nowhere(churn: Any, predictor: Any, known: Profile) -> None:
-    counter = capture(known, predictor, Wish(exclude=("plan", "age")))
+    counter = capture(known, predictor, CaptureConfig(exclude=("plan", "age")))
     table = rows(churn, predictor, 10)
     counter(table, predictor.predict(table))
     assert counter.take().features.keys() == {"spend", "région", "active"}
     with pytest.raises(ValueError, match="'salary'"):
-        capture(known, predictor, Wish(exclude=("salary",)))
+        capture(known, predictor, CaptureConfig(exclude=("salary",)))
 
 
 @pytest.mark.parametrize("size", [1, 3, 400])
@@ -95,7 +97,7 @@ def test_a_column_that_is_left_out_is_nowhere(churn: Any, predictor: Any, known:
 def test_a_sample_has_its_share_of_rows_in_requests_of_any_size(
     churn: Any, predictor: Any, known: Profile, size: int, share: float
 ) -> None:
-    counter, table = capture(known, predictor, Wish(sample=share)), rows(churn, predictor, size)
+    counter, table = capture(known, predictor, CaptureConfig(sample=share)), rows(churn, predictor, size)
     answer, turns = predictor.predict(table), 40_000 // size
     for _ in range(turns):
         counter(table, answer)
@@ -108,13 +110,13 @@ class Desk:
 
     def __init__(self) -> None:
         self.answers: list[int] = []
-        self.seen: list[tuple[str, dict[str, Any]]] = []
+        self.received: list[tuple[str, dict[str, Any]]] = []
         desk = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                desk.seen.append((self.headers["Authorization"], json.loads(body)))
+                desk.received.append((self.headers["Authorization"], json.loads(body)))
                 self.send_response(desk.answers.pop(0) if desk.answers else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -144,73 +146,79 @@ def lost() -> Any:
     return Metrics("demo", "churn", "churn-1").uncaptured
 
 
-Send = Callable[..., Courier]
+Send = Callable[..., ProfileReporter]
+
+
+def delivered(reporter: ProfileReporter) -> bool:
+    """Report what was counted; tell whether the collector has it all."""
+    reporter.report()
+    return reporter.outbox.flush(10)
 
 
 @pytest.fixture
-def courier(desk: Desk, lost: Any, tmp_path: Path) -> Send:
-    def made(url: str = f"http://127.0.0.1:{desk.server.server_port}", rows: int = 3) -> Courier:
+def reporter(desk: Desk, lost: Any, tmp_path: Path) -> Send:
+    def made(url: str = f"http://127.0.0.1:{desk.server.server_port}", rows: int = 3) -> ProfileReporter:
         (tmp_path / "token").write_text("ours\n")
         delta = Delta(rows, {}, {})
         owner = {"namespace": "demo", "model": "churn", "version": "churn-1", "profile": "sha256:1"}
-        return Courier(lambda: delta, Address(url, tmp_path / "token", owner, "pod-a"), lost, 3600)
+        return ProfileReporter(lambda: delta, Address(url, tmp_path / "token", owner, "pod-a"), lost, 3600)
 
     return made
 
 
-def test_a_parcel_goes_with_its_number_its_owner_and_the_token_of_now(
-    desk: Desk, courier: Send, tmp_path: Path
+def test_a_batch_goes_with_its_number_its_owner_and_the_token_of_now(
+    desk: Desk, reporter: Send, tmp_path: Path
 ) -> None:
-    one = courier()
-    assert one.turn()
-    (tmp_path / "token").write_text("rotated")
-    assert one.turn()
-    assert [token for token, _ in desk.seen] == ["Bearer ours", "Bearer rotated"]
-    first, second = (told for _, told in desk.seen)
+    one = reporter()
+    assert delivered(one)
+    (tmp_path / "token").write_text("rotated\nours")
+    assert delivered(one)
+    assert [token for token, _ in desk.received] == ["Bearer ours", "Bearer rotated"]
+    first, second = (report for _, report in desk.received)
     assert (first["sequence"], second["sequence"], first["source"]) == (1, 2, second["source"])
     assert first["source"].startswith("pod-a:")
     assert second["from"] == first["until"]
     assert first["model"] == "churn"
 
 
-def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, courier: Send) -> None:
-    one = courier()
+def test_what_was_not_taken_comes_again_unchanged_and_in_order(desk: Desk, reporter: Send) -> None:
+    one = reporter()
     desk.answers = [503, 401, 200]
-    assert [one.turn() for _ in range(3)] == [False, False, True]
-    numbers = [told["sequence"] for _, told in desk.seen]
+    assert [delivered(one) for _ in range(3)] == [False, False, True]
+    numbers = [report["sequence"] for _, report in desk.received]
     assert numbers == [1, 1, 1, 2, 3]
-    assert desk.seen[0][1] == desk.seen[2][1]
+    assert desk.received[0][1] == desk.received[2][1]
 
 
-def test_what_is_refused_for_good_is_given_up_and_counted(desk: Desk, courier: Send, lost: Any) -> None:
-    one = courier()
+def test_what_is_refused_for_good_is_given_up_and_counted(desk: Desk, reporter: Send, lost: Any) -> None:
+    one = reporter()
     desk.answers = [422]
-    assert one.turn()
+    assert delivered(one)
     assert lost._value.get() == 3
-    assert one.turn()
+    assert delivered(one)
 
 
-def test_while_nobody_listens_parcels_wait_up_to_a_bound(courier: Send, lost: Any) -> None:
+def test_while_nobody_listens_batches_wait_up_to_a_bound(reporter: Send, lost: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    one = courier(url=f"http://127.0.0.1:{port}")
-    for _ in range(MOST_PARCELS + 5):
-        assert not one.turn()
-    assert (len(one.parcels), lost._value.get()) == (MOST_PARCELS, 15)
+    one = reporter(url=f"http://127.0.0.1:{port}")
+    for _ in range(MAX_BATCHES + 5):
+        assert not delivered(one)
+    assert (len(one.outbox), lost._value.get()) == (MAX_BATCHES, 15)
 
 
-def test_without_a_token_counts_wait(desk: Desk, courier: Send, tmp_path: Path) -> None:
-    one = courier()
+def test_without_a_token_counts_wait(desk: Desk, reporter: Send, tmp_path: Path) -> None:
+    one = reporter()
     (tmp_path / "token").unlink()
-    assert not one.turn()
+    assert not delivered(one)
     (tmp_path / "token").write_text("ours")
-    assert one.turn()
-    assert [told["sequence"] for _, told in desk.seen] == [1, 2]
+    assert delivered(one)
+    assert [report["sequence"] for _, report in desk.received] == [1, 2]
 
 
-def test_nothing_counted_nothing_sent(desk: Desk, courier: Send) -> None:
-    assert courier(rows=0).turn()
-    assert desk.seen == []
+def test_nothing_counted_nothing_sent(desk: Desk, reporter: Send) -> None:
+    assert delivered(reporter(rows=0))
+    assert desk.received == []
 
 
 @pytest.fixture
@@ -267,10 +275,10 @@ def test_what_was_served_reaches_the_collector_even_when_the_process_ends(
     assert server.stop() == 0
     headers = {"Authorization": "Bearer operator-token"}
     answer = httpx.get(f"{collector}/v1/profiles/demo/churn/churn-1", headers=headers).json()
-    (told,) = answer["profiles"]
-    assert told["rows"] == 231
-    assert told["features"].keys() == {"age", "plan", "spend", "active"}
-    assert sum(told["predictions"]["score"]) == 231
+    (report,) = answer["profiles"]
+    assert report["rows"] == 231
+    assert report["features"].keys() == {"age", "plan", "spend", "active"}
+    assert sum(report["predictions"]["score"]) == 231
 
 
 def test_a_version_without_a_profile_serves_and_says_that_nothing_is_counted(start: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from assay_artifact import Table, fetch, from_columns, load
-from assay_serving.explanation import Explainer, Rows
+from assay_serving.inference.explanation import Explainer, Rows
 
 
 def explainer(churn: Any, folder: Path, name: str, sample_rows: int = 60) -> Explainer:

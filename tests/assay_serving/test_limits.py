@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from assay_artifact import Prediction, Table, fetch, load
-from assay_serving.app import application
-from assay_serving.batcher import Cost
-from assay_serving.bodies import Asked
+from assay_serving.api.app import application
+from assay_serving.codec.bodies import RequestReader
+from assay_serving.inference.batcher import Cost
 from assay_serving.problems import Problem
-from assay_serving.served import State, Version
 from assay_serving.settings import Settings
+from assay_serving.version import State, Version
 
 ROW = {"age": 33, "plan": "pro", "spend": 3.5, "région": "n", "active": True}
 
@@ -44,7 +44,7 @@ def predictor(churn: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @asynccontextmanager
-async def asked(busy: Busy) -> AsyncIterator[tuple[httpx.AsyncClient, "asyncio.Task[httpx.Response]"]]:
+async def requesting(busy: Busy) -> AsyncIterator[tuple[httpx.AsyncClient, "asyncio.Task[httpx.Response]"]]:
     """Yield a client, and a first request that the model is busy with; let the model go in the end."""
     transport = httpx.ASGITransport(application(busy.state))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
@@ -59,7 +59,7 @@ async def asked(busy: Busy) -> AsyncIterator[tuple[httpx.AsyncClient, "asyncio.T
 
 async def test_a_full_queue_is_answered_at_once_with_when_to_come_again(predictor: Any) -> None:
     busy = Busy(predictor)
-    async with asked(busy) as (client, _):
+    async with requesting(busy) as (client, _):
         second = asyncio.create_task(client.post("/predict", json=[ROW] * 4))
         while busy.state.served().batcher.waiting < 4:
             await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def test_a_full_queue_is_answered_at_once_with_when_to_come_again(predicto
 async def test_rows_whose_caller_has_given_up_are_not_computed(predictor: Any) -> None:
     """Envoy says in a header how long it waits."""
     busy = Busy(predictor)
-    async with asked(busy) as (client, _):
+    async with requesting(busy) as (client, _):
         headers = {"x-envoy-expected-rq-timeout-ms": "1"}
         late = asyncio.create_task(client.post("/predict", json=[ROW], headers=headers))
         while busy.state.served().batcher.waiting < 1:
@@ -83,7 +83,7 @@ async def test_rows_whose_caller_has_given_up_are_not_computed(predictor: Any) -
     assert (answer.status_code, answer.json()["type"]) == (504, "urn:assay:deadline")
 
 
-def request(chunks: list[bytes], **headers: str) -> Asked:
+def request(chunks: list[bytes], **headers: str) -> RequestReader:
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks[:-1]]
     messages += [{"type": "http.request", "body": chunks[-1]}] if chunks else [{"type": "http.disconnect"}]
     waiting = iter(messages)
@@ -92,7 +92,7 @@ def request(chunks: list[bytes], **headers: str) -> Asked:
         return next(waiting)
 
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Asked({"headers": named}, receive)
+    return RequestReader({"headers": named}, receive)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ class Clients:
     def __init__(self, port: int) -> None:
         self.port = port
         self.leave = asyncio.Event()
-        self.seen: collections.Counter[str] = collections.Counter()
+        self.statuses: collections.Counter[str] = collections.Counter()
         body = json.dumps({"rows": ROWS}).encode()
         self.head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         self.head += b"Content-Length: %d\r\n" % len(body)
@@ -144,7 +144,7 @@ class Clients:
                 connection = connection or await asyncio.open_connection("127.0.0.1", self.port)
                 closed = await self.ask(*connection, keep_alive=keep_alive)
             except (OSError, EOFError) as error:
-                self.seen[f"lost: {type(error).__name__}"] += 1
+                self.statuses[f"lost: {type(error).__name__}"] += 1
                 connection = None
                 continue
             if closed or not keep_alive:
@@ -157,15 +157,17 @@ class Clients:
         writer.write(self.head + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n") + self.body)
         await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
-        self.seen[head.split()[1].decode()] += 1
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length
+        await reader.readexactly(int(length[1]))
+        self.statuses[head.split()[1].decode()] += 1
         return b"connection: close" in head
 
 
 async def stopped_under_load(server: Any) -> tuple[collections.Counter[str], int, float]:
     clients = Clients(server.port)
     tasks = [asyncio.create_task(clients.run(keep_alive=i < 16)) for i in range(32)]
-    while clients.seen["200"] < 500:
+    while clients.statuses["200"] < 500:
         await asyncio.sleep(0.01)
     server.process.send_signal(signal.SIGTERM)
     signalled = time.monotonic()
@@ -173,13 +175,13 @@ async def stopped_under_load(server: Any) -> tuple[collections.Counter[str], int
     clients.leave.set()
     await asyncio.gather(*tasks)
     code = await asyncio.to_thread(server.process.wait, 30)
-    return clients.seen, code, time.monotonic() - signalled
+    return clients.statuses, code, time.monotonic() - signalled
 
 
 @pytest.mark.parametrize("name", ["logistic", "forest"])
 def test_no_request_is_lost_when_the_process_is_told_to_stop(start: Any, name: str) -> None:
-    seen, code, _ = asyncio.run(stopped_under_load(start(name)))
-    assert set(seen) == {"200"}, seen
+    statuses, code, _ = asyncio.run(stopped_under_load(start(name)))
+    assert set(statuses) == {"200"}, statuses
     assert code == 0
 
 
@@ -196,13 +198,13 @@ def test_while_draining_it_answers_but_is_not_ready(start: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         pytest.param("MODEL_URI", "", "MODEL_URI must be set", id="no artifact"),
         pytest.param("PORT", "http", "PORT is 'http', expected a number", id="a port by name"),
     ],
 )
-def test_bad_settings_are_named(tmp_path: Path, variable: str, value: str, said: str) -> None:
+def test_bad_settings_are_named(tmp_path: Path, variable: str, value: str, message: str) -> None:
     log = tmp_path / "log"
     ours = {"MODEL_URI": "file:///x", "MODEL_DIGEST": "sha256:x", "ASSAY_TERMINATION_LOG": str(log)}
     done = subprocess.run(
@@ -213,7 +215,7 @@ def test_bad_settings_are_named(tmp_path: Path, variable: str, value: str, said:
         check=False,
     )
     assert done.returncode == 1
-    assert said in json.loads(log.read_text())["message"]
+    assert message in json.loads(log.read_text())["message"]
 
 
 def test_a_model_that_takes_no_nulls_serves_and_refuses_them(start: Any) -> None:

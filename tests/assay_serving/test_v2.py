@@ -49,8 +49,8 @@ def test_the_binary_extension_carries_the_same_numbers(churn: Any, logistic: Any
         column = frame[feature.name].to_numpy()
         raw = binary(column)
         kind = {"f": "FP64", "b": "BOOL", "O": "BYTES"}[column.dtype.kind]
-        size = {"binary_data_size": len(raw)}
-        described.append({"name": feature.name, "datatype": kind, "shape": [20], "parameters": size})
+        length = {"binary_data_size": len(raw)}
+        described.append({"name": feature.name, "datatype": kind, "shape": [20], "parameters": length})
         parts.append(raw)
     wanted = [{"name": "probabilities", "parameters": {"binary_data": True}}]
     head = json.dumps({"inputs": described, "outputs": wanted}).encode()

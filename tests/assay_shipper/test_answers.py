@@ -99,6 +99,7 @@ def test_what_waits_is_bounded_and_the_oldest_goes_first(
     log.append(*(log.line(ts=f"{at}.5", assigned="none", experiment=None) for at in range(100, 110)))
     drained(bench.start())
     assert sorted(record["second"] for record in collector.counts) == [107, 108, 109]
+    assert bench.metric("assay_shipper_lost_answers_total") == 7
 
 
 def test_reports_are_paced(bench: Any, log: Any, collector: Any) -> None:

@@ -243,15 +243,15 @@ class Envoy:
     def __init__(self, log: Any) -> None:
         self._log = log
         self._file = log.path.open("ab", buffering=0)
-        self._asked = False
+        self._due = False
         self.down = False
-        self.asked = 0
+        self.reopened = 0
 
     def write(self, *lines: bytes) -> list[str]:
-        if self._asked:
+        if self._due:
             self._file.close()
             self._file = self._log.path.open("ab", buffering=0)
-            self._asked = False
+            self._due = False
         self._file.write(b"".join(lines))
         return [json.loads(line)["id"] for line in lines]
 
@@ -260,8 +260,8 @@ class Envoy:
             if self.down:
                 raise httpx.ConnectError("refused")
             if request.url.path == "/reopen_logs":
-                self._asked = True
-                self.asked += 1
+                self._due = True
+                self.reopened += 1
             return httpx.Response(200)
 
         return httpx.Client(base_url="http://envoy", transport=httpx.MockTransport(answer))
@@ -298,7 +298,7 @@ def test_a_rotation_that_was_cut_off_is_finished(
     envoy.close()
     assert collector.ids == ids
     assert log.path.exists()
-    assert envoy.asked == 1
+    assert envoy.reopened == 1
 
 
 def test_beyond_the_disk_bound_the_oldest_is_given_up_counted_and_alarmed(

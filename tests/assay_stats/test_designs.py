@@ -132,7 +132,7 @@ def test_one_sided_tests_cohere_with_the_two_sided_one() -> None:
     arms = _arm(400, 0.1), _arm(600, 0.15)
     two, greater, less = (
         welch(*arms, Question(alternative=side)) for side in ("two-sided", "greater", "less")
-    )  # type: ignore[arg-type]
+    )
     assert greater.p_value == pytest.approx(two.p_value / 2)
     assert greater.p_value + less.p_value == pytest.approx(1)
 

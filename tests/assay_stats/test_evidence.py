@@ -120,10 +120,10 @@ def test_running_p_values_never_rise(looks: list[tuple[int, int]]) -> None:
     peak, last = Peak(), 1.0
     for a, b in looks:
         control, treatment = control.merge(Moments(500, a)), treatment.merge(Moments(500, b))
-        seen = evaluate(RARE, control, treatment, 0.5, peak=peak)
-        peak = seen.peak
-        assert 0 <= seen.p_value <= last
-        last = seen.p_value
+        evidence = evaluate(RARE, control, treatment, 0.5, peak=peak)
+        peak = evidence.peak
+        assert 0 <= evidence.p_value <= last
+        last = evidence.p_value
 
 
 @pytest.mark.parametrize("rule", [MEAN, COMMON], ids=["mean", "proportion"])
@@ -131,8 +131,8 @@ def test_nested_looks_shrink_the_interval_at_a_steady_effect(rule: Rule) -> None
     widths = []
     for k in (1, 2, 4, 8, 16):
         control, treatment = (Moments(1000 * k, events * k, events * k) for events in (300, 340))
-        seen = evaluate(rule, control, treatment, 0.5)
-        widths.append(seen.high - seen.low)
+        evidence = evaluate(rule, control, treatment, 0.5)
+        widths.append(evidence.high - evidence.low)
     assert widths == sorted(widths, reverse=True)
 
 
@@ -150,10 +150,10 @@ def test_nested_looks_shrink_the_interval_at_a_steady_effect(rule: Rule) -> None
 def test_too_little_data_decides_nothing_and_says_why(
     rule: Rule, control: Moments, treatment: Moments, why: str
 ) -> None:
-    seen = evaluate(rule, control, treatment, 0.5)
-    assert seen.decided is None
-    assert why in (seen.undecidable_reason or "")
-    assert (seen.p_value, seen.low, seen.high) == (1.0, -inf, inf)
+    evidence = evaluate(rule, control, treatment, 0.5)
+    assert evidence.decided is None
+    assert why in (evidence.undecidable_reason or "")
+    assert (evidence.p_value, evidence.low, evidence.high) == (1.0, -inf, inf)
 
 
 FALLING = primary_rule("Proportion", alpha=0.05, direction="Decrease")
@@ -172,8 +172,8 @@ FAILURES = [
 
 @pytest.mark.parametrize(("rule", "control", "treatment"), FAILURES)
 def test_total_failure_is_seen_at_once(rule: Rule, control: Moments, treatment: Moments) -> None:
-    seen = evaluate(rule, control, treatment, treatment.n / (control.n + treatment.n))
-    assert seen.decided == "worse"
+    evidence = evaluate(rule, control, treatment, treatment.n / (control.n + treatment.n))
+    assert evidence.decided == "worse"
 
 
 @pytest.mark.parametrize(("rule", "control", "treatment"), FAILURES)
@@ -184,9 +184,9 @@ def test_the_floors_still_protect_a_win(rule: Rule, control: Moments, treatment:
 
 
 def test_an_event_that_never_happens_is_no_evidence() -> None:
-    seen = evaluate(RARE, Moments(10_000, 0), Moments(10_000, 0), 0.5)
-    assert seen.p_value == 1
-    assert seen.decided is None
+    evidence = evaluate(RARE, Moments(10_000, 0), Moments(10_000, 0), 0.5)
+    assert evidence.p_value == 1
+    assert evidence.decided is None
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ def test_the_direction_tells_better_from_worse(
         base_rate=rate,
         direction=direction,  # type: ignore[arg-type]
     )
-    seen = evaluate(rule, Moments(1000, control), Moments(1000, treatment), 0.5)
-    assert seen.decided == decided
-    assert (seen.low > 0) == (treatment > control)
+    evidence = evaluate(rule, Moments(1000, control), Moments(1000, treatment), 0.5)
+    assert evidence.decided == decided
+    assert (evidence.low > 0) == (treatment > control)
 
 
 def test_an_effect_that_turned_round_is_not_promoted_on_old_evidence() -> None:
@@ -223,26 +223,26 @@ def test_an_effect_that_turned_round_is_not_promoted_on_old_evidence() -> None:
 
 
 def test_holm_shares_alpha_between_candidates() -> None:
-    seen = [evaluate(COMMON, Moments(1000, 300), Moments(1000, k), 0.5) for k in (420, 372, 305)]
-    adjusted = holm([one.p_value for one in seen])
-    decided = [one.decided_at(COMMON, p) for one, p in zip(seen, adjusted, strict=True)]
+    evidence = [evaluate(COMMON, Moments(1000, 300), Moments(1000, k), 0.5) for k in (420, 372, 305)]
+    adjusted = holm([one.p_value for one in evidence])
+    decided = [one.decided_at(COMMON, p) for one, p in zip(evidence, adjusted, strict=True)]
     assert decided[0] == "better"
     assert decided[2] is None
-    assert all(a >= one.p_value for a, one in zip(adjusted, seen, strict=True))
+    assert all(a >= one.p_value for a, one in zip(adjusted, evidence, strict=True))
 
 
 def test_lift_is_undefined_near_a_zero_mean() -> None:
     values = [(-1.0) ** k for k in range(200)]
-    seen = evaluate(MEAN, Moments.of(values), Moments.of([v + 1 for v in values]), 0.5)
-    assert seen.lift is None
+    evidence = evaluate(MEAN, Moments.of(values), Moments.of([v + 1 for v in values]), 0.5)
+    assert evidence.lift is None
 
 
 def test_lift_and_difference_agree_on_the_sign_of_a_rare_outcome() -> None:
-    seen = evaluate(RARE, Moments(10_000, 150), Moments(10_000, 260), 0.5)
-    assert seen.lift is not None
-    assert seen.lift.estimate == pytest.approx(260 / 150 - 1)
-    assert seen.low > 0
-    assert seen.lift.low > 0
+    evidence = evaluate(RARE, Moments(10_000, 150), Moments(10_000, 260), 0.5)
+    assert evidence.lift is not None
+    assert evidence.lift.estimate == pytest.approx(260 / 150 - 1)
+    assert evidence.low > 0
+    assert evidence.lift.low > 0
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
@@ -274,6 +274,6 @@ def test_information_is_counted_in_variance_not_in_units() -> None:
     longer = evaluate(MEAN, Moments(4000, 0, 4000), Moments(4000, 120, 4000), 0.5, peak=first.peak)
     assert first.peak.variance == pytest.approx(1, rel=1e-2)
     assert grown.peak.variance == first.peak.variance
-    widths = [(seen.high - seen.low) / seen.se for seen in (first, grown, longer)]
+    widths = [(evidence.high - evidence.low) / evidence.se for evidence in (first, grown, longer)]
     assert widths[1] == pytest.approx(widths[2], rel=1e-3)
     assert widths[1] < widths[0]

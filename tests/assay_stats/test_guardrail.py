@@ -44,7 +44,8 @@ def test_the_margin_and_the_rate_choose_the_method(arguments: dict[str, float], 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.method)
 @given(table=tables(), share=st.floats(0.05, 0.95))
 def test_harm_and_safety_are_never_both_shown(rule: GuardrailRule, table: Counts, share: float) -> None:
-    control, treatment = Moments(table.control_n, table.control), Moments(table.treatment_n, table.treatment)
+    control = Moments(int(table.control_n), table.control)
+    treatment = Moments(int(table.treatment_n), table.treatment)
     worse = harm(rule, control, treatment, share)
     fine = non_inferiority(rule, control, treatment, share)
     assert not (worse.breached and fine.passed)

@@ -38,11 +38,11 @@ def test_an_incentive_that_works_stops_early(example: ModuleType) -> None:
 
 
 def test_small_classes_help_and_an_aide_is_a_natural_null(example: ModuleType) -> None:
-    seen, adjusted = example.class_size()
-    assert seen["small"].decided == "better"
+    evidence, adjusted = example.class_size()
+    assert evidence["small"].decided == "better"
     assert adjusted[0] < 0.001
-    assert seen["small"].estimate == pytest.approx(13.9, abs=0.05)
-    assert seen["regular+aide"].decided is None
+    assert evidence["small"].estimate == pytest.approx(13.9, abs=0.05)
+    assert evidence["regular+aide"].decided is None
     assert adjusted[1] == 1
 
 

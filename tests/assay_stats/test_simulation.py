@@ -30,17 +30,17 @@ def test_arrays_decide_as_single_looks_do(name: str) -> None:
     for run in range(6):
         peak = Peak()
         for look in range(20):
-            sums = [
+            a, b = (
                 Moments(int(s.n[run, look]), s.total[run, look], s.squares[run, look])
                 for s in (control, treatment)
-            ]
-            seen = evaluate(rule, *sums, 0.3, peak=peak)
-            peak = seen.peak
-            assert found.p[run, look] == pytest.approx(seen.p_value, rel=1e-9)
+            )
+            evidence = evaluate(rule, a, b, 0.3, peak=peak)
+            peak = evidence.peak
+            assert found.p[run, look] == pytest.approx(evidence.p_value, rel=1e-9)
             decided = bool(found.able[run, look] and found.p[run, look] <= rule.alpha)
-            assert decided == (seen.decided is not None)
+            assert decided == (evidence.decided is not None)
             if decided:
-                assert (seen.decided == "better") == bool(found.up[run, look])
+                assert (evidence.decided == "better") == bool(found.up[run, look])
 
 
 def test_the_same_seed_gives_the_same_figures_on_any_number_of_cores() -> None:
@@ -51,9 +51,11 @@ def test_the_same_seed_gives_the_same_figures_on_any_number_of_cores() -> None:
 
 
 def test_progress_counts_up_to_all_runs() -> None:
-    told: list[tuple[int, int]] = []
-    simulate(Design(Bernoulli(0.1), Naive(), (50,) * 5), runs=1100, progress=lambda *k: told.append(k))
-    assert told[-1] == (1100, 1100)
+    progress_calls: list[tuple[int, int]] = []
+    simulate(
+        Design(Bernoulli(0.1), Naive(), (50,) * 5), runs=1100, progress=lambda *k: progress_calls.append(k)
+    )
+    assert progress_calls[-1] == (1100, 1100)
 
 
 def test_a_design_whose_arms_and_effects_disagree_is_refused() -> None:
@@ -66,11 +68,10 @@ def test_worlds_are_what_they_say(world: World) -> None:
     truth = world.truth()
     draw = Draw(1, (200_000,), (0.5, 0.5), (0.0, 0.1))
     control, treatment = world.draw(np.random.default_rng(4), draw)
-    below = (
-        [1.0, 1.0]
-        if control.x is None or isinstance(world, Cuped)
-        else [s.x[0, 0] / s.n[0, 0] for s in (control, treatment)]
-    )  # type: ignore[index]
+    below = [
+        1.0 if s.x is None or isinstance(world, Cuped) else s.x[0, 0] / s.n[0, 0]
+        for s in (control, treatment)
+    ]
     means = [s.total[0, 0] / s.n[0, 0] / b for s, b in zip((control, treatment), below, strict=True)]
     assert means[0] == pytest.approx(truth.mean, rel=0.05)
     assert means[1] > means[0]
@@ -98,13 +99,13 @@ def test_a_broken_bar_is_seen() -> None:
 def test_the_command_fails_on_a_broken_bar(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    claim = validation.Claim("a liar", 0.4, 0.05, 1000, "at most")
+    claim = validation.RateCheck("a liar", 0.4, 0.05, 1000, "at most")
     monkeypatch.setattr(validation, "GROUPS", (lambda _scale: iter([claim, replace_kind(claim)]),))
     assert main(["--quick"]) == 1
     assert "BROKEN" in capsys.readouterr().out
 
 
-def replace_kind(claim: validation.Claim) -> validation.Claim:
+def replace_kind(claim: validation.RateCheck) -> validation.RateCheck:
     return claim._replace(kind="shown")
 
 

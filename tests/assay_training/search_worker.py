@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from assay_training.algorithms import Algorithm, Range
-from assay_training.crossval import Report, Score
-from assay_training.fitting import Candidate
-from assay_training.metrics import METRICS, Predicted
+from assay_training.evaluation.metrics import METRICS, Predicted
+from assay_training.fitting.algorithms import Algorithm, Range
+from assay_training.fitting.candidates import Candidate
+from assay_training.fitting.cross_validation import Report, Score
+from assay_training.search.study import Search
 from assay_training.spec import Tuning
-from assay_training.study import Search
 
 ALGORITHM = Algorithm("Bowl", frozenset(), "linear", lambda *_: None, {"x": Range(-5.0, 5.0)}, {"x": 4.0})
 

@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from assay_training.errors import JobError
-from assay_training.job import train
+from assay_training.job.training import train
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

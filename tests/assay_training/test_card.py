@@ -12,17 +12,17 @@ import pytest
 
 from assay_artifact import fetch
 from assay_cli.main import main
-from assay_training.before import Past
-from assay_training.card import sections
-from assay_training.job import train
-from assay_training.pages import cards
-from assay_training.plots import Plot, drawn
+from assay_training.job.training import train
+from assay_training.reporting.card import sections
+from assay_training.reporting.pages import cards
+from assay_training.reporting.plots import Plot, drawn
+from assay_training.reporting.previous import PreviousVersion
 from assay_training.spec import Job
 
 Make = Callable[..., Job]
 
 
-def stored(report: dict[str, Any]) -> dict[str, str]:
+def stored(report: dict[str, Any]) -> dict[str, Any]:
     return {name: report["artifact"][name] for name in ("uri", "digest")}
 
 
@@ -81,10 +81,15 @@ def test_text_of_users_is_no_markup() -> None:
         "data": {"train": 1, "test": 1, "digest": "d"}, "metrics": {"test": {}, "crossValidation": {}},
         "gates": [{"passed": True, "metric": "rmse", "rule": "max 1", "message": "a | b"}],
     }  # fmt: skip
-    found = cards(story, Past(), {})
+    found = cards(story, PreviousVersion(), {})
     assert b"<script>" not in found["card.html"]
     assert b"| passed | rmse | max 1 | a \\| b |" in found["card.md"]
-    assert [name for name, _ in sections(story, Past())] == ["Summary", "Gates", "Parameters", "Data"]
+    assert [name for name, _ in sections(story, PreviousVersion())] == [
+        "Summary",
+        "Gates",
+        "Parameters",
+        "Data",
+    ]
 
 
 def test_a_plot_stays_in_its_frame() -> None:

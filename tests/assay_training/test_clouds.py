@@ -11,7 +11,7 @@ from typing import Any
 import pandas
 import pytest
 from clouds import KEY, Cloud, azure, google, google_environment
-from opening import said
+from opening import outcome
 from trainer import run
 
 from assay_training.spec import Job
@@ -38,7 +38,7 @@ def test_rows_come_from_a_cloud_and_the_artifact_goes_there(
     assert report["data"]["rows"] == 600
     artifact = report["artifact"]
     assert artifact["uri"].startswith(f"{lake}/artifacts/demo/churn/churn-1/")
-    opened = said(cloud.environment, artifact["uri"], artifact["digest"], tmp_path / "copy")
+    opened = outcome(cloud.environment, artifact["uri"], artifact["digest"], tmp_path / "copy")
     assert opened.startswith("opened onnx "), opened
 
 

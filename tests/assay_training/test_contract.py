@@ -8,9 +8,9 @@ import numpy as np
 import pandas
 import pytest
 
-from assay_training.contract import observed, violations
+from assay_training.data.contract import observed, violations
 from assay_training.errors import JobError
-from assay_training.job import train
+from assay_training.job.training import train
 from assay_training.spec import Contract, Job
 
 Make = Callable[..., Job]
@@ -27,7 +27,7 @@ ROWS = pandas.DataFrame(
 
 
 @pytest.mark.parametrize(
-    ("column", "rules", "told"),
+    ("column", "rules", "message"),
     [
         pytest.param("age", {"min": 0}, "age: min 0 broken by 1 rows, e.g. -1.0", id="below the minimum"),
         pytest.param(
@@ -59,10 +59,10 @@ ROWS = pandas.DataFrame(
     ],
 )
 def test_a_broken_rule_is_told_with_column_rule_value_and_count(
-    column: str, rules: dict[str, Any], told: str
+    column: str, rules: dict[str, Any], message: str
 ) -> None:
     (found,) = violations(ROWS, len(ROWS), Contract.model_validate({"columns": {column: rules}}))
-    assert told in str(found)
+    assert message in str(found)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,6 @@ def test_a_pattern_that_is_none_is_refused(job: Make) -> None:
 
 
 def test_what_was_observed_is_a_contract_that_the_rows_keep() -> None:
-    seen = observed(ROWS[["age", "plan"]])
-    assert seen["age"] == {"type": "number", "min": -1.0, "max": 130.0, "nullFraction": 0.2}
-    assert seen["plan"]["values"] == ["basic", "gold", "platin"]
+    described = observed(ROWS[["age", "plan"]])
+    assert described["age"] == {"type": "number", "min": -1.0, "max": 130.0, "nullFraction": 0.2}
+    assert described["plan"]["values"] == ["basic", "gold", "platin"]

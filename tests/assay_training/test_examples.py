@@ -10,7 +10,7 @@ import yaml
 
 from assay_api import Model
 from assay_training.__main__ import parse
-from assay_training.job import train
+from assay_training.job.training import train
 
 FOLDER = Path(__file__).parents[2] / "examples/training"
 EXAMPLES = sorted(FOLDER.glob("*.yaml"))
@@ -32,8 +32,8 @@ def test_every_example_is_a_model_that_a_job_understands(path: Path) -> None:
 
 
 def job(path: Path, changes: dict[str, Any]) -> str:
-    told = model(path).spec.source.model_dump(mode="json", by_alias=True, exclude_none=True)
-    training = told["training"]
+    spec = model(path).spec.source.model_dump(mode="json", by_alias=True, exclude_none=True)
+    training = spec["training"]
     for name, change in changes.items():
         training[name] = {**training.get(name, {}), **change}
     fields = {
@@ -44,7 +44,7 @@ def job(path: Path, changes: dict[str, Any]) -> str:
         "path": "p",
         "store": "file:///s",
     }
-    return json.dumps(fields | {"task": told["task"], "training": training, "gates": told["gates"]})
+    return json.dumps(fields | {"task": spec["task"], "training": training, "gates": spec["gates"]})
 
 
 @pytest.mark.slow
@@ -78,6 +78,6 @@ def test_an_example_passes_its_gates(name: str, fewer: dict[str, Any], tmp_path:
     path = tmp_path / f"{name}.csv"
     module.tables()[name].to_csv(path, index=False)
     here = {"data": {"uri": str(path)}}
-    told = json.loads(job(FOLDER / f"{name}.yaml", fewer | here)) | {"store": f"file://{tmp_path}/store"}
-    report = train(parse(json.dumps(told)))
+    spec = json.loads(job(FOLDER / f"{name}.yaml", fewer | here)) | {"store": f"file://{tmp_path}/store"}
+    report = train(parse(json.dumps(spec)))
     assert report["passed"], report["gates"]

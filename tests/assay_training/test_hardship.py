@@ -31,12 +31,16 @@ def process(
         if largest is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
-    told = {
+    own = {
         **os.environ, "ASSAY_JOB": job.model_dump_json(by_alias=True),
         "ASSAY_TERMINATION_LOG": str(tmp_path / "last-words"), **environment,
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "assay_training"], env=told, preexec_fn=bound, capture_output=True, check=False
+        [sys.executable, "-m", "assay_training"],
+        env=own,
+        preexec_fn=bound,
+        capture_output=True,
+        check=False,
     )
     return done.returncode, json.loads((tmp_path / "last-words").read_bytes())
 
@@ -95,9 +99,9 @@ def test_bad_rows_end_the_process_with_their_reason(  # noqa: PLR0917
     words: list[str],
 ) -> None:
     damage(pandas.read_csv(file)).to_csv(file, index=False)
-    code, told = process(job(training), tmp_path)
-    assert (code, told["ok"], told["reason"]) == (1, False, reason)
-    assert [word for word in words if word not in told["message"]] == []
+    code, report = process(job(training), tmp_path)
+    assert (code, report["ok"], report["reason"]) == (1, False, reason)
+    assert [word for word in words if word not in report["message"]] == []
     assert visible(tmp_path) == []
 
 
@@ -105,9 +109,9 @@ def test_bad_rows_end_the_process_with_their_reason(  # noqa: PLR0917
 def test_parquet_that_is_none_ends_the_process_with_its_reason(job: Make, tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(b"PAR1 and then nothing")
-    code, told = process(job(data={"uri": str(path)}), tmp_path)
-    assert (code, told["reason"]) == (1, "DataUnreadable")
-    assert "rows.parquet" in told["message"]
+    code, report = process(job(data={"uri": str(path)}), tmp_path)
+    assert (code, report["reason"]) == (1, "DataUnreadable")
+    assert "rows.parquet" in report["message"]
 
 
 @pytest.mark.slow
@@ -115,12 +119,12 @@ def test_a_disk_that_is_full_while_the_artifact_is_written_leaves_nothing_visibl
     job: Make, tmp_path: Path
 ) -> None:
     block = {"algorithms": ["HistGradientBoosting"], "params": {"HistGradientBoosting": {"max_iter": 150}}}
-    code, told = process(job(block), tmp_path, largest=40_000)
-    assert (code, told["reason"]) == (1, "ArtifactFailed")
-    assert "nothing is visible" in told["message"]
+    code, report = process(job(block), tmp_path, largest=40_000)
+    assert (code, report["reason"]) == (1, "ArtifactFailed")
+    assert "nothing is visible" in report["message"]
     assert visible(tmp_path) == []
-    code, told = process(job(block), tmp_path)
-    assert (code, told["ok"]) == (0, True)
+    code, report = process(job(block), tmp_path)
+    assert (code, report["ok"]) == (0, True)
 
 
 @pytest.fixture
@@ -141,20 +145,20 @@ def test_a_small_disk_that_is_full_has_its_reason_and_no_half_of_an_artifact(
 ) -> None:
     block = {"algorithms": ["HistGradientBoosting"], "params": {"HistGradientBoosting": {"max_iter": 150}}}
     study = tmp_path / "study"
-    code, told = process(job(block), tmp_path, ASSAY_STUDY_DIR=str(study))
-    assert (code, told["reason"]) == (1, "ArtifactFailed")
-    assert "No space left on device" in told["message"]
-    assert "nothing is visible" in told["message"]
+    code, report = process(job(block), tmp_path, ASSAY_STUDY_DIR=str(study))
+    assert (code, report["reason"]) == (1, "ArtifactFailed")
+    assert "No space left on device" in report["message"]
+    assert "nothing is visible" in report["message"]
     assert visible(tmp_path) == []
     subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
-    code, told = process(job(block), tmp_path, ASSAY_STUDY_DIR=str(study))
-    assert (code, told["ok"]) == (0, True)
+    code, report = process(job(block), tmp_path, ASSAY_STUDY_DIR=str(study))
+    assert (code, report["ok"]) == (0, True)
 
 
 @pytest.mark.slow
 def test_secrets_of_a_refused_database_are_not_told(job: Make, tmp_path: Path) -> None:
     block = {"uri": None, "sql": {"urlSecretRef": {"name": "s"}, "query": "SELECT 1"}}
     url = "postgresql+psycopg://somebody:hidden@127.0.0.1:1/nowhere"
-    code, told = process(job(data=block), tmp_path, ASSAY_SQL_URL=url)
-    assert (code, told["reason"]) == (1, "DataNotFound")
-    assert "hidden" not in json.dumps(told)
+    code, report = process(job(data=block), tmp_path, ASSAY_SQL_URL=url)
+    assert (code, report["reason"]) == (1, "DataNotFound")
+    assert "hidden" not in json.dumps(report)

@@ -14,10 +14,10 @@ import pytest
 from servers import free_port
 from sklearn.metrics import recall_score, roc_auc_score
 
-from assay_training import asking
 from assay_training.__main__ import run
-from assay_training.job import train
-from assay_training.report import Report
+from assay_training.evaluation import endpoint
+from assay_training.job.report import Report
+from assay_training.job.training import train
 from assay_training.spec import Job
 
 BENTO = Path(__file__).parent / "bento"
@@ -42,7 +42,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             [sys.executable, "-m", *words], cwd=BENTO, env=env, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        asking.Endpoint(f"http://127.0.0.1:{free}", "/predict").ready("/readyz", 60)
+        endpoint.Endpoint(f"http://127.0.0.1:{free}", "/predict").ready("/readyz", 60)
         yield free
     finally:
         server.terminate()
@@ -139,7 +139,7 @@ def test_an_image_that_answers_otherwise_does_not_pass(judge: Judge, path: str, 
 def test_an_image_that_is_not_there_is_waited_for_and_refused(
     judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking.Endpoint.ready, "__defaults__", (0.5,))
+    monkeypatch.setattr(endpoint.Endpoint.ready, "__defaults__", (0.5,))
     report = judge(image={"image": "bento", "port": 1})
     assert report["reason"] == "InfraCheckFailed"
     assert "GET http://127.0.0.1:1/readyz was not answered" in report["message"]
@@ -220,8 +220,8 @@ def test_values_go_out_as_json_can_say_them() -> None:
             "when": pandas.to_datetime(["2026-01-02T03:04:05", None]),
         }
     )
-    (rows,) = asking.batches(frame)
+    (rows,) = endpoint.batches(frame)
     assert rows[0] == {"number": 1.5, "whole": 1, "text": "a", "flag": True, "when": "2026-01-02T03:04:05"}
     assert rows[1] == {"number": None, "whole": None, "text": None, "flag": False, "when": None}
     with pytest.raises(ValueError, match="infinite"):
-        list(asking.batches(pandas.DataFrame({"number": [float("inf")]})))
+        list(endpoint.batches(pandas.DataFrame({"number": [float("inf")]})))

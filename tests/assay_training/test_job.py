@@ -12,11 +12,11 @@ import pandas
 import pytest
 
 from assay_artifact import fetch, load
-from assay_training.artifact import must_answer
 from assay_training.errors import JobError
-from assay_training.job import train
-from assay_training.prepare import prepare
-from assay_training.report import Report
+from assay_training.job.preparation import prepare
+from assay_training.job.report import Report
+from assay_training.job.training import train
+from assay_training.packaging.artifact import must_answer
 from assay_training.spec import Job
 
 Make = Callable[..., Job]
@@ -94,8 +94,8 @@ def test_a_challenger_meets_the_champion_on_the_same_rows(
     link = {key: first["artifact"][key] for key in ("uri", "digest")}
     second = train(job(challenger, data={"uri": str(more)}, number=2, gates=gates, champion=link))
     assert second["passed"] is (passed == "passes")
-    said = second["gates"][0]["message"]
-    assert f"the champion's {first['metrics']['test']['rocAuc']:.4g}" in said
+    text = second["gates"][0]["message"]
+    assert f"the champion's {first['metrics']['test']['rocAuc']:.4g}" in text
 
 
 def test_a_champion_whose_column_is_gone_cannot_be_compared(job: Make, file: Path) -> None:
@@ -135,8 +135,8 @@ def test_text_beside_columns_trains_and_is_served(
     job: Make, file: Path, tmp_path: Path, algorithm: str
 ) -> None:
     rows = pandas.read_csv(file)
-    said = rows.churn.map({"yes": "I am leaving you for good", "no": "all is well with me today"})
-    rows["note"] = said + " " + rows.customer_id.astype(str) + " " + rows.state
+    text = rows.churn.map({"yes": "I am leaving you for good", "no": "all is well with me today"})
+    rows["note"] = text + " " + rows.customer_id.astype(str) + " " + rows.state
     rows.loc[3, "note"] = None
     rows.to_csv(file, index=False)
     report = train(job({"algorithms": [algorithm]}))

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from assay_artifact import fetch, load
-from assay_training.bootstrap import advantages, interval
+from assay_training.data.target import Target
 from assay_training.errors import JobError
-from assay_training.findings import Fit, of_balance, of_fit, suspects
-from assay_training.gates import Facts, judge
-from assay_training.job import train
-from assay_training.metrics import METRICS, Context, Predicted, measured
+from assay_training.evaluation.bootstrap import advantages, interval
+from assay_training.evaluation.gates import Facts, judge
+from assay_training.evaluation.metrics import METRICS, Context, Predicted, measured
+from assay_training.evaluation.threshold import decided
+from assay_training.job.training import train
+from assay_training.reporting.findings import Fit, of_balance, of_fit, suspects
 from assay_training.spec import Gate, Job, Threshold
-from assay_training.target import Target
-from assay_training.threshold import decided
 
 Make = Callable[..., Job]
 RNG = np.random.default_rng(5)
@@ -76,10 +76,10 @@ def test_a_threshold_keeps_its_promise_on_the_rows_it_was_chosen_on(rows: Any, p
     try:
         target = decided(wanted, seen.target, seen.predicted)
     except JobError:
-        scores = seen.predicted.probabilities[:, seen.target.positive]
+        scores = np.asarray(seen.predicted.probabilities)[:, seen.target.positive]
         assert max(score(truth, scores >= bound) for bound in set(scores)) < bar, "it could have been reached"
         return
-    assert score(truth, target.decided(seen.predicted.probabilities)) >= bar
+    assert score(truth, target.decided(np.asarray(seen.predicted.probabilities))) >= bar
 
 
 def test_a_threshold_out_of_reach_says_what_is_reached() -> None:
@@ -100,9 +100,9 @@ def test_the_predictor_decides_by_the_threshold(job: Make, tmp_path: Path) -> No
     )
     rows = {"state": ["KS"] * 40, "number_customer_service_calls": [*range(40)]}
     answer = found.predict(rows)
-    assert (
-        answer.labels == np.where(answer.probabilities[:, 1] >= found.manifest.threshold, "yes", "no")
-    ).all()
+    assert found.manifest.threshold is not None
+    sure = np.asarray(answer.probabilities)[:, 1] >= found.manifest.threshold
+    assert (np.asarray(answer.labels) == np.where(sure, "yes", "no")).all()
 
 
 def test_the_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -167,7 +167,7 @@ def test_confidence_wants_more_than_a_lucky_draw() -> None:
 
 def test_the_worst_slice_decides_and_small_slices_are_told() -> None:
     seen = noisy(400, noise=0.5)
-    spoiled = seen.predicted.probabilities.copy()
+    spoiled = np.array(seen.predicted.probabilities)
     spoiled[300:] = spoiled[300:, ::-1]
     answers = Predicted(seen.target.decided(spoiled), spoiled, None)
     column = np.array(["north"] * 300 + ["south"] * 90 + ["pole"] * 10)
@@ -262,7 +262,7 @@ def test_an_interval_of_very_many_rows_is_as_wide_as_it_should_be(monkeypatch: p
     truth = rng.normal(size=60_000)
     seen = Context(Target(truth, None, None), Predicted(None, None, truth + rng.normal(size=60_000)))
     few = interval(METRICS["mae"], seen, 0)
-    monkeypatch.setattr("assay_training.bootstrap.MOST", 60_000)
+    monkeypatch.setattr("assay_training.evaluation.bootstrap.MOST", 60_000)
     all_of_them = interval(METRICS["mae"], seen, 0)
     assert few.high - few.low == pytest.approx(all_of_them.high - all_of_them.low, rel=0.3)
     assert few.low < METRICS["mae"].measure(seen) < few.high

@@ -12,8 +12,8 @@ import pytest
 import skops.io
 
 from assay_training.__main__ import run
-from assay_training.job import train
-from assay_training.report import Report
+from assay_training.job.report import Report
+from assay_training.job.training import train
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay_artifact import fetch, load
-from assay_serving.answers import AnswerWriter
+from assay_serving.codec.answers import AnswerWriter
+from assay_training.data.target import Target, binned
 from assay_training.errors import JobError
-from assay_training.job import train
-from assay_training.metrics import METRICS, Context, Predicted, measured
+from assay_training.evaluation.metrics import METRICS, Context, Predicted, measured
+from assay_training.job.training import train
 from assay_training.spec import Job
-from assay_training.target import Target, binned
 
 Make = Callable[..., Job]
 
@@ -83,7 +83,8 @@ def test_bikes_as_a_distribution_over_bins_and_back(
     answer = load(tmp_path / "copy", manifest).predict(rows.head(20))
     assert answer.distribution is not None
     assert answer.distribution.shape == (20, len(manifest.bins))
-    np.testing.assert_allclose(answer.distribution @ [each.mean for each in manifest.bins], answer.values)
+    means = np.array([each.mean for each in manifest.bins])
+    np.testing.assert_allclose(np.asarray(answer.distribution @ means), np.asarray(answer.values))
     written = orjson.loads(AnswerWriter(manifest, "bikes", "bikes-1").write(answer, "id", []))
     assert written["bins"][0]["low"] is None
     assert len(written["predictions"][0]["distribution"]) == len(manifest.bins)

@@ -16,12 +16,13 @@ import httpx
 import pytest
 from servers import free_port
 
+from assay_process.termination import MAX_BYTES
 from assay_training.__main__ import parse, run
 from assay_training.errors import JobError
-from assay_training.progress import told
-from assay_training.report import LIMIT, encoded
+from assay_training.job.report import encoded
+from assay_training.runtime.progress import served
+from assay_training.runtime.threads import VARIABLES, follow_cpu_limit
 from assay_training.spec import Job
-from assay_training.threads import VARIABLES, follow_cpu_limit
 
 Make = Callable[..., Job]
 
@@ -65,7 +66,7 @@ def test_a_crash_is_reported_with_its_exception(job: Make, monkeypatch: pytest.M
     def crash(*_: object) -> None:
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("assay_training.source.read", crash)
+    monkeypatch.setattr("assay_training.data.source.read", crash)
     report = run({"ASSAY_JOB": job().model_dump_json(by_alias=True)})
     assert report == {"ok": False, "reason": "TrainingFailed", "message": "RuntimeError: the disk is on fire"}
 
@@ -113,7 +114,7 @@ def test_a_report_with_fifty_gates_fits_and_keeps_what_failed() -> None:
     report = {"ok": True, "passed": False, "environment": {"seed": 1, "packages": {"a" * 50: "1" * 50}},
               "artifact": {"uri": "s3://" + "a" * 200}, "metrics": metrics, "gates": gates}  # fmt: skip
     content = encoded(report)
-    assert len(content) <= LIMIT
+    assert len(content) <= MAX_BYTES
     kept = json.loads(content)
     assert kept["artifact"] == report["artifact"]
     assert [gate["passed"] for gate in kept["gates"]].count(False) == 1
@@ -121,7 +122,7 @@ def test_a_report_with_fifty_gates_fits_and_keeps_what_failed() -> None:
 
 def test_a_long_failure_fits() -> None:
     content = encoded({"ok": False, "reason": "TrainingFailed", "message": "é" * 10_000})
-    assert len(content) <= LIMIT
+    assert len(content) <= MAX_BYTES
     assert json.loads(content)["message"].startswith("ééé")
 
 
@@ -137,10 +138,10 @@ def test_pods_of_an_indexed_job_share_a_study(job: Make, tmp_path: Path) -> None
     place = {"ASSAY_STUDY_DIR": str(tmp_path / "study")}
     helper = start(wanted, tmp_path / "helper", JOB_COMPLETION_INDEX="1", **place)
     assert json.loads(helper.stdout) == {"ok": True, "passed": True, "worker": True}
-    assert helper.stderr.count("INFO trial") == 3
+    assert helper.stderr.count("search.study trial") == 3
     leader = start(wanted, tmp_path / "leader", JOB_COMPLETION_INDEX="0", **place)
     assert json.loads(leader.stdout)["trials"] == {"finished": 3, "pruned": 0, "failed": 0}
-    assert "INFO trial" not in leader.stderr
+    assert "search.study trial" not in leader.stderr
 
 
 def test_workers_of_one_pod_share_the_study_beside_the_artifact(job: Make, tmp_path: Path) -> None:
@@ -159,12 +160,12 @@ def test_a_report_has_no_number_that_json_lacks() -> None:
 
 def test_a_leader_tells_how_far_it_is() -> None:
     port = free_port()
-    with told(port) as tell:
+    with served(port) as tell:
         tell({"stage": "Tuning", "finished": 3})
         answer = httpx.get(f"http://127.0.0.1:{port}/progress", trust_env=False)
         assert answer.json() == {"stage": "Tuning", "finished": 3}
         assert httpx.get(f"http://127.0.0.1:{port}/etc/passwd", trust_env=False).status_code == 404
-        with told(port) as unheard:  # somebody has the port: training goes on
+        with served(port) as unheard:  # somebody has the port: training goes on
             unheard({"stage": "Fitting"})
 
 
@@ -174,7 +175,7 @@ def test_another_version_with_the_same_search_finds_its_trials(job: Make, tmp_pa
     fewer = job({"tuning": {"trials": 4, "parallelism": 1}}, number=2)
     done = start(fewer.model_dump_json(by_alias=True), tmp_path / "log")
     assert json.loads(done.stdout)["trials"]["finished"] == 4
-    assert "INFO trial" not in done.stderr
+    assert "search.study trial" not in done.stderr
 
 
 @pytest.mark.slow

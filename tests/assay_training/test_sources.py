@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy
 from trainer import run
 
-from assay_training.database import queried
+from assay_training.data.database import queried
+from assay_training.data.sample import SampleConfig
+from assay_training.data.source import read
 from assay_training.errors import JobError
-from assay_training.sample import Wish
-from assay_training.source import read
 from assay_training.spec import Data, Job
 
 Make = Callable[..., Job]
@@ -48,7 +48,7 @@ def test_the_database_gives_only_the_columns_that_are_wanted(sqlite: str) -> Non
         picked.append(there)
         return ["customer_id", "churn"]
 
-    frame, total = queried(data, pick, Wish("customer_id", 1, None), {"ASSAY_SQL_URL": sqlite})
+    frame, total = queried(data, pick, SampleConfig("customer_id", 1, None), {"ASSAY_SQL_URL": sqlite})
     assert list(frame.columns) == ["customer_id", "churn"]
     assert (len(frame), total) == (600, 600)
     assert "total_day_minutes" in picked[0]
@@ -192,7 +192,7 @@ def test_a_row_cap_keeps_the_same_rows_in_any_order(file: Path, tmp_path: Path, 
         path = tmp_path / f"{name}.{suffix}"
         frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path, index=False)
         data = Data.model_validate({"uri": str(path), "target": "churn", "key": "customer_id"})
-        table = read(data, None, rows=Wish("customer_id", 1, 100))
+        table = read(data, None, rows=SampleConfig("customer_id", 1, 100))
         assert (len(table.frame), table.total) == (100, 600)
         kept.append(set(table.frame.customer_id.astype(str)))
     assert kept[0] == kept[1]
@@ -200,17 +200,17 @@ def test_a_row_cap_keeps_the_same_rows_in_any_order(file: Path, tmp_path: Path, 
 
 def test_a_sample_of_csv_has_the_types_of_the_whole(file: Path) -> None:
     data = Data.model_validate({"uri": str(file), "target": "churn", "key": "customer_id"})
-    whole, some = read(data, None), read(data, None, rows=Wish("customer_id", 0.5, None))
+    whole, some = read(data, None), read(data, None, rows=SampleConfig("customer_id", 0.5, None))
     assert 200 < len(some.frame) < 400
     assert some.frame.dtypes.to_dict() == whole.frame.dtypes.to_dict()
 
 
 def test_a_cap_holds_while_rows_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay_training.files.CHUNK", 500)
+    monkeypatch.setattr("assay_training.data.files.CHUNK", 500)
     path = tmp_path / "rows.parquet"
     pandas.DataFrame({"id": range(5000), "x": 1.0, "y": [0, 1] * 2500}).to_parquet(path)
     data = Data.model_validate({"uri": str(path), "target": "y", "key": "id"})
-    table = read(data, ["x"], rows=Wish("id", 1, 700))
+    table = read(data, ["x"], rows=SampleConfig("id", 1, 700))
     assert (len(table.frame), table.total) == (700, 5000)
     assert table.frame.id.is_monotonic_increasing
 

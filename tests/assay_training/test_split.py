@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay_training.data.split import parts, since, uniform
 from assay_training.spec import Split
-from assay_training.split import parts, since, uniform
 
 KEYS = st.lists(st.text(max_size=20), unique=True, min_size=1, max_size=60)
 

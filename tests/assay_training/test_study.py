@@ -16,10 +16,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from assay_training import study
 from assay_training.errors import JobError
-from assay_training.place import KEPT, opened, tidied
-from assay_training.space import Algorithms, propose
+from assay_training.search import study
+from assay_training.search.space import Algorithms, propose
+from assay_training.search.storage import KEPT, opened, tidied
 from assay_training.spec import Tuning
 
 PROGRAM = Path(__file__).with_name("search_worker.py")

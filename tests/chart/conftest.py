@@ -214,7 +214,7 @@ def schema_of(version: str, kind: str, api_version: str) -> Any:
         return schema_file(version, uri.rpartition("/")[2])
 
     contents = schema_file(version, f"{name}.json").contents
-    registry: referencing.Registry[Any] = referencing.Registry(retrieve=retrieve)
+    registry: referencing.Registry[Any] = referencing.Registry(retrieve=retrieve)  # type: ignore[call-arg]
     return jsonschema.validators.validator_for(contents)(contents, registry=registry)
 
 

@@ -107,8 +107,8 @@ def test_https_takes_a_secret_and_everybody_knows(render: Any) -> None:
     service = objects.named("Service", "assay-gateway")["spec"]["ports"]
     assert [(p["name"], p["port"], p["targetPort"]) for p in service][1:] == [("https", 443, "https")]
     (operator,) = objects.named("Deployment", "assay-operator")["spec"]["template"]["spec"]["containers"]
-    told = {v["name"]: v.get("value") for v in operator["env"]}
-    assert told["ASSAY_GATEWAY_TLS_PORT"] == str(Tls().port)
+    variables = {v["name"]: v.get("value") for v in operator["env"]}
+    assert variables["ASSAY_GATEWAY_TLS_PORT"] == str(Tls().port)
 
 
 def test_without_a_secret_there_is_no_https(render: Any) -> None:

@@ -1,7 +1,5 @@
 """The chart's alerts: Prometheus reads them, they name what is exported, and they fire when they should."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path
@@ -61,9 +59,9 @@ def test_alerts_fire_when_exposures_wait_or_are_lost_and_at_nobody_elses_numbers
             "input_series": [alive, {"series": elsewhere, "values": values}],
             "alert_rule_test": [{"eval_time": "9m", "alertname": name, "exp_alerts": []}],
         }
-        told = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [cases, quiet]}
-        (tmp_path / "test.yaml").write_text(yaml.safe_dump(told))
-        command = [debian.prometheus() / "promtool", "test", "rules", "test.yaml"]
+        document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [cases, quiet]}
+        (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+        command = [str(debian.prometheus() / "promtool"), "test", "rules", "test.yaml"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -74,7 +72,7 @@ def test_an_alert_fires_when_nobody_leads(render: Any, tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
     replicas = [f'assay_leader{{namespace="assay-system",pod="assay-operator-{n}"}}' for n in (1, 2)]
     expected = {
-        "exp_labels": rule(spec, "AssayNobodyLeads")["labels"],
+        "exp_labels": alert(spec, "AssayNobodyLeads")["labels"],
         "exp_annotations": annotations(spec, "AssayNobodyLeads"),
     }
     cases = [
@@ -90,21 +88,23 @@ def test_an_alert_fires_when_nobody_leads(render: Any, tmp_path: Path) -> None:
             (("1x4 0x6", "0x10"), [expected]),
         )
     ]
-    told = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}
-    (tmp_path / "test.yaml").write_text(yaml.safe_dump(told))
-    command = [debian.prometheus() / "promtool", "test", "rules", "test.yaml"]
+    document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    command = [str(debian.prometheus() / "promtool"), "test", "rules", "test.yaml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def rule(spec: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(each for each in spec["groups"][0]["rules"] if each["alert"] == name)
+def alert(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in spec["groups"][0]["rules"] if each["alert"] == name)
+    return found
 
 
 def labels(series: str, spec: dict[str, Any], name: str) -> dict[str, str]:
-    return dict(re.findall(r'(\w+)="([^"]*)"', series)) | rule(spec, name)["labels"]
+    declared: dict[str, str] = alert(spec, name)["labels"]
+    return dict(re.findall(r'(\w+)="([^"]*)"', series)) | declared
 
 
 def annotations(spec: dict[str, Any], name: str) -> dict[str, str]:
-    found: dict[str, str] = rule(spec, name)["annotations"]
+    found: dict[str, str] = alert(spec, name)["annotations"]
     return found

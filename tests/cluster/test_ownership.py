@@ -7,6 +7,7 @@ condition, any one, with the reason `NameTaken`, whose message has kind and name
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,8 +21,8 @@ from children import (
     Child,
     answer,
     champion,
+    messages_of,
     model,
-    said_of,
     start_experiment,
 )
 from operator_process import OperatorProcess
@@ -53,7 +54,9 @@ def frozen(body: Body | None, child: Child) -> str:
 
 def taken(objects: Objects, child: Child) -> bool:
     """Whether the Model says that this name is taken."""
-    return any(child.kind in said and child.name in said for said in said_of(objects, "NameTaken"))
+    return any(
+        child.kind in message and child.name in message for message in messages_of(objects, "NameTaken")
+    )
 
 
 def start(objects: Objects, child: Child) -> Body:
@@ -140,17 +143,22 @@ def test_our_own_is_kept_by_an_operator_that_starts_anew(
     operated.start()
     for place in (served, trained):
         place.patch("Model", MODEL, {"spec": {"history": {"keep": 7}}})
-        until(lambda place=place: current(place), "a pass of the new operator", 2 * SECONDS)
+        until(partial(current, place), "a pass of the new operator", 2 * SECONDS)
     after = {child.title: made(place, child)["metadata"]["uid"] for child, place in places}
     assert after == before
-    assert not said_of(served, "NameTaken")
-    assert not said_of(trained, "NameTaken")
+    assert not messages_of(served, "NameTaken")
+    assert not messages_of(trained, "NameTaken")
+
+
+def serves_first(objects: Objects) -> bool:
+    """Whether the Model serves its first version."""
+    return champion(objects) == FIRST
 
 
 def current(objects: Objects) -> bool:
     """Whether the Model's status is of its newest generation."""
     body = objects.get("Model", MODEL) or {}
-    return body.get("status", {}).get("observedGeneration") == body["metadata"]["generation"]
+    return bool(body.get("status", {}).get("observedGeneration") == body["metadata"]["generation"])
 
 
 @replaced
@@ -179,7 +187,7 @@ def test_our_own_is_put_right_and_marks_of_others_stay(objects: Objects, child: 
     assert comparable(harmed) != comparable(before)
 
     def right() -> bool:
-        return comparable(objects.get(child.kind, child.name) or {}) == comparable(before)
+        return bool(comparable(objects.get(child.kind, child.name) or {}) == comparable(before))
 
     with suppress(AssertionError):  # the comparison below says more
         until(right, f"{child.kind} {child.name} as it should be", SECONDS)
@@ -221,7 +229,7 @@ def test_a_model_that_is_named_like_another_ones_child_harms_nobody(objects: Obj
     for name in sorted(names):
         try:
             objects.create(model({"image": {"image": "thief:1"}}, name))
-            until(lambda name=name: objects.conditions("Model", name), f"conditions of {name}", SECONDS)
+            until(partial(objects.conditions, "Model", name), f"conditions of {name}", SECONDS)
         except ApiException as error:
             if error.status != 422 or "reserved" not in str(error.body):
                 raise
@@ -242,5 +250,5 @@ def test_two_namespaces_have_the_same_names(objects: Objects, make_namespace: Ca
         here.create(model(SERVED))
         answer(here, FIRST)
     for here in (objects, elsewhere):
-        until(lambda here=here: champion(here) == FIRST, f"the champion in {here.namespace}", SECONDS)
-        assert not said_of(here, "NameTaken")
+        until(partial(serves_first, here), f"the champion in {here.namespace}", SECONDS)
+        assert not messages_of(here, "NameTaken")

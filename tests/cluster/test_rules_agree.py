@@ -44,7 +44,7 @@ def send(api_server: Any) -> Send:
         try:
             made = kind.create(body=body, namespace="default", dry_run="All")
         except ApiException as refusal:
-            return refusal.status, json.loads(refusal.body)
+            return refusal.status, json.loads(refusal.body or "")
         return ACCEPTED, made.to_dict()
 
     return sent

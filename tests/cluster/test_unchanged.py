@@ -77,11 +77,11 @@ def test_an_edit_of_an_item_is_applied_and_then_unchanged(
 ) -> None:
     spec = experiment_of(ramp=[{"percent": 5}, {"percent": 20}])
     edited = experiment_of(ramp=[{"percent": 5, "minDuration": "1h"}, {"percent": 20}])
-    told = []
+    results = []
     for body in (spec, edited, edited, spec, spec):
         file = written(documented.Source("edited", (body,)), objects.namespace, tmp_path)
-        told.append(kubectl("apply", "-f", str(file)).split()[-1])
-    assert told == ["created", "configured", "unchanged", "configured", "unchanged"]
+        results.append(kubectl("apply", "-f", str(file)).split()[-1])
+    assert results == ["created", "configured", "unchanged", "configured", "unchanged"]
     assert objects.get("Experiment", "edited")["spec"]["ramp"] == [{"percent": 5}, {"percent": 20}]  # type: ignore[index]
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from churndemo.client import Answer, Client, Target
 from churndemo.customers import Customer
-from churndemo.house import House
+from churndemo.demo_environment import DemoEnvironment
 from churndemo.kubectl import KubectlError
 from churndemo.picture import picture, summary
 from churndemo.plot import plot
@@ -24,23 +24,23 @@ from churndemo.watcher import Record, StoryError, Watcher
 from rich.console import Console
 
 from assay_api import Ref
-from assay_cli.watch_view import Seen
+from assay_cli.watch_view import Observation
 
 ANNA = Customer("c-1", {"age": 42}, "yes")
 
 
 @pytest.fixture(scope="module")
-def recording() -> list[Seen]:
+def recording() -> list[Observation]:
     with gzip.open(Path(__file__).parent / "data/recording.jsonl.gz", "rt") as lines:
-        return [Record.model_validate_json(line).seen for line in lines]
+        return [Record.model_validate_json(line).observation for line in lines]
 
 
 def answer(status: int = 200, arm: str = "control", at: float = 0.0) -> Answer:
     return Answer(ANNA.id, at, 0.01, status, arm, "churn-1", "r-1", {}, "broken" if status >= 500 else "")
 
 
-class Town:
-    """A house without walls; kubectl does nothing but is asked for replicas, and every prediction comes."""
+class FakeEnvironment:
+    """No cluster; kubectl does nothing but is asked for replicas, and every prediction comes."""
 
     def __init__(self, replicas: int = 0, refuses: str = "") -> None:
         self.kubectl, self.replicas, self.refuses = self, replicas, refuses
@@ -72,27 +72,29 @@ class People:
             self.stage.ledger.add(answer(arm=arm))
 
 
-async def tell(seen: list[Seen], town: Town, arms: tuple[str, ...] = ("control",)) -> Stage:
+async def tell(
+    observations: list[Observation], environment: FakeEnvironment, arms: tuple[str, ...] = ("control",)
+) -> Stage:
     """All three chapters while the recording is played."""
     stage = Stage(chapters())
     watcher = Watcher(stage, Ref("demo", "churn"), io.StringIO())
-    told = Story(cast(House, town), stage, watcher, "shop/rules:7")
+    story = Story(cast(DemoEnvironment, environment), stage, watcher, "shop/rules:7")
     people = cast(Users, People(stage, *arms))
 
     async def play() -> None:
-        for one in seen:
+        for one in observations:
             await watcher.show(one)
             await asyncio.sleep(0.001)
 
     playing = asyncio.create_task(play())
     try:
         async with AsyncExitStack() as doors:
-            await told.first(doors, ANNA)
-            await told.better(people)
-            await told.faulty(people)
+            await story.first(doors, ANNA)
+            await story.better(people)
+            await story.faulty(people)
     finally:
         await playing
-        told.users_are_well()
+        story.users_are_well()
     return stage
 
 
@@ -107,45 +109,49 @@ def _predictions_come(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"churndemo.story.{patience}", 2.0)
 
 
-async def test_the_real_run_is_judged_as_told(recording: list[Seen]) -> None:
-    town = Town()
-    stage = await tell(recording, town)
-    assert stage.kept, [claim for claim in stage.claims if not claim.held]
+async def test_the_real_run_is_judged_as_told(recording: list[Observation]) -> None:
+    environment = FakeEnvironment()
+    stage = await tell(recording, environment)
+    assert stage.kept, [claim for claim in stage.promises if not claim.held]
     assert [chapter.state for chapter in stage.chapters] == ["done"] * 3
-    assert len(town.applied) == 3
-    assert "shop/rules:7" in town.applied[2]
+    assert len(environment.applied) == 3
+    assert "shop/rules:7" in environment.applied[2]
 
 
 def broken(stage: Stage) -> list[str]:
-    return [claim.text for claim in stage.claims if not claim.held]
+    return [claim.text for claim in stage.promises if not claim.held]
 
 
-async def test_one_failed_request_spoils_it(recording: list[Seen], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_failed_request_spoils_it(
+    recording: list[Observation], monkeypatch: pytest.MonkeyPatch
+) -> None:
     begin = People.begin
     monkeypatch.setattr(People, "begin", lambda self: (begin(self), self.stage.ledger.add(answer(503)))[0])
-    stage = await tell(recording, Town())
+    stage = await tell(recording, FakeEnvironment())
     assert broken(stage) == ["no user saw a failure"]
     assert not stage.kept
 
 
-async def test_one_unit_that_changes_its_arm_spoils_it(recording: list[Seen]) -> None:
-    stage = await tell(recording, Town(), ("control", "candidate"))
+async def test_one_unit_that_changes_its_arm_spoils_it(recording: list[Observation]) -> None:
+    stage = await tell(recording, FakeEnvironment(), ("control", "candidate"))
     assert set(broken(stage)) == {"every unit kept its arm"}
 
 
-async def test_that_nobody_was_enrolled_is_no_proof_of_stickiness(recording: list[Seen]) -> None:
-    assert "every unit kept its arm" in broken(await tell(recording, Town(), ()))
+async def test_that_nobody_was_enrolled_is_no_proof_of_stickiness(recording: list[Observation]) -> None:
+    assert "every unit kept its arm" in broken(await tell(recording, FakeEnvironment(), ()))
 
 
-async def test_an_old_champion_that_stays_up_spoils_it(recording: list[Seen]) -> None:
-    assert broken(await tell(recording, Town(replicas=1))) == ["churn-1 is scaled down after its window"]
+async def test_an_old_champion_that_stays_up_spoils_it(recording: list[Observation]) -> None:
+    assert broken(await tell(recording, FakeEnvironment(replicas=1))) == [
+        "churn-1 is scaled down after its window"
+    ]
 
 
-async def test_another_verdict_than_the_told_one_spoils_it(recording: list[Seen]) -> None:
-    def concluded(seen: Seen) -> Seen:
-        return seen._replace(experiments=tuple(map(_concluded, seen.experiments)))
+async def test_another_verdict_than_the_told_one_spoils_it(recording: list[Observation]) -> None:
+    def concluded(observation: Observation) -> Observation:
+        return observation._replace(experiments=tuple(map(_concluded, observation.experiments)))
 
-    stage = await tell([concluded(seen) for seen in recording], Town())
+    stage = await tell([concluded(observation) for observation in recording], FakeEnvironment())
     assert broken(stage) == ["version 2 is promoted", "version 3 is rolled back"]
 
 
@@ -158,17 +164,21 @@ def _concluded(experiment: Any) -> Any:
 
 
 async def test_a_story_that_stops_half_way_says_what_it_waited_for(
-    recording: list[Seen], monkeypatch: pytest.MonkeyPatch
+    recording: list[Observation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("churndemo.story.EXPERIMENT", 0.2)
-    running = [seen for seen in recording if not any(e.status.decision for e in seen.experiments)]
+    running = [
+        observation
+        for observation in recording
+        if not any(e.status.decision for e in observation.experiments)
+    ]
     with pytest.raises(StoryError, match="a verdict on churn-2"):
-        await tell(running, Town())
+        await tell(running, FakeEnvironment())
 
 
-async def test_what_kubectl_refuses_fails_the_chapter(recording: list[Seen]) -> None:
+async def test_what_kubectl_refuses_fails_the_chapter(recording: list[Observation]) -> None:
     with pytest.raises(KubectlError, match=r"spec\.training"):
-        await tell(recording, Town(refuses="spec.training: unknown field"))
+        await tell(recording, FakeEnvironment(refuses="spec.training: unknown field"))
 
 
 async def test_an_endpoint_that_never_answers_is_named() -> None:
@@ -178,13 +188,13 @@ async def test_an_endpoint_that_never_answers_is_named() -> None:
 
 
 async def test_picture_plot_and_lines_can_be_drawn_at_every_moment(
-    recording: list[Seen], tmp_path: Path
+    recording: list[Observation], tmp_path: Path
 ) -> None:
     stage = Stage(chapters())
     watcher = Watcher(stage, Ref("demo", "churn"), io.StringIO())
     console = Console(width=110, file=io.StringIO(), force_terminal=False)
-    for seen in recording:
-        await watcher.show(seen)
+    for observation in recording:
+        await watcher.show(observation)
         stage.ledger.add(answer())
         stage.sample()
         console.print(picture(stage, console.width))

@@ -62,7 +62,7 @@ async def test_traffic_goes_on_while_the_test_does_something_and_nothing_is_lost
     both: list[tuple[str, dict[str, str]]] = [("a", {}), ("b", {})]
     async with gateway.serving() as url, load.users(load.Target(url), both, rate=200) as users:
         await users.more(20)
-    assert users.ledger.asked == gateway.count == len(users.answers) >= 20
+    assert users.ledger.requests == gateway.count == len(users.answers) >= 20
     assert users.ledger.failed == 0, users.ledger.complaint()
 
 
@@ -88,7 +88,7 @@ async def test_without_keepalive_every_request_opens_a_connection(load: Any) -> 
     fresh = {"rate": 100, "keepalive": False}
     async with gateway.serving() as url, load.users(load.Target(url), [("a", {})], **fresh) as users:
         await users.more(10)
-    assert len(peers) == users.ledger.asked
+    assert len(peers) == users.ledger.requests
 
 
 async def test_a_wait_for_traffic_that_stands_still_ends(load: Any) -> None:

@@ -104,7 +104,7 @@ async def test_every_third_failure_is_in_the_record_exactly() -> None:
     async with serving(handler) as target, Client(target) as client:
         asks = (partial(client.ask, f"c-{i}", {}) for i in range(90))
         await Steady(500, ledger.add).run(asks, asyncio.Event(), seconds=30)
-    assert (ledger.asked, ledger.failed, ledger.statuses) == (90, 30, {200: 60, 503: 30})
+    assert (ledger.requests, ledger.failed, ledger.statuses) == (90, 30, {200: 60, 503: 30})
 
 
 async def test_slow_answers_do_not_slow_down_who_comes_next() -> None:
@@ -119,7 +119,7 @@ async def test_slow_answers_do_not_slow_down_who_comes_next() -> None:
         asks = (partial(client.ask, "c-1", {}) for _ in itertools.count())
         steady = Steady(100, ledger.add)
         await steady.run(asks, asyncio.Event(), seconds=1)
-    assert ledger.asked == steady.sent == 100
+    assert ledger.requests == steady.sent == 100
     assert ledger.failed == 0
 
 
@@ -150,19 +150,19 @@ async def test_traffic_ends_at_once_when_told_to_with_every_answer_in() -> None:
         steady = Steady(50, ledger.add)
         async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
             tasks.create_task(steady.run(asks, stop, seconds=3600))
-            while ledger.asked < 3:
+            while ledger.requests < 3:
                 await asyncio.sleep(0.01)
             stop.set()
-    assert ledger.asked == steady.sent
+    assert ledger.requests == steady.sent
 
 
-def seen(unit: str, arm: str | None, at: float = 0, status: int = 200) -> Answer:
+def answered(unit: str, arm: str | None, at: float = 0, status: int = 200) -> Answer:
     return Answer(unit, at, 0.01, status, arm, id=f"r-{unit}-{at}", body={"predictions": [{"label": "yes"}]})
 
 
 def test_a_unit_that_changes_its_arm_is_noticed() -> None:
     ledger = Ledger()
-    for answer in (seen("a", "control", 1), seen("a", "candidate", 2), seen("b", "control", 3)):
+    for answer in (answered("a", "control", 1), answered("a", "candidate", 2), answered("b", "control", 3)):
         ledger.add(answer)
     assert [(m.unit, m.before, m.after) for m in ledger.moves_until(10)] == [("a", "control", "candidate")]
     assert ledger.moves_until(2) == []  # after a verdict everyone may move
@@ -171,17 +171,17 @@ def test_a_unit_that_changes_its_arm_is_noticed() -> None:
 def test_a_unit_that_joins_an_experiment_has_not_changed_its_arm() -> None:
     ledger = Ledger()
     for arm in ("none", "unenrolled", None, "candidate", "unenrolled", "candidate"):
-        ledger.add(seen("a", arm))
+        ledger.add(answered("a", arm))
     assert (ledger.moves, ledger.arms) == ([], {"a": "candidate"})
 
 
 def test_the_next_experiment_may_put_anyone_anywhere() -> None:
     ledger = Ledger()
-    ledger.add(seen("a", "control"))
+    ledger.add(answered("a", "control"))
     ledger.begin()
-    ledger.add(seen("a", "candidate"))
+    ledger.add(answered("a", "candidate"))
     assert ledger.moves == []
-    assert ledger.asked == 2  # while the count of requests goes on
+    assert ledger.requests == 2  # while the count of requests goes on
 
 
 def test_every_failure_is_told_of_although_not_every_one_is_kept() -> None:
@@ -202,9 +202,9 @@ ANNA = Customer("c-1", {"age": 42}, "yes")
 def test_a_customer_counts_once_in_an_experiment() -> None:
     labels = Labels("demo/churn", delay=0)
     for at in range(3):
-        labels.hear(ANNA, seen("c-1", "candidate", at))
+        labels.hear(ANNA, answered("c-1", "candidate", at))
     labels.begin()
-    labels.hear(ANNA, seen("c-1", "control", 3))
+    labels.hear(ANNA, answered("c-1", "control", 3))
     records = labels.due(float("inf"))
     assert [r["id"] for r in records] == ["label-r-c-1-0", "label-r-c-1-3"]
     assert {r["value"] for r in records} == {1.0}
@@ -213,8 +213,8 @@ def test_a_customer_counts_once_in_an_experiment() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(seen("c-1", "unenrolled"), id="who is in no experiment"),
-        pytest.param(seen("c-1", "candidate", status=500), id="who got no prediction"),
+        pytest.param(answered("c-1", "unenrolled"), id="who is in no experiment"),
+        pytest.param(answered("c-1", "candidate", status=500), id="who got no prediction"),
         pytest.param(Answer("c-1", 0, 0, 200, "control", body={"other": 1}), id="an answer of another shape"),
     ],
 )
@@ -226,7 +226,7 @@ def test_no_label_is_told_of(answer: Answer) -> None:
 
 def test_labels_come_later() -> None:
     labels = Labels("demo/churn", delay=1000)
-    labels.hear(ANNA, seen("c-1", "control"))
+    labels.hear(ANNA, answered("c-1", "control"))
     assert labels.due(0) == []
 
 
@@ -241,7 +241,7 @@ async def test_outcomes_that_were_not_acknowledged_are_sent_again_under_the_same
         )
 
     labels, stop = Labels("demo/churn", delay=0), asyncio.Event()
-    labels.hear(ANNA, seen("c-1", "control"))
+    labels.hear(ANNA, answered("c-1", "control"))
     stop.set()
     async with serving(handler) as target, Collector(target, "secret") as collector:
         await deliver(labels, collector, stop)
@@ -263,11 +263,11 @@ async def test_a_wrong_token_is_not_tried_again() -> None:
 
 
 async def test_users_call_in_turn_and_their_labels_arrive() -> None:
-    told: list[dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
 
     async def handler(request: web.Request) -> web.Response:
         if request.path == "/v1/outcomes":
-            told.extend(await request.json())
+            received.extend(await request.json())
             return web.json_response({"accepted": 1})
         response = says("yes", "candidate")
         response.headers["x-request-id"] = f"r-{request.headers['x-user-id']}"
@@ -281,5 +281,5 @@ async def test_users_call_in_turn_and_their_labels_arrive() -> None:
             tasks.create_task(users.tell(Collector(target, "secret"), stop))
             await users.call(200, stop, seconds=0.1)
             stop.set()
-    assert (ledger.asked, ledger.failed, len(ledger.arms)) == (20, 0, 2)
-    assert [(t["unit"], t["value"]) for t in told] == [("c-1", 1.0), ("c-2", 0.0)]
+    assert (ledger.requests, ledger.failed, len(ledger.arms)) == (20, 0, 2)
+    assert [(t["unit"], t["value"]) for t in received] == [("c-1", 1.0), ("c-2", 0.0)]

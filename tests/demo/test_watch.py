@@ -21,7 +21,7 @@ from assay_cli import watch
 from assay_cli.watch_draw import interval, ramp, sequence
 from assay_cli.watch_source import Cluster
 from assay_cli.watch_trail import Look, Trail
-from assay_cli.watch_view import Seen, view
+from assay_cli.watch_view import Observation, view
 
 Lists = dict[str, list[Any]]
 CHURN = Ref("demo", "churn")
@@ -32,7 +32,7 @@ def objects() -> Lists:
     """The last moment of a whole run on a real cluster."""
     with gzip.open(Path(__file__).parent / "data/recording.jsonl.gz", "rt") as lines:
         *_, last = lines
-    model, versions, experiments = json.loads(last)["seen"]
+    model, versions, experiments = json.loads(last)["observation"]
     return {"models": [model], "modelversions": versions, "experiments": experiments}
 
 
@@ -77,14 +77,14 @@ async def test_a_model_is_read_with_what_belongs_to_it_and_nothing_else(
     stranger["metadata"]["name"], stranger["spec"]["modelRef"]["name"] = "other-1", "other"
     everything = objects | {"modelversions": [*objects["modelversions"], stranger]}
     async with api(listed(everything), tmp_path) as config, Cluster(config) as cluster:
-        seen = await cluster.read(CHURN)
-    assert seen.model
-    assert seen.model.status.champion == "churn-2"
-    assert [v.metadata.name for v in seen.versions] == ["churn-1", "churn-2", "churn-3"]
-    assert [e.status.phase for e in seen.experiments] == ["Promoted", "RolledBack"]
+        observation = await cluster.read(CHURN)
+    assert observation.model
+    assert observation.model.status.champion == "churn-2"
+    assert [v.metadata.name for v in observation.versions] == ["churn-1", "churn-2", "churn-3"]
+    assert [e.status.phase for e in observation.experiments] == ["Promoted", "RolledBack"]
 
 
-async def first(looks: AsyncIterator[Seen]) -> Seen:
+async def first(looks: AsyncIterator[Observation]) -> Observation:
     async with asyncio.timeout(10):
         return await anext(looks)
 
@@ -110,14 +110,14 @@ async def test_a_server_that_refuses_is_not_asked_forever(tmp_path: Path, status
             await first(watch.looks(cluster, CHURN, 0.01))
 
 
-def said(*words: str) -> argparse.Namespace:
+def parsed(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     watch.register(parser.add_subparsers())
     return parser.parse_args(words)
 
 
 async def status(config: str, *words: str) -> int:
-    options = said("status", "-n", "demo", "--kubeconfig", config, *words)
+    options = parsed("status", "-n", "demo", "--kubeconfig", config, *words)
     code: int = await asyncio.to_thread(options.run, options)
     return code
 
@@ -170,30 +170,30 @@ async def test_without_a_kubeconfig_it_says_how_to_name_one(tmp_path: Path) -> N
 
 def test_watch_wants_a_name() -> None:
     with pytest.raises(SystemExit):
-        said("watch")
+        parsed("watch")
 
 
-def drawn(seen: Seen) -> str:
+def drawn(observation: Observation) -> str:
     console = Console(width=100)
     with console.capture() as captured:
-        console.print(view(seen, Trail(), datetime(2026, 1, 1, tzinfo=UTC), 100))
+        console.print(view(observation, Trail(), datetime(2026, 1, 1, tzinfo=UTC), 100))
     return captured.get()
 
 
 def test_nothing_is_drawn_as_nothing() -> None:
-    assert "there is no such Model yet" in drawn(Seen(None))
+    assert "there is no such Model yet" in drawn(Observation(None))
 
 
 def test_an_experiment_that_goes_on_is_shown_before_one_that_is_over(objects: Lists) -> None:
-    seen = _seen(objects)
-    first, second = seen.experiments
+    observation = observed(objects)
+    first, second = observation.experiments
     going = first.model_copy(update={"status": first.status.model_copy(update={"decision": None})})
-    assert seen._replace(experiments=(going, second)).experiment == going
-    assert seen.experiment == second
+    assert observation._replace(experiments=(going, second)).experiment == going
+    assert observation.experiment == second
 
 
-def _seen(objects: Lists) -> Seen:
-    return Seen(
+def observed(objects: Lists) -> Observation:
+    return Observation(
         Model.model_validate(objects["models"][0]),
         tuple(map(ModelVersion.model_validate, objects["modelversions"])),
         tuple(map(Experiment.model_validate, objects["experiments"])),
@@ -201,7 +201,7 @@ def _seen(objects: Lists) -> Seen:
 
 
 def test_a_look_that_says_nothing_new_is_not_kept(objects: Lists) -> None:
-    trail, experiment = Trail(), _seen(objects).experiments[0]
+    trail, experiment = Trail(), observed(objects).experiments[0]
     trail.add(experiment, 1.0)
     trail.add(experiment, 2.0)
     assert [look.at for look in trail.of(experiment)] == [1.0]

@@ -1,4 +1,4 @@
-"""One town for all end-to-end tests: brought up once, taken down at the end unless ASSAY_KEEP is set."""
+"""One cluster for all end-to-end tests: brought up once, taken down at the end unless ASSAY_KEEP is set."""
 
 import importlib.util
 import os
@@ -17,10 +17,10 @@ from build import OUT, data, lake, lone, raise_cluster, trained  # noqa: E402  f
 from churndemo import bento  # noqa: E402
 from cluster import providers  # noqa: E402
 from cluster.settings import Cluster  # noqa: E402
+from cluster_fixture import SYSTEM, ClusterFixture  # noqa: E402
 from demanding import demanding  # noqa: E402
 from hostile import hostile  # noqa: E402
-from people import Place  # noqa: E402
-from town import SYSTEM, Town  # noqa: E402
+from namespace_fixture import NamespaceFixture  # noqa: E402
 
 FEW = {
     "numeric": ["account_length", "total_day_minutes", "number_customer_service_calls"],
@@ -36,48 +36,48 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def town() -> Iterator[Town]:
+def cluster() -> Iterator[ClusterFixture]:
     """A cluster with Assay, a lake with data and two trained versions."""
-    cluster = Cluster(os.environ.get("ASSAY_E2E_CLUSTER", "assay-test"))
-    raise_cluster(cluster)
-    town = Town(cluster)
+    settings = Cluster(os.environ.get("ASSAY_E2E_CLUSTER", "assay-test"))
+    raise_cluster(settings)
+    cluster = ClusterFixture(settings)
     plain, boosted = (
         trained("plain", "LogisticRegression", FEW),
         trained("boosted", "HistGradientBoosting", None),
     )
-    town.sources = {
+    cluster.sources = {
         name: {"artifact": {"uri": f"http://lake.lake/{name}", "digest": digest}}
         for name, (_, digest) in (("plain", plain), ("boosted", boosted))
     }
-    town.sources["lone"] = lone("plain", plain[0])
+    cluster.sources["lone"] = lone("plain", plain[0])
     asks, digest = demanding(OUT)
-    town.sources["demanding"] = {"artifact": {"uri": "http://lake.lake/demanding", "digest": digest}}
+    cluster.sources["demanding"] = {"artifact": {"uri": "http://lake.lake/demanding", "digest": digest}}
     bad = hostile(OUT)
-    town.hostile = {name: one.reason for name, one in bad.items()}
+    cluster.hostile = {name: one.reason for name, one in bad.items()}
     for name, one in bad.items():
-        town.sources[name] = {"artifact": {"uri": f"http://lake.lake/{name}", "digest": one.digest}}
-    operator = town.get("deployment", "assay-operator", SYSTEM)
+        cluster.sources[name] = {"artifact": {"uri": f"http://lake.lake/{name}", "digest": one.digest}}
+    operator = cluster.get("deployment", "assay-operator", SYSTEM)
     assert operator is not None
     env = operator["spec"]["template"]["spec"]["containers"][0]["env"]
     trainer = next(e["value"] for e in env if e["name"] == "ASSAY_TRAINER_IMAGE")
     ours = {"plain": plain[0], "boosted": boosted[0], "demanding": asks}
     folders = ours | {name: one.folder for name, one in bad.items()}
-    town.apply(*lake(folders, trainer))
-    town.kubectl("rollout", "status", "-n", "lake", "deployment/lake", "--timeout=90s")
-    town.sources["faulty"] = {"image": {"image": bento.bring(cluster)}}
-    yield town
-    town.read_operator_log()
+    cluster.apply(*lake(folders, trainer))
+    cluster.kubectl("rollout", "status", "-n", "lake", "deployment/lake", "--timeout=90s")
+    cluster.sources["faulty"] = {"image": {"image": bento.bring(settings)}}
+    yield cluster
+    cluster.read_operator_log()
     if not os.environ.get("ASSAY_KEEP"):
-        providers.down(cluster, wipe=True)
+        providers.down(settings, wipe=True)
 
 
 @pytest.fixture
-def place(town: Town, request: pytest.FixtureRequest) -> Iterator[Place]:
+def ns(cluster: ClusterFixture, request: pytest.FixtureRequest) -> Iterator[NamespaceFixture]:
     """A namespace of the test's own, and its users."""
     name = f"t-{abs(hash(request.node.name)) % 10**8}"
-    town.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield Place(town, name, data() / "live.csv")
-    town.kubectl("delete", "namespace", name, "--wait=false")
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield NamespaceFixture(cluster, name, data() / "live.csv")
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 import pytest
-from people import ERRORS, Place
-from town import SYSTEM, Json, wait
+from cluster_fixture import SYSTEM, Json, wait
+from namespace_fixture import ERRORS, NamespaceFixture
 
 SAFE_AND_SOON = {
     "ramp": [{"percent": 50}],
@@ -24,45 +24,45 @@ TRAINED = {
 }
 
 
-async def test_no_request_is_lost_by_steps_restarts_and_a_promotion(place: Place) -> None:
+async def test_no_request_is_lost_by_steps_restarts_and_a_promotion(ns: NamespaceFixture) -> None:
     """Steady load through the Service while operator and collector are killed and gateways are replaced."""
-    place.town.apply(place.model("plain"))
-    await asyncio.to_thread(place.champion, "churn-1")
+    ns.cluster.apply(ns.model("plain"))
+    await asyncio.to_thread(ns.champion, "churn-1")
     template = {
         "ramp": [{"percent": p, "minDuration": "4s"} for p in (5, 20, 50)],
         "metrics": {"guardrails": [ERRORS]},
         "decision": {"minDuration": "30s", "maxDuration": "20m"},
     }
     rollout = {"strategy": "Experiment", "rollbackWindow": "5s", "experiment": template}
-    place.town.apply(place.model("boosted", rollout=rollout))
-    async with place.users() as traffic:
-        await asyncio.to_thread(place.running, "churn-2-g2")
-        place.town.kill("operator", "operator")
+    ns.cluster.apply(ns.model("boosted", rollout=rollout))
+    async with ns.users() as traffic:
+        await asyncio.to_thread(ns.running, "churn-2-g2")
+        ns.cluster.kill("operator", "operator")
         await traffic.more(150)
-        await asyncio.to_thread(place.town.back, "operator")
-        place.town.kill("collector", "collector")
+        await asyncio.to_thread(ns.cluster.back, "operator")
+        ns.cluster.kill("collector", "collector")
         restart = ("rollout", "restart", "-n", SYSTEM, "deployment/assay-gateway")
-        await asyncio.to_thread(place.town.kubectl, *restart)
+        await asyncio.to_thread(ns.cluster.kubectl, *restart)
         done = ("rollout", "status", "-n", SYSTEM, "deployment/assay-gateway", "--timeout=120s")
-        await asyncio.to_thread(place.town.kubectl, *done)
+        await asyncio.to_thread(ns.cluster.kubectl, *done)
         await traffic.more(150)
-        await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "Promoted", patience=180)
-        await asyncio.to_thread(place.champion, "churn-2")
+        await asyncio.to_thread(ns.experiment_phase, "churn-2-g2", "Promoted", patience=180)
+        await asyncio.to_thread(ns.champion, "churn-2")
         await traffic.more(500)
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert traffic.ledger.moves_until(0) == []
 
 
-def jobs(place: Place) -> list[str]:
-    return [j["metadata"]["uid"] for j in place.town.all("jobs", place.namespace)]
+def jobs(ns: NamespaceFixture) -> list[str]:
+    return [j["metadata"]["uid"] for j in ns.cluster.all("jobs", ns.name)]
 
 
 @pytest.mark.parametrize("phase", ["asked", "training", "trained"])
-def test_an_operator_killed_while_a_version_is_made_trains_it_once(place: Place, phase: str) -> None:
+def test_an_operator_killed_while_a_version_is_made_trains_it_once(ns: NamespaceFixture, phase: str) -> None:
     """One Job, one version, the same champion."""
-    place.town.apply(place.model(TRAINED))
+    ns.cluster.apply(ns.model(TRAINED))
     if phase != "asked":
-        wait(lambda: jobs(place), 30)
+        wait(lambda: jobs(ns), 30)
     if phase == "trained":
         finished = (
             "wait",
@@ -70,59 +70,61 @@ def test_an_operator_killed_while_a_version_is_made_trains_it_once(place: Place,
             "job",
             "--all",
             "-n",
-            place.namespace,
+            ns.name,
             "--timeout=120s",
         )
-        place.town.kubectl(*finished)
-    place.town.kill("operator", "operator")
-    place.town.back("operator")
-    place.champion("churn-1", patience=120)
-    assert len(jobs(place)) == 1
-    assert [v["metadata"]["name"] for v in place.town.all("amv", place.namespace)] == ["churn-1"]
+        ns.cluster.kubectl(*finished)
+    ns.cluster.kill("operator", "operator")
+    ns.cluster.back("operator")
+    ns.champion("churn-1", patience=120)
+    assert len(jobs(ns)) == 1
+    assert [v["metadata"]["name"] for v in ns.cluster.all("amv", ns.name)] == ["churn-1"]
 
 
 @pytest.mark.parametrize("end", ["Promoted", "RolledBack"])
-async def test_an_operator_killed_as_the_verdict_falls_comes_to_the_same_end(place: Place, end: str) -> None:
+async def test_an_operator_killed_as_the_verdict_falls_comes_to_the_same_end(
+    ns: NamespaceFixture, end: str
+) -> None:
     """Killed as soon as the verdict can be read, and again as it comes back: one verdict, one Event of it."""
-    await asyncio.to_thread(place.challenged, "boosted" if end == "Promoted" else "faulty", SAFE_AND_SOON)
-    async with place.users() as traffic:
+    await asyncio.to_thread(ns.challenged, "boosted" if end == "Promoted" else "faulty", SAFE_AND_SOON)
+    async with ns.users() as traffic:
         decided = await asyncio.to_thread(
-            place.town.until, "aexp", "churn-2-g2", place.namespace, lambda s: s.get("decision"), 120
+            ns.cluster.until, "aexp", "churn-2-g2", ns.name, lambda s: s.get("decision"), 120
         )
         for _ in range(2):
-            place.town.kill("operator", "operator")
+            ns.cluster.kill("operator", "operator")
             await traffic.more(50)
-            await asyncio.to_thread(place.town.back, "operator")
+            await asyncio.to_thread(ns.cluster.back, "operator")
         winner = "churn-2" if end == "Promoted" else "churn-1"
-        await asyncio.to_thread(place.champion, winner)
-        status = await asyncio.to_thread(place.experiment_phase, "churn-2-g2", end)
+        await asyncio.to_thread(ns.champion, winner)
+        status = await asyncio.to_thread(ns.experiment_phase, "churn-2-g2", end)
         moment = time.time()
         await traffic.more(100)
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert status["decision"] == decided["decision"]
     assert {a.version for a in traffic.since(moment)} == {winner}
     verdict = _condition(status, "Progressing")
-    told = [reason for reason, _ in place.town.events("churn-2-g2", place.namespace)]
-    assert told.count(verdict["reason"]) <= 1
+    reasons = [reason for reason, _ in ns.cluster.events("churn-2-g2", ns.name)]
+    assert reasons.count(verdict["reason"]) <= 1
 
 
 def _condition(status: Json, of: str) -> Json:
     return next(c for c in status["conditions"] if c["type"] == of)
 
 
-async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(place: Place) -> None:
+async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(ns: NamespaceFixture) -> None:
     """Every acknowledged outcome counts exactly once, and every exposure that was answered."""
     primary: dict[str, Any] = {"name": "bought", "missing": "Ignore"}
     decision = {"minDuration": "1h", "maxDuration": "2h"}
-    place.town.apply(place.experiment(*place.two_versions(), metrics={"primary": primary}, decision=decision))
-    await asyncio.to_thread(place.running)
-    acknowledged: dict[str, float] = {}
-    async with place.users() as traffic:
+    ns.cluster.apply(ns.experiment(*ns.two_versions(), metrics={"primary": primary}, decision=decision))
+    await asyncio.to_thread(ns.running)
+    acknowledged: dict[str | None, float] = {}
+    async with ns.users() as traffic:
         for turn in range(6):
             await traffic.more(100)
-            batch = [
+            batch: list[dict[str, Any]] = [
                 {
-                    "model": f"{place.namespace}/churn",
+                    "model": f"{ns.name}/churn",
                     "unit": a.unit,
                     "metric": "bought",
                     "value": 1,
@@ -132,38 +134,38 @@ async def test_a_collector_killed_during_ingest_loses_and_doubles_nothing(place:
                 if a.enrolled and a.unit not in acknowledged
             ]
             if turn in {1, 3, 5}:
-                place.town.kill("collector", "collector")
-            await asyncio.to_thread(_deliver, place, batch)
+                ns.cluster.kill("collector", "collector")
+            await asyncio.to_thread(_deliver, ns, batch)
             acknowledged |= {o["unit"]: 1.0 for o in batch}
-            await asyncio.to_thread(place.town.back, "collector")
+            await asyncio.to_thread(ns.cluster.back, "collector")
     units = {a.unit for a in traffic.answers if a.enrolled}
 
     def counted() -> bool:
         try:
-            summary = place.collector(f"/v1/experiments/{place.uid()}/summary", "operator")
+            summary = ns.collector(f"/v1/experiments/{ns.uid()}/summary", "operator")
         except OSError:
             return False
         arms = summary["arms"].values()
-        seen.update(units=sum(a["units"] for a in arms), n=sum(a["metrics"]["bought"]["n"] for a in arms))
-        return seen == {"units": len(units), "n": len(acknowledged)}
+        counts.update(units=sum(a["units"] for a in arms), n=sum(a["metrics"]["bought"]["n"] for a in arms))
+        return counts == {"units": len(units), "n": len(acknowledged)}
 
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     await asyncio.to_thread(
-        wait, counted, 60, told=lambda: json.dumps(seen) + f" wanted {len(units)}, {len(acknowledged)}"
+        wait, counted, 60, state=lambda: json.dumps(counts) + f" wanted {len(units)}, {len(acknowledged)}"
     )
 
 
-def _deliver(place: Place, batch: list[dict[str, Any]]) -> None:
+def _deliver(ns: NamespaceFixture, batch: list[dict[str, Any]]) -> None:
     """Send until acknowledged, as an application would: the ids make that safe."""
 
     def sent() -> bool:
         try:
-            place.collector("/v1/outcomes", "application", batch)
+            ns.collector("/v1/outcomes", "application", batch)
         except OSError as error:
-            said.append(str(error))
+            errors.append(str(error))
             return False
         return True
 
-    said: list[str] = []
+    errors: list[str] = []
     if batch:
-        wait(sent, 120, told=lambda: said[-1:])
+        wait(sent, 120, state=lambda: errors[-1:])

@@ -6,17 +6,17 @@ import subprocess
 import sys
 from types import ModuleType
 
-from people import SAFE, Place
-from town import Json
+from cluster_fixture import Json
+from namespace_fixture import SAFE, NamespaceFixture
 
 SMALL = {"timeout": "3s", "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}}}  # six pods at once
 
 
-def assay(place: Place, *words: str) -> str:
+def assay(ns: NamespaceFixture, *words: str) -> str:
     """Run `assay` as a user would, and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "assay_cli", *words, "-n", place.namespace],
-        env={**os.environ, "KUBECONFIG": str(place.town.cluster.kubeconfig)},
+        [sys.executable, "-m", "assay_cli", *words, "-n", ns.name],
+        env={**os.environ, "KUBECONFIG": str(ns.cluster.settings.kubeconfig)},
         capture_output=True,
         text=True,
         check=False,
@@ -25,84 +25,82 @@ def assay(place: Place, *words: str) -> str:
     return done.stdout
 
 
-async def test_a_shadow_that_fails_is_noticed_by_nobody(place: Place) -> None:
+async def test_a_shadow_that_fails_is_noticed_by_nobody(ns: NamespaceFixture) -> None:
     """Its copies fail; callers hear the champion only, and it ends without a winner."""
     keep = {"strategy": "Replace", "rollbackWindow": "1h"}
-    place.town.apply(place.model("plain", rollout=keep))
-    await asyncio.to_thread(place.champion, "churn-1")
+    ns.cluster.apply(ns.model("plain", rollout=keep))
+    await asyncio.to_thread(ns.champion, "churn-1")
     template = {"metrics": SAFE, "decision": {"minDuration": "1h", "maxDuration": "2h"}}
     waits = {"strategy": "Experiment", "rollbackWindow": "1h", "experiment": template}
-    place.town.apply(place.model("faulty", rollout=waits))
-    await asyncio.to_thread(place.running, "churn-2-g2", patience=90)
-    shadow = place.experiment("churn-1", "churn-2", ramp=[{"percent": 99}], decision={"maxDuration": "15s"})
+    ns.cluster.apply(ns.model("faulty", rollout=waits))
+    await asyncio.to_thread(ns.running, "churn-2-g2", patience=90)
+    shadow = ns.experiment("churn-1", "churn-2", ramp=[{"percent": 99}], decision={"maxDuration": "15s"})
     del shadow["spec"]["metrics"]
     shadow["spec"]["mode"] = "Shadow"
-    place.town.apply(shadow)
-    place.town.kubectl("delete", "aexp", "churn-2-g2", "-n", place.namespace)
-    await asyncio.to_thread(place.running)
-    async with place.users() as traffic:
+    ns.cluster.apply(shadow)
+    ns.cluster.kubectl("delete", "aexp", "churn-2-g2", "-n", ns.name)
+    await asyncio.to_thread(ns.running)
+    async with ns.users() as traffic:
         await traffic.more(200)
-        status = await asyncio.to_thread(place.experiment_phase, "exp", "Inconclusive")
+        status = await asyncio.to_thread(ns.experiment_phase, "exp", "Inconclusive")
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert {a.version for a in traffic.answers} == {"churn-1"}
     assert status["decision"]["reason"] == "ShadowOver"
-    assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
+    assert ns.cluster.status("amodel", "churn", ns.name)["champion"] == "churn-1"
 
 
-async def test_a_winner_waits_for_a_person(place: Place) -> None:
+async def test_a_winner_waits_for_a_person(ns: NamespaceFixture) -> None:
     """WaitingForApproval goes on measuring; `assay approve` promotes, and `assay replay` agrees."""
     template = {
         "ramp": [{"percent": 50}],
         "metrics": SAFE,
         "decision": {"minDuration": "1s", "maxDuration": "20m", "approval": "Manual"},
     }
-    await asyncio.to_thread(place.challenged, "boosted", template)
-    async with place.users() as traffic:
-        await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "WaitingForApproval", patience=120)
-        assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
+    await asyncio.to_thread(ns.challenged, "boosted", template)
+    async with ns.users() as traffic:
+        await asyncio.to_thread(ns.experiment_phase, "churn-2-g2", "WaitingForApproval", patience=120)
+        assert ns.cluster.status("amodel", "churn", ns.name)["champion"] == "churn-1"
         await traffic.more(50)
-        await asyncio.to_thread(assay, place, "approve", "churn-2-g2", "--by", "somebody")
-        await asyncio.to_thread(place.experiment_phase, "churn-2-g2", "Promoted")
-        await asyncio.to_thread(place.champion, "churn-2")
+        await asyncio.to_thread(assay, ns, "approve", "churn-2-g2", "--by", "somebody")
+        await asyncio.to_thread(ns.experiment_phase, "churn-2-g2", "Promoted")
+        await asyncio.to_thread(ns.champion, "churn-2")
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
-    assert "Promote" in assay(place, "replay", "churn-2-g2")
-    assert "churn-2-g2" in assay(place, "report", "churn-2-g2")
+    assert "Promote" in assay(ns, "replay", "churn-2-g2")
+    assert "churn-2-g2" in assay(ns, "report", "churn-2-g2")
 
 
-async def test_neighbours_in_a_layer_share_no_unit(place: Place, load: ModuleType) -> None:
+async def test_neighbours_in_a_layer_share_no_unit(ns: NamespaceFixture, load: ModuleType) -> None:
     """Two Models, one layer: whoever is in one Experiment is not in the other; a third finds no room."""
     names = ("churn", "upsell", "winback")
 
     def made(name: str) -> Json:
-        place.town.apply(place.model("plain", name=name, serving=SMALL, rollout=_queue(None)))
-        place.town.until(
-            "amodel", name, place.namespace, lambda s: s.get("champion") == f"{name}-1", patience=90
-        )
+        ns.cluster.apply(ns.model("plain", name=name, serving=SMALL, rollout=_queue(None)))
+        ns.cluster.until("amodel", name, ns.name, lambda s: s.get("champion") == f"{name}-1", patience=90)
         template = {
             "layer": {"name": "checkout", "share": 40},
             "ramp": [{"percent": 20}],
             "metrics": SAFE,
             "decision": {"minDuration": "1h", "maxDuration": "2h"},
         }
-        place.town.apply(place.model("boosted", name=name, serving=SMALL, rollout=_queue(template)))
+        ns.cluster.apply(ns.model("boosted", name=name, serving=SMALL, rollout=_queue(template)))
         wanted = "Queued" if name == "winback" else "Running"
-        return place.experiment_phase(f"{name}-2-g2", wanted, patience=90)
+        return ns.experiment_phase(f"{name}-2-g2", wanted, patience=90)
 
     statuses = [await asyncio.to_thread(made, name) for name in names]
     assert any(c["reason"] == "LayerFull" for c in statuses[2]["conditions"])
     for name in names[:2]:
-        await asyncio.to_thread(place.running, f"{name}-2-g2")
+        await asyncio.to_thread(ns.running, f"{name}-2-g2")
     units, enrolled = load.made_up(600), []
     for name in names[:2]:
-        async with load.Client(place.target(name)) as client:
-            answers = await load.ask_all(client, units, place.customers[0].row)
+        async with load.Client(ns.target(name)) as client:
+            answers = await load.ask_all(client, units, ns.customers[0].row)
         enrolled.append({a.unit for a in answers if a.enrolled})
     assert enrolled[0]
     assert enrolled[1]
     assert enrolled[0] & enrolled[1] == set()
-    place.town.kubectl("delete", "aexp", "churn-2-g2", "-n", place.namespace)
-    await asyncio.to_thread(place.running, "winback-2-g2")
-    shown = assay(place, "assign", "-e", "upsell-2-g2", next(iter(enrolled[1])))
+    ns.cluster.kubectl("delete", "aexp", "churn-2-g2", "-n", ns.name)
+    await asyncio.to_thread(ns.running, "winback-2-g2")
+    shown = assay(ns, "assign", "-e", "upsell-2-g2", next(iter(enrolled[1])))
     assert "control" in shown or "candidate" in shown
 
 

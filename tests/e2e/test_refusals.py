@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from people import Place
+from namespace_fixture import NamespaceFixture
 
 DATA = {"uri": "http://lake.lake/data/churn.csv", "target": "churn", "key": "customer_id"}
 TRAINING: dict[str, Any] = {"data": DATA, "algorithms": ["LogisticRegression"], "tuning": {"trials": 1}}
@@ -57,9 +57,9 @@ ARMS = [
     ],
 )
 def test_a_model_that_cannot_be_meant_is_refused_at_apply(
-    place: Place, source: dict[str, Any], words: str
+    ns: NamespaceFixture, source: dict[str, Any], words: str
 ) -> None:
-    assert words in place.town.refusal(place.model(source))
+    assert words in ns.cluster.refusal(ns.model(source))
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_a_model_that_cannot_be_meant_is_refused_at_apply(
     ],
 )
 def test_an_experiment_that_cannot_be_meant_is_refused_at_apply(
-    place: Place, change: dict[str, Any], words: str
+    ns: NamespaceFixture, change: dict[str, Any], words: str
 ) -> None:
-    assert words in place.town.refusal(place.experiment("churn-1", "churn-2", **change))
+    assert words in ns.cluster.refusal(ns.experiment("churn-1", "churn-2", **change))
 
 
 @pytest.mark.parametrize(
@@ -127,20 +127,20 @@ def test_an_experiment_that_cannot_be_meant_is_refused_at_apply(
     ],
 )
 def test_a_version_that_fails_says_why_and_the_champion_serves_on(
-    place: Place, source: dict[str, Any], reason: str, words: str
+    ns: NamespaceFixture, source: dict[str, Any], reason: str, words: str
 ) -> None:
-    place.town.apply(place.model("plain"))
-    place.champion("churn-1")
-    place.town.apply(place.model(source, gates=source.get("gates", [])))
-    town, namespace = place.town, place.namespace
-    town.until("amv", "churn-2", namespace, lambda s: ready(s).get("status") == "False", 120)
-    said = town.condition("amv", "churn-2", namespace, "Ready")
-    valid = town.condition("amv", "churn-2", namespace, "DataValid").get("status")
+    ns.cluster.apply(ns.model("plain"))
+    ns.champion("churn-1")
+    ns.cluster.apply(ns.model(source, gates=source.get("gates", [])))
+    cluster, namespace = ns.cluster, ns.name
+    cluster.until("amv", "churn-2", namespace, lambda s: ready(s).get("status") == "False", 120)
+    condition = cluster.condition("amv", "churn-2", namespace, "Ready")
+    valid = cluster.condition("amv", "churn-2", namespace, "DataValid").get("status")
     assert valid == ("False" if reason in {"ColumnMissing", "DataNotFound"} else valid)
-    assert (said["reason"], words in said["message"]) == (reason, True), said
-    degraded = town.until("amodel", "churn", namespace, lambda s: is_degraded(s, reason))
+    assert (condition["reason"], words in condition["message"]) == (reason, True), condition
+    degraded = cluster.until("amodel", "churn", namespace, lambda s: is_degraded(s, reason))
     assert degraded["champion"] == "churn-1"
-    town.told("churn-2", namespace, reason, words)
+    cluster.expect_event("churn-2", namespace, reason, words)
 
 
 def ready(status: dict[str, Any]) -> dict[str, Any]:
@@ -151,13 +151,13 @@ def is_degraded(status: dict[str, Any], reason: str) -> bool:
     return any(c["type"] == "Degraded" and c["reason"] == reason for c in status.get("conditions", []))
 
 
-def test_a_wrong_digest_is_never_opened(place: Place) -> None:
+def test_a_wrong_digest_is_never_opened(ns: NamespaceFixture) -> None:
     """The predictor refuses before it reads a byte of the model, and the Model says so."""
-    place.town.apply(place.model("plain"))
-    place.champion("churn-1")
+    ns.cluster.apply(ns.model("plain"))
+    ns.champion("churn-1")
     wrong = {"artifact": {"uri": "http://lake.lake/plain", "digest": "sha256:" + "0" * 64}}
-    place.town.apply(place.model(wrong))
-    town, namespace = place.town, place.namespace
+    ns.cluster.apply(ns.model(wrong))
+    cluster, namespace = ns.cluster, ns.name
 
     def refused(status: dict[str, Any]) -> bool:
         return any(
@@ -165,24 +165,24 @@ def test_a_wrong_digest_is_never_opened(place: Place) -> None:
             for c in status.get("conditions", [])
         )
 
-    town.until("amv", "churn-2", namespace, refused, 60)
-    assert town.status("amodel", "churn", namespace)["champion"] == "churn-1"
+    cluster.until("amv", "churn-2", namespace, refused, 60)
+    assert cluster.status("amodel", "churn", namespace)["champion"] == "churn-1"
 
 
-def test_an_experiment_on_a_missing_version_waits_and_names_it(place: Place) -> None:
-    place.town.apply(place.model("plain"))
-    place.champion("churn-1")
-    place.town.apply(place.experiment("churn-1", "churn-9"))
-    status = place.experiment_phase("exp", "Pending")
+def test_an_experiment_on_a_missing_version_waits_and_names_it(ns: NamespaceFixture) -> None:
+    ns.cluster.apply(ns.model("plain"))
+    ns.champion("churn-1")
+    ns.cluster.apply(ns.experiment("churn-1", "churn-9"))
+    status = ns.experiment_phase("exp", "Pending")
     assert any(c["reason"] == "VersionNotFound" and "churn-9" in c["message"] for c in status["conditions"])
 
 
-def test_a_running_experiment_cannot_be_edited(place: Place) -> None:
-    versions = place.two_versions()
-    place.town.apply(place.experiment(*versions))
-    place.running()
-    edited = place.experiment(*versions, ramp=[{"percent": 40}])
-    done = place.town.kubectl(
+def test_a_running_experiment_cannot_be_edited(ns: NamespaceFixture) -> None:
+    versions = ns.two_versions()
+    ns.cluster.apply(ns.experiment(*versions))
+    ns.running()
+    edited = ns.experiment(*versions, ramp=[{"percent": 40}])
+    done = ns.cluster.kubectl(
         "apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(edited), check=False
     )
     assert "ramp cannot change while the Experiment runs" in done.stderr

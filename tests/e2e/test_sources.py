@@ -7,11 +7,12 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cluster_fixture import ClusterFixture, Json, wait
+from namespace_fixture import ERRORS, NamespaceFixture
 from outside import WAREHOUSE_SECRET, Prometheus, Shop, Warehouse, services
-from people import ERRORS, Place
-from town import Json, Town, wait
 
 TABLE = 'shop_{}_total{{experiment="$uid"}}'
 ORDERED = {
@@ -23,7 +24,7 @@ ORDERED = {
         "every": "5s",
     },
 }
-REFUNDED = {
+REFUNDED: dict[str, Any] = {
     "name": "refunded",
     "source": "SQL",
     "margin": {"absolute": 0.02},
@@ -39,21 +40,21 @@ DECISION = {"minDuration": "1s", "maxDuration": "30m"}
 
 
 @pytest.fixture(scope="module")
-def outside(town: Town) -> Town:
+def outside(cluster: ClusterFixture) -> ClusterFixture:
     """The cluster, in which the servers have names."""
-    town.apply(*services())
-    return town
+    cluster.apply(*services())
+    return cluster
 
 
 @pytest.fixture
-def shop(outside: Town) -> Iterator[Shop]:
+def shop(outside: ClusterFixture) -> Iterator[Shop]:
     opened = Shop(outside)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def prometheus(outside: Town, tmp_path: Path) -> Iterator[Prometheus]:
+def prometheus(outside: ClusterFixture, tmp_path: Path) -> Iterator[Prometheus]:
     """One that has not been started."""
     server = Prometheus(outside, tmp_path)
     yield server
@@ -61,125 +62,119 @@ def prometheus(outside: Town, tmp_path: Path) -> Iterator[Prometheus]:
 
 
 @pytest.fixture
-def warehouse(outside: Town) -> Iterator[Warehouse]:
+def warehouse(outside: ClusterFixture) -> Iterator[Warehouse]:
     server = Warehouse(outside)
     yield server
     server.close()
 
 
-def secret(place: Place, url: str) -> None:
-    metadata = {"name": WAREHOUSE_SECRET, "namespace": place.namespace}
-    place.town.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"url": url}})
+def secret(ns: NamespaceFixture, url: str) -> None:
+    metadata = {"name": WAREHOUSE_SECRET, "namespace": ns.name}
+    ns.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"url": url}})
 
 
-async def holds(place: Place, reason: str, words: str) -> None:
+async def holds(ns: NamespaceFixture, reason: str, words: str) -> None:
     """Wait until it waits for this reason, and see that nothing else has come of it."""
 
     def says(status: Json) -> bool:
-        said: Json = next((c for c in status.get("conditions", []) if c["type"] == "Progressing"), {})
-        return said.get("reason") == reason and bool(re.search(words, said["message"]))
+        progressing: Json = next((c for c in status.get("conditions", []) if c["type"] == "Progressing"), {})
+        return progressing.get("reason") == reason and bool(re.search(words, progressing["message"]))
 
-    status = await asyncio.to_thread(place.town.until, "aexp", "exp", place.namespace, says, 60)
+    status = await asyncio.to_thread(ns.cluster.until, "aexp", "exp", ns.name, says, 60)
     assert (status["phase"], status.get("step", 0)) == ("Running", 0)
     assert "decision" not in status
     assert status["checks"]["sources"].startswith(f"{words.split(':', maxsplit=1)[0]}: {reason}, ")
-    champion = await asyncio.to_thread(place.town.status, "amodel", "churn", place.namespace)
+    champion = await asyncio.to_thread(ns.cluster.status, "amodel", "churn", ns.name)
     assert champion["champion"] == "churn-1"
 
 
 async def test_a_primary_of_prometheus_holds_while_it_has_no_numbers_and_then_decides(
-    place: Place, shop: Shop, prometheus: Prometheus
+    ns: NamespaceFixture, shop: Shop, prometheus: Prometheus
 ) -> None:
     """Away, empty, not a number, too slow, out of order; with the numbers of a winner it is promoted."""
     metrics = {"primary": ORDERED, "guardrails": [ERRORS]}
-    versions = await asyncio.to_thread(place.two_versions)
-    place.town.apply(place.experiment(*versions, ramp=RAMP, metrics=metrics, decision=DECISION))
-    await asyncio.to_thread(place.running)
-    shop.experiment = place.uid()
-    async with place.users() as traffic:
-        await holds(place, "MetricUnavailable", "ordered: Prometheus does not answer")
+    versions = await asyncio.to_thread(ns.two_versions)
+    ns.cluster.apply(ns.experiment(*versions, ramp=RAMP, metrics=metrics, decision=DECISION))
+    await asyncio.to_thread(ns.running)
+    shop.experiment = ns.uid()
+    async with ns.users() as traffic:
+        await holds(ns, "MetricUnavailable", "ordered: Prometheus does not answer")
         await asyncio.to_thread(prometheus.start)
-        await holds(place, "NoData", "ordered: Prometheus has no data of any arm")
+        await holds(ns, "NoData", "ordered: Prometheus has no data of any arm")
         shop.counts = {arm: ("NaN", "NaN") for arm in ("control", "candidate")}
         await asyncio.to_thread(wait, lambda: prometheus.values("shop_visitors_total") == ["NaN", "NaN"], 30)
-        await asyncio.to_thread(asked_again, place.town)
-        await holds(place, "NoData", "ordered: Prometheus has no data of any arm")
+        await asyncio.to_thread(queried_again, ns.cluster)
+        await holds(ns, "NoData", "ordered: Prometheus has no data of any arm")
         with prometheus.frozen():
-            await holds(place, "MetricUnavailable", "ordered: Prometheus did not answer within 10 s")
-        await holds(place, "NoData", "ordered")
+            await holds(ns, "MetricUnavailable", "ordered: Prometheus did not answer within 10 s")
+        await holds(ns, "NoData", "ordered")
         with prometheus.out_of_order():
-            await holds(place, "MetricUnavailable", "ordered: Prometheus says 503")
+            await holds(ns, "MetricUnavailable", "ordered: Prometheus says 503")
         shop.counts = {"control": ("4000", "400"), "candidate": ("4000", "800")}
-        status = await asyncio.to_thread(place.experiment_phase, "exp", "Promoted", patience=180)
-        await asyncio.to_thread(place.champion, "churn-2")
+        status = await asyncio.to_thread(ns.experiment_phase, "exp", "Promoted", patience=180)
+        await asyncio.to_thread(ns.champion, "churn-2")
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert status["decision"]["reason"] == "CandidateWins"
     assert status["decision"]["evidence"]["arms"]["candidate"]["metrics"]["ordered"][:2] == [4000, 800]
 
 
-def asked_again(town: Town) -> None:
+def queried_again(cluster: ClusterFixture) -> None:
     """Wait until the operator has asked Prometheus twice more, and got nothing."""
-    answers = nothing_said(town)
+    answers = empty_answers(cluster)
     before = answers()
-    wait(lambda: answers() >= before + 2, 30, told=answers)
+    wait(lambda: answers() >= before + 2, 30, state=answers)
 
 
-def nothing_said(town: Town) -> Callable[[], float]:
+def empty_answers(cluster: ClusterFixture) -> Callable[[], float]:
     """Return what reads the operator's count of answers without data."""
     wanted = 'assay_metric_queries_total{result="nodata",source="Prometheus"} '
     return lambda: next(
-        (float(line[len(wanted) :]) for line in town.metrics("operator", 8081) if line.startswith(wanted)),
+        (float(line[len(wanted) :]) for line in cluster.metrics("operator", 8081) if line.startswith(wanted)),
         0.0,
     )
 
 
 async def test_a_guardrail_of_a_database_holds_while_it_has_no_numbers_and_then_rolls_back(
-    place: Place, warehouse: Warehouse
+    ns: NamespaceFixture, warehouse: Warehouse
 ) -> None:
     """No Secret, wrong password, no row, no number, frozen, stopped; with the numbers of harm it ends."""
     metrics = {"guardrails": [ERRORS, REFUNDED]}
-    versions = await asyncio.to_thread(place.two_versions)
-    place.town.apply(place.experiment(*versions, ramp=RAMP, metrics=metrics, decision=DECISION))
-    await asyncio.to_thread(place.running)
-    uid = place.uid()
-    async with place.users() as traffic:
-        await holds(place, "MetricUnavailable", "refunded: Secret warehouse: .*not found")
-        secret(place, warehouse.url("wrong"))
-        await holds(
-            place, "MetricUnavailable", "refunded: the database says: .*password authentication failed"
-        )
+    versions = await asyncio.to_thread(ns.two_versions)
+    ns.cluster.apply(ns.experiment(*versions, ramp=RAMP, metrics=metrics, decision=DECISION))
+    await asyncio.to_thread(ns.running)
+    uid = ns.uid()
+    async with ns.users() as traffic:
+        await holds(ns, "MetricUnavailable", "refunded: Secret warehouse: .*not found")
+        secret(ns, warehouse.url("wrong"))
+        await holds(ns, "MetricUnavailable", "refunded: the database says: .*password authentication failed")
         warehouse.query("ALTER ROLE reader PASSWORD 'right'")
-        secret(place, warehouse.url("right"))
-        await holds(place, "NoData", "refunded: SQL has no data of any arm")
+        secret(ns, warehouse.url("right"))
+        await holds(ns, "NoData", "refunded: SQL has no data of any arm")
         warehouse.query(f"INSERT INTO refunds VALUES ('{uid}', 'control', 'NaN'), ('{uid}', 'candidate', 0)")
-        await holds(place, "SourceError", "refunded: arm control: .* not all numbers")
+        await holds(ns, "SourceError", "refunded: arm control: .* not all numbers")
         with warehouse.frozen():
-            await holds(place, "MetricUnavailable", "refunded: the database says: .*timeout")
+            await holds(ns, "MetricUnavailable", "refunded: the database says: .*timeout")
         warehouse.stop()
-        await holds(place, "MetricUnavailable", "refunded: the database says: .*refused")
+        await holds(ns, "MetricUnavailable", "refunded: the database says: .*refused")
         warehouse.start()
         warehouse.refunds(uid, control=(4000, 40), candidate=(4000, 400))
-        status = await asyncio.to_thread(place.experiment_phase, "exp", "RolledBack", patience=60)
+        status = await asyncio.to_thread(ns.experiment_phase, "exp", "RolledBack", patience=60)
         await traffic.more(100)
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert status["decision"]["reason"] == "GuardrailBreached"
     assert "guardrail refunded breached: candidate - control" in status["decision"]["message"]
-    assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
+    assert ns.cluster.status("amodel", "churn", ns.name)["champion"] == "churn-1"
 
 
-async def test_a_secret_that_the_administrator_did_not_name_is_not_read(place: Place) -> None:
+async def test_a_secret_that_the_administrator_did_not_name_is_not_read(ns: NamespaceFixture) -> None:
     """The API server refuses it, by the chart's role, and the Experiment says whom to ask."""
-    metadata = {"name": "payroll", "namespace": place.namespace}
+    metadata = {"name": "payroll", "namespace": ns.name}
     url = {"url": "postgresql+psycopg://reader:secret-word@payroll/db"}
-    place.town.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": url})
+    ns.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": url})
     other = REFUNDED | {"sql": REFUNDED["sql"] | {"urlSecretRef": {"name": "payroll", "key": "url"}}}
-    versions = await asyncio.to_thread(place.two_versions)
-    place.town.apply(
-        place.experiment(*versions, ramp=RAMP, metrics={"guardrails": [other]}, decision=DECISION)
-    )
-    await asyncio.to_thread(place.running)
-    async with place.users() as traffic:
-        await holds(
-            place, "MetricUnavailable", r"refunded: Secret payroll: .*forbidden.*sources\.sql\.secrets"
-        )
+    versions = await asyncio.to_thread(ns.two_versions)
+    ns.cluster.apply(ns.experiment(*versions, ramp=RAMP, metrics={"guardrails": [other]}, decision=DECISION))
+    await asyncio.to_thread(ns.running)
+    async with ns.users() as traffic:
+        await holds(ns, "MetricUnavailable", r"refunded: Secret payroll: .*forbidden.*sources\.sql\.secrets")
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster_fixture import LEADER, SYSTEM, ClusterFixture, wait
+from namespace_fixture import NamespaceFixture
 from outside import WAREHOUSE_SECRET
-from people import Place
-from town import LEADER, SYSTEM, Town, wait
 
 ROLES = ("application", "operator", "gateway", "webhook")
 COLLECTOR = ("statefulset/assay-collector", "collector")
@@ -27,21 +27,22 @@ OPERATOR = f"system:serviceaccount:{SYSTEM}:assay-operator"
 KUBELET_SYNCS = 180.0  # seconds; about one minute is usual
 
 
-def pods(town: Town) -> list[tuple[str, str, int]]:
+def pods(cluster: ClusterFixture) -> list[tuple[str, str, int]]:
     """Return every container of the installation, by its pod, and how often it was started again."""
     return sorted(
         (pod["metadata"]["uid"], status["name"], status["restartCount"])
-        for pod in town.all("pods", SYSTEM)
+        for pod in cluster.all("pods", SYSTEM)
         if not pod["metadata"].get("deletionTimestamp")
         for kind in ("containerStatuses", "initContainerStatuses")
         for status in pod["status"].get(kind, [])
     )
 
 
-def status(place: Place, token: str, *request: Any) -> int:
+def status(ns: NamespaceFixture, token: str, *request: Any) -> int:
     """Return what a Service of the installation answers to a token."""
     try:
-        place.post(*request[:3], token, *request[3:])
+        service, port, path, *body = request
+        ns.post(service, port, path, token, *body)
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
@@ -51,11 +52,11 @@ def status(place: Place, token: str, *request: Any) -> int:
 class Rotation:
     """The commands of docs/operations.md that change a token, for every role."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, cluster: ClusterFixture) -> None:
         """Read them, and let them choose the new tokens."""
         page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
         tell, tokens, *steps = re.findall(r"^```sh\n(tell\(\).*?)^```", page, re.M | re.S)[0].splitlines()
-        self._town, self._tell, self._steps = town, tell, steps
+        self._cluster, self._tell, self._steps = cluster, tell, steps
         self._tokens = {role: self._bash(f"{tokens}; echo $old $new", role).split() for role in ROLES}
 
     @property
@@ -77,7 +78,7 @@ class Rotation:
                 for reader in readers
             ),
             KUBELET_SYNCS,
-            told=lambda: number,
+            state=lambda: number,
         )
 
     def _expected(self, role: str, number: int) -> str:
@@ -86,17 +87,17 @@ class Rotation:
 
     def _mounted(self, workload: str, container: str, role: str) -> str:
         command = ("exec", "-n", SYSTEM, workload, "-c", container, "--", "cat", f"/etc/assay/tokens/{role}")
-        return self._town.kubectl(*command).stdout
+        return self._cluster.kubectl(*command).stdout
 
     def _bash(self, script: str, role: str) -> str:
-        environment = {**os.environ, "KUBECONFIG": str(self._town.cluster.kubeconfig)}
+        environment = {**os.environ, "KUBECONFIG": str(self._cluster.settings.kubeconfig)}
         command = ["bash", "-euc", script.replace("application", role)]
         return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def refusals(town: Town) -> float:
+def refusals(cluster: ClusterFixture) -> float:
     """Return how many calls the collector has answered 401."""
-    lines = town.metrics("collector", 8080)
+    lines = cluster.metrics("collector", 8080)
     return sum(
         float(line.rpartition(" ")[2])
         for line in lines
@@ -104,50 +105,46 @@ def refusals(town: Town) -> float:
     )
 
 
-async def test_tokens_change_as_documented_without_a_restart_or_a_refused_call(place: Place) -> None:
+async def test_tokens_change_as_documented_without_a_restart_or_a_refused_call(ns: NamespaceFixture) -> None:
     """Old ones are refused at the end, and nobody is before; counting and deciding go on."""
-    place.town.apply(place.experiment(*await asyncio.to_thread(place.two_versions)))
-    await asyncio.to_thread(place.running)
-    town, uid = place.town, place.uid()
-    outcome = [{"model": f"{place.namespace}/churn", "unit": "u", "metric": "none", "value": 1, "id": "o"}]
+    ns.cluster.apply(ns.experiment(*await asyncio.to_thread(ns.two_versions)))
+    await asyncio.to_thread(ns.running)
+    cluster, uid = ns.cluster, ns.uid()
+    outcome = [{"model": f"{ns.name}/churn", "unit": "u", "metric": "none", "value": 1, "id": "o"}]
     doors: dict[str, tuple[Any, ...]] = {
         "application": ("assay-collector", 8080, "/v1/outcomes", outcome),
         "operator": ("assay-collector", 8080, f"/v1/experiments/{uid}/summary"),
         "gateway": ("assay-collector", 8080, "/v1/exposures", []),
         "webhook": (LEADER, 8081, "/v1/alerts", {"alerts": []}),
     }
-    old, before = {role: town.token(role) for role in ROLES}, pods(town)
-    assert {role: status(place, old[role], *door) for role, door in doors.items()} == dict.fromkeys(
-        ROLES, 200
-    )
+    old, before = {role: cluster.token(role) for role in ROLES}, pods(cluster)
+    assert {role: status(ns, old[role], *door) for role, door in doors.items()} == dict.fromkeys(ROLES, 200)
     for role, door in doors.items():
-        wrong = {other: status(place, old[other], *door) for other in ROLES if other != role}
+        wrong = {other: status(ns, old[other], *door) for other in ROLES if other != role}
         assert set(wrong.values()) <= {401, 403}, (role, wrong)
-    async with place.users() as traffic:
-        rotation, refused = await asyncio.to_thread(Rotation, town), refusals(town)
+    async with ns.users() as traffic:
+        rotation, refused = await asyncio.to_thread(Rotation, cluster), refusals(cluster)
         new = rotation.new
         for number in (0, 1, 2):
             await asyncio.to_thread(rotation.step, number)
             await traffic.more(200)
-            assert refusals(town) == refused, f"somebody was refused after step {number}"
-            good = {
-                role: (status(place, old[role], *d), status(place, new[role], *d))
-                for role, d in doors.items()
-            }
+            assert refusals(cluster) == refused, f"somebody was refused after step {number}"
+            good = {role: (status(ns, old[role], *d), status(ns, new[role], *d)) for role, d in doors.items()}
             assert set(good.values()) == {(401, 200) if number == 2 else (200, 200)}, good
     units = {answer.unit for answer in traffic.answers if answer.enrolled}
 
     def counted() -> int:
-        summary = place.post(*doors["operator"][:3], new["operator"])
+        service, port, path, *_ = doors["operator"]
+        summary = ns.post(service, port, path, new["operator"])
         return sum(arm["units"] for arm in summary["arms"].values())
 
     await asyncio.to_thread(
-        wait, lambda: counted() == len(units), KUBELET_SYNCS, told=lambda: (counted(), len(units))
+        wait, lambda: counted() == len(units), KUBELET_SYNCS, state=lambda: (counted(), len(units))
     )
     asks = lambda s: sum(arm["units"] for arm in s.get("arms", [])) == len(units)  # noqa: E731
-    await asyncio.to_thread(town.until, "aexp", "exp", place.namespace, asks, KUBELET_SYNCS)
+    await asyncio.to_thread(cluster.until, "aexp", "exp", ns.name, asks, KUBELET_SYNCS)
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
-    assert pods(town) == before
+    assert pods(cluster) == before
 
 
 @pytest.mark.parametrize(
@@ -169,7 +166,7 @@ async def test_tokens_change_as_documented_without_a_restart_or_a_refused_call(p
     ],
 )
 def test_the_operator_may_read_the_secrets_that_it_needs(
-    town: Town, what: tuple[str, str], namespace: str, answer: str
+    cluster: ClusterFixture, what: tuple[str, str], namespace: str, answer: str
 ) -> None:
-    done = town.kubectl("auth", "can-i", *what, "-n", namespace, "--as", OPERATOR, check=False)
+    done = cluster.kubectl("auth", "can-i", *what, "-n", namespace, "--as", OPERATOR, check=False)
     assert done.stdout.strip() == answer, done.stderr

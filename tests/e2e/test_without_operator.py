@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from people import SAFE, Place
-from town import SYSTEM, Json, Town, wait
+from cluster_fixture import SYSTEM, ClusterFixture, Json, wait
+from namespace_fixture import SAFE, NamespaceFixture
 
 SECONDS = float(os.environ.get("ASSAY_ABSENCE_SECONDS", "0"))
 MOMENT = 50  # requests in one second
@@ -24,24 +24,24 @@ ENDLESS = {
     "metrics": SAFE,
     "decision": {"minDuration": "1h", "maxDuration": "2h"},
 }
-TWO = {"serving": {"replicas": 2, "timeout": "3s"}}
+TWO: dict[str, Any] = {"serving": {"replicas": 2, "timeout": "3s"}}
 
 
 @contextmanager
-def without_operator(town: Town) -> Iterator[None]:
+def without_operator(cluster: ClusterFixture) -> Iterator[None]:
     """Have no pod of the operator while the block runs."""
     deployment = ("-n", SYSTEM, "deployment/assay-operator")
-    found = town.get("deployment", "assay-operator", SYSTEM)
+    found = cluster.get("deployment", "assay-operator", SYSTEM)
     assert found is not None
-    town.read_operator_log()
-    town.kubectl("scale", *deployment, "--replicas=0")
+    cluster.read_operator_log()
+    cluster.kubectl("scale", *deployment, "--replicas=0")
     label = "app.kubernetes.io/component=operator"
     try:
-        wait(lambda: not town.all("pods", SYSTEM, label), 60, told=lambda: "the operator is still there")
+        wait(lambda: not cluster.all("pods", SYSTEM, label), 60, state=lambda: "the operator is still there")
         yield
     finally:
-        town.kubectl("scale", *deployment, f"--replicas={found['spec']['replicas']}")
-        town.kubectl("rollout", "status", *deployment, "--timeout=120s")
+        cluster.kubectl("scale", *deployment, f"--replicas={found['spec']['replicas']}")
+        cluster.kubectl("rollout", "status", *deployment, "--timeout=120s")
 
 
 def ready(pods: list[Json]) -> set[str]:
@@ -54,14 +54,14 @@ def ready(pods: list[Json]) -> set[str]:
     }
 
 
-def replace_each(town: Town, namespace: str, label: str, *how: str) -> list[tuple[float, str]]:
+def replace_each(cluster: ClusterFixture, namespace: str, label: str, *how: str) -> list[tuple[float, str]]:
     """Delete one pod after another, each when as many are ready as before; return which, and when."""
-    old = ready(town.all("pods", namespace, label))
+    old = ready(cluster.all("pods", namespace, label))
     deleted = []
     for name in sorted(old):
         deleted.append((time.time(), name))
-        town.kubectl("delete", "pod", name, "-n", namespace, "--wait=false", *how)
-        wait(partial(others, town, namespace, label, name, len(old)), 90, told=partial(str, name))
+        cluster.kubectl("delete", "pod", name, "-n", namespace, "--wait=false", *how)
+        wait(partial(others, cluster, namespace, label, name, len(old)), 90, state=partial(str, name))
     return deleted
 
 
@@ -77,52 +77,54 @@ def complaint(traffic: Any, deleted: list[tuple[float, str]]) -> str:
     return "\n".join(lines)
 
 
-def others(town: Town, namespace: str, label: str, name: str, count: int) -> bool:
+def others(cluster: ClusterFixture, namespace: str, label: str, name: str, count: int) -> bool:
     """Return whether so many are ready beside one."""
-    return len(ready(town.all("pods", namespace, label)) - {name}) >= count
+    return len(ready(cluster.all("pods", namespace, label)) - {name}) >= count
 
 
-async def test_every_pod_is_replaced_while_there_is_no_operator_and_no_request_fails(place: Place) -> None:
+async def test_every_pod_is_replaced_while_there_is_no_operator_and_no_request_fails(
+    ns: NamespaceFixture,
+) -> None:
     """Predictors and gateways, at least once each, while an Experiment runs."""
-    place.town.apply(place.model("plain", **TWO))
-    await asyncio.to_thread(place.champion, "churn-1")
+    ns.cluster.apply(ns.model("plain", **TWO))
+    await asyncio.to_thread(ns.champion, "churn-1")
     rollout = {"strategy": "Experiment", "rollbackWindow": "1h", "experiment": ENDLESS}
-    place.town.apply(place.model("boosted", **TWO, rollout=rollout))
-    await asyncio.to_thread(place.running, "churn-2-g2", patience=90)
-    await asyncio.to_thread(ready_predictors, place, 4)
+    ns.cluster.apply(ns.model("boosted", **TWO, rollout=rollout))
+    await asyncio.to_thread(ns.running, "churn-2-g2", patience=90)
+    await asyncio.to_thread(ready_predictors, ns, 4)
     begin, deleted = time.monotonic(), []
-    async with place.users() as traffic:
-        with without_operator(place.town):
+    async with ns.users() as traffic:
+        with without_operator(ns.cluster):
             while True:
-                for whose in ((place.namespace, PREDICTOR), (SYSTEM, GATEWAY)):
-                    deleted += await asyncio.to_thread(replace_each, place.town, *whose)
+                for whose in ((ns.name, PREDICTOR), (SYSTEM, GATEWAY)):
+                    deleted += await asyncio.to_thread(replace_each, ns.cluster, *whose)
                 await traffic.more(100)
                 if time.monotonic() - begin >= SECONDS:
                     break
-        await asyncio.to_thread(place.running, "churn-2-g2")
+        await asyncio.to_thread(ns.running, "churn-2-g2")
         await traffic.more(100)
     assert traffic.ledger.failed == 0, complaint(traffic, deleted)
     assert traffic.ledger.moves_until(0) == []
 
 
-def ready_predictors(place: Place, count: int) -> None:
+def ready_predictors(ns: NamespaceFixture, count: int) -> None:
     """Wait until so many pods of all versions together are ready."""
-    wait(lambda: len(ready(place.town.all("pods", place.namespace, PREDICTOR))) == count, 90)
+    wait(lambda: len(ready(ns.cluster.all("pods", ns.name, PREDICTOR))) == count, 90)
 
 
-async def test_a_pod_that_is_killed_costs_at_most_the_requests_that_it_had(place: Place) -> None:
+async def test_a_pod_that_is_killed_costs_at_most_the_requests_that_it_had(ns: NamespaceFixture) -> None:
     """Both predictors are deleted by force, one after the other, without an operator.
 
     What a pod was answering is sent again, unless its answer had begun.
     """
-    place.town.apply(place.model("plain", **TWO))
-    await asyncio.to_thread(place.champion, "churn-1")
-    await asyncio.to_thread(ready_predictors, place, 2)
+    ns.cluster.apply(ns.model("plain", **TWO))
+    await asyncio.to_thread(ns.champion, "churn-1")
+    await asyncio.to_thread(ready_predictors, ns, 2)
     force = ("--force", "--grace-period=0")
-    async with place.users() as traffic:
-        with without_operator(place.town):
-            whose = (place.namespace, PREDICTOR)
-            deleted = await asyncio.to_thread(replace_each, place.town, *whose, *force)
+    async with ns.users() as traffic:
+        with without_operator(ns.cluster):
+            whose = (ns.name, PREDICTOR)
+            deleted = await asyncio.to_thread(replace_each, ns.cluster, *whose, *force)
             await traffic.more(200)
     begun = [answer for answer in traffic.ledger.failures if "payload is not completed" in answer.error]
     assert traffic.ledger.failed == len(begun), complaint(traffic, deleted)
@@ -131,17 +133,17 @@ async def test_a_pod_that_is_killed_costs_at_most_the_requests_that_it_had(place
 
 @pytest.mark.parametrize("operator", [True, False], ids=["with an operator", "without an operator"])
 async def test_a_gateway_that_is_deleted_by_force_fails_what_it_was_answering(
-    place: Place, capsys: pytest.CaptureFixture[str], *, operator: bool
+    ns: NamespaceFixture, capsys: pytest.CaptureFixture[str], *, operator: bool
 ) -> None:
     """Kubernetes needs a moment to send callers elsewhere; the bar is half of those of a second for each."""
-    place.town.apply(place.model("plain"))
-    await asyncio.to_thread(place.champion, "churn-1")
+    ns.cluster.apply(ns.model("plain"))
+    await asyncio.to_thread(ns.champion, "churn-1")
     force = ("--force", "--grace-period=0")
-    async with place.users() as traffic:
-        with nullcontext() if operator else without_operator(place.town):
-            deleted = await asyncio.to_thread(replace_each, place.town, SYSTEM, GATEWAY, *force)
+    async with ns.users() as traffic:
+        with nullcontext() if operator else without_operator(ns.cluster):
+            deleted = await asyncio.to_thread(replace_each, ns.cluster, SYSTEM, GATEWAY, *force)
         await traffic.more(100)
     with capsys.disabled():
-        print(f"\n{traffic.ledger.failed} of {traffic.ledger.asked} failed: two gateways deleted by force")
+        print(f"\n{traffic.ledger.failed} of {traffic.ledger.requests} failed: two gateways deleted by force")
         print(complaint(traffic, deleted))
     assert traffic.ledger.failed <= MOMENT, complaint(traffic, deleted)

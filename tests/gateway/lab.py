@@ -237,7 +237,7 @@ class Model:
         self.name, self.mode, self.delay = name, "ok", 0.0
         self.fails: set[str] = set()
         self.port = 0
-        self.seen: list[dict[str, str]] = []
+        self.received: list[dict[str, str]] = []
         self.paths: collections.Counter[str] = collections.Counter()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -278,7 +278,7 @@ class Model:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         line, fields, _ = await _message(reader)
         headers = dict(fields)
-        self.seen.append(headers)
+        self.received.append(headers)
         self.paths[line.split()[1]] += 1
         await asyncio.sleep(self.delay)
         if self.mode == "hang":

@@ -3,6 +3,7 @@
 import collections
 import random
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ TABLES = {
 def ids(count: int) -> list[str]:
     """Integers, names, UUIDs, addresses, junk, other alphabets, and some that are very long."""
     rng = random.Random(7)
-    shapes = [
+    shapes: list[Callable[[int], str]] = [
         str,
         lambda i: f"user-{i:08d}",
         lambda _: str(uuid.UUID(int=rng.getrandbits(128))),
@@ -74,9 +75,9 @@ async def test_the_log_says_who_saw_what_so_that_it_can_be_recomputed(
     intervals = table(EQUAL, 20)
     await gateway.publish(lab.churn(servers[0].backend, experiment(servers, intervals, epoch=3)))
     units = ids(200)
-    seen = await arms_of(gateway.caller(), units)
+    assigned = await arms_of(gateway.caller(), units)
     log = {record["unit"]: record for record in await gateway.log(len(units))}
-    assert [log[unit]["assigned"] for unit in units] == seen
+    assert [log[unit]["assigned"] for unit in units] == assigned
     served = {"control": "control", "boosted": "boosted", "unenrolled": "champion"}
     for unit, record in log.items():
         assert (record["experiment"], record["epoch"], record["table"]) == ("exp-1", "3", encode(intervals))

@@ -86,6 +86,7 @@ async def test_every_pod_is_replaced_and_each_arm_goes_on_with_its_own_version(
     versions = {"control": "v1", "boosted": "v2"}
     for unit, answer in load.answers:
         arm = arm_at(wanted.split.table, slot("exp-1", unit))
+        assert arm is not None
         assert (answer.arm, answer.version) == (arm, versions[arm])
         assert answer.body == f"{versions[arm]}\n".encode()
     log = await gateway.log(len(load.answers))
@@ -112,9 +113,9 @@ async def test_a_pod_that_was_not_ready_when_the_operator_left_is_found_by_its_s
     lab: Any, gateway: Any, fleets: Any
 ) -> None:
     v1, v2 = fleets
-    nobody = [lab.Backend(fleet.version, (), fleet.service) for fleet in (v1, v2)]
-    arms = dict(zip(("control", "boosted"), nobody, strict=True))
-    await gateway.publish(lab.churn(nobody[0], lab.split(arms)))
+    unready = [lab.Backend(fleet.version, (), fleet.service) for fleet in (v1, v2)]
+    arms = dict(zip(("control", "boosted"), unready, strict=True))
+    await gateway.publish(lab.churn(unready[0], lab.split(arms)))
     await gateway.ads.stop()
     async with lab.Load(gateway) as load:
         await load.more(60)

@@ -55,7 +55,7 @@ class Answered(NamedTuple):
     connected: float
 
 
-class House:
+class Pipeline:
     """Everything between a caller and the sums: Envoy, relay, shipper and collector, each a process."""
 
     def __init__(self, lab: Any, folder: Path, gateway: Any, relay: Any) -> None:
@@ -112,9 +112,9 @@ class House:
 
 
 @pytest.fixture
-async def house(lab: Any, tmp_path: Path) -> AsyncIterator[House]:
+async def pipeline(lab: Any, tmp_path: Path) -> AsyncIterator[Pipeline]:
     async with lab.relayed(tmp_path) as (gateway, relay):
-        built = House(lab, tmp_path, gateway, relay)
+        built = Pipeline(lab, tmp_path, gateway, relay)
         yield built
         built.stop()
 
@@ -124,19 +124,19 @@ class Traffic:
 
     Attributes:
         answered: Requests that were answered, by their ids.
-        told: Acknowledged outcomes, by unit.
+        confirmed: Acknowledged outcomes, by unit.
     """
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
         self.answered: dict[str, Answered] = {}
-        self.told: collections.Counter[str] = collections.Counter()
+        self.confirmed: collections.Counter[str] = collections.Counter()
         self._units = (f"u{number}" for number in itertools.count())
         self.stopped = False
 
     async def call(self) -> None:
         while not self.stopped:
-            connected, caller = time.time(), self._house.gateway.caller()
+            connected, caller = time.time(), self._pipeline.gateway.caller()
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._talk(caller, connected)
             await caller.close()
@@ -151,7 +151,7 @@ class Traffic:
             await asyncio.sleep(0.002)
 
     async def tell(self) -> None:
-        async with self._house.client("application") as client:
+        async with self._pipeline.client("application") as client:
             for number in itertools.count():
                 units = [each.unit for each in [*self.answered.values()][-20:]]
                 batch = [
@@ -160,7 +160,7 @@ class Traffic:
                 ]
                 while batch and not await acknowledged(client, batch):
                     await asyncio.sleep(0.05)
-                self.told.update(outcome["unit"] for outcome in batch)
+                self.confirmed.update(str(outcome["unit"]) for outcome in batch)
                 if self.stopped:
                     return
                 await asyncio.sleep(0.02)
@@ -172,19 +172,19 @@ async def acknowledged(client: httpx.AsyncClient, batch: list[dict[str, Any]]) -
     return False
 
 
-async def summary(house: House) -> dict[str, Any]:
-    async with house.client("operator") as client:
+async def summary(pipeline: Pipeline) -> dict[str, Any]:
+    async with pipeline.client("operator") as client:
         with contextlib.suppress(httpx.TransportError):
             answer = await client.get(f"/v1/experiments/{UID}/summary")
             return dict(answer.json()) if answer.is_success else {}
     return {}
 
 
-async def declare(house: House, table: str) -> bool:
-    said = {"namespace": "demo", "name": "e", "model": "churn", "arms": ["control", "boosted"]}
-    async with house.client("operator") as client:
+async def declare(pipeline: Pipeline, table: str) -> bool:
+    definition = {"namespace": "demo", "name": "e", "model": "churn", "arms": ["control", "boosted"]}
+    async with pipeline.client("operator") as client:
         with contextlib.suppress(httpx.TransportError):
-            body = said | {"metrics": METRICS, "table": table}
+            body = definition | {"metrics": METRICS, "table": table}
             return (await client.put(f"/v1/experiments/{UID}", json=body)).is_success
     return False
 
@@ -200,13 +200,13 @@ def logged(path: str) -> dict[str, str]:
 
 
 async def test_kill_9_of_each_process_in_turn_loses_only_what_envoy_had_not_written(
-    lab: Any, house: House, servers: Any, capsys: pytest.CaptureFixture[str]
+    lab: Any, pipeline: Pipeline, servers: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     v1, v2 = servers
     split = lab.split({"control": v1.backend, "boosted": v2.backend}, 50)
-    await lab.until(lambda: declare(house, "control:0-5000,boosted:5000-10000"), 60)
-    await house.gateway.publish(lab.churn(v1.backend, split))
-    traffic, dice = Traffic(house), random.Random(11)
+    await lab.until(lambda: declare(pipeline, "control:0-5000,boosted:5000-10000"), 60)
+    await pipeline.gateway.publish(lab.churn(v1.backend, split))
+    traffic, dice = Traffic(pipeline), random.Random(11)
     async with asyncio.TaskGroup() as group:
         for _ in range(CALLERS):
             group.create_task(traffic.call())
@@ -215,17 +215,17 @@ async def test_kill_9_of_each_process_in_turn_loses_only_what_envoy_had_not_writ
             before, until = len(traffic.answered), time.monotonic() + dice.uniform(0.2, 0.8)
             await lab.until(lambda: len(traffic.answered) > before + 50 and time.monotonic() > until, 60)  # noqa: B023
             await asyncio.to_thread(
-                house.kill, ("envoy", "assay_shipper", "assay_collector", "relay")[turn % 4]
+                pipeline.kill, ("envoy", "assay_shipper", "assay_collector", "relay")[turn % 4]
             )
         traffic.stopped = True
-    lines = await settled(lab, house)
+    lines = await settled(lab, pipeline)
     lost = {request for request in traffic.answered if request not in lines}
-    ages = [age(house.kills, traffic.answered[request]) for request in lost]
+    ages = [age(pipeline.kills, traffic.answered[request]) for request in lost]
     with capsys.disabled():
         worst = f"{max(ages, default=0) * 1e3:.0f} ms before it"
-        print(f"\n{len(house.kills)} kills of Envoy lost {len(lost)} of {len(traffic.answered)}: {worst}")
+        print(f"\n{len(pipeline.kills)} kills of Envoy lost {len(lost)} of {len(traffic.answered)}: {worst}")
     assert max(ages, default=0) <= FLUSH_SECONDS + SLACK_SECONDS
-    assert_recounted(await summary(house), split, lines, traffic.told)
+    assert_recounted(await summary(pipeline), split, lines, traffic.confirmed)
 
 
 def age(kills: list[Kill], lost: Answered) -> float:
@@ -233,25 +233,27 @@ def age(kills: list[Kill], lost: Answered) -> float:
     return min((kill.sent - lost.at for kill in kills if kill.dead >= lost.connected), default=float("inf"))
 
 
-async def settled(lab: Any, house: House) -> dict[str, str]:
+async def settled(lab: Any, pipeline: Pipeline) -> dict[str, str]:
     """Wait until the collector has every line of the log that is of an arm; return the log."""
     await asyncio.sleep(2 * FLUSH_SECONDS)
 
     async def arrived() -> bool:
-        arms = (await summary(house)).get("arms", {})
-        return sum(arm["exposures"] for arm in arms.values()) >= len(logged(house.gateway.edge.log_path))
+        arms = (await summary(pipeline)).get("arms", {})
+        return int(sum(arm["exposures"] for arm in arms.values())) >= len(
+            logged(pipeline.gateway.edge.log_path)
+        )
 
     await lab.until(arrived, 60)
-    return logged(house.gateway.edge.log_path)
+    return logged(pipeline.gateway.edge.log_path)
 
 
 def assert_recounted(
-    found: dict[str, Any], split: Any, lines: dict[str, str], told: collections.Counter[str]
+    found: dict[str, Any], split: Any, lines: dict[str, str], confirmed: collections.Counter[str]
 ) -> None:
     """Count units, exposures and outcomes again from the log and from what was acknowledged."""
     for name in ("control", "boosted"):
         mine = [unit for unit in lines.values() if arm_at(split.table, slot(UID, unit)) == name]
-        values = [0.5 * told[unit] for unit in set(mine) if told[unit]]
+        values = [0.5 * confirmed[unit] for unit in set(mine) if confirmed[unit]]
         arm = found["arms"][name]
         assert (arm["exposures"], arm["units"]) == (len(mine), len(set(mine)))
         paid = arm["metrics"]["paid"]

@@ -36,10 +36,10 @@ async def test_a_unit_is_in_at_most_one_experiment_of_a_layer(lab: Any, gateway:
     for model, intervals in tables.items():
         route = lab.churn(servers[0].backend, split(servers, f"exp-{model}", intervals))
         await gateway.publish(replace(route, name=model))
-    seen = {model: await arms_of(gateway.caller(), model) for model in tables}
-    enrolled = [{u for u, arm in zip(UNITS, seen[m], strict=True) if arm != "unenrolled"} for m in tables]
+    answered = {model: await arms_of(gateway.caller(), model) for model in tables}
+    enrolled = [{u for u, arm in zip(UNITS, answered[m], strict=True) if arm != "unenrolled"} for m in tables]
     assert enrolled[0] & enrolled[1] == set()
     assert enrolled[0] | enrolled[1] == set(UNITS), "both are at their last step"
     for model, intervals in tables.items():
-        assert seen[model] == [arm_at(intervals, slot(SALT, unit)) or "unenrolled" for unit in UNITS]
+        assert answered[model] == [arm_at(intervals, slot(SALT, unit)) or "unenrolled" for unit in UNITS]
     assert {record["salt"] for record in await gateway.log(2 * len(UNITS))} == {SALT}

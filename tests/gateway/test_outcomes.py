@@ -61,7 +61,7 @@ class Server:
     """A model server that behaves in one way."""
 
     def __init__(self, name: str, behave: Behaviour) -> None:
-        self.name, self.behave, self.asked = name, behave, 0
+        self.name, self.behave, self.requests = name, behave, 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
 
@@ -90,7 +90,7 @@ class Server:
                 await reader.readexactly(
                     int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
                 )
-                self.asked += 1
+                self.requests += 1
                 if not await self.behave(writer):
                     break
         if self._stopped:
@@ -152,13 +152,13 @@ class Row(NamedTuple):
     whole: bool = True
     served: str = "champion"
     champion: Behaviour = answers(200)
-    asked: int = 1  # how often the champion was
+    requests: int = 1  # how often the champion was
     retry_executed: bool = True
     caller: dict[str, Any] = {}
 
 
-MINE = {"served": "boosted", "asked": 0}
-BROKEN = {"whole": False, "flags": "UPE", **MINE}
+MINE: dict[str, Any] = {"served": "boosted", "requests": 0}
+BROKEN: dict[str, Any] = {"whole": False, "flags": "UPE", **MINE}
 ROWS = {
     "served well": Row(answers(200), 200, None, **MINE),
     "an answer that has no body by its status": Row(answers(204, b""), 204, None, **MINE),
@@ -176,7 +176,7 @@ ROWS = {
         answers(422), 200, Fault.COVERED, retry_executed=False
     ),
     "5xx of the arm": Row(answers(500), 200, Fault.COVERED),
-    "5xx of both": Row(answers(500), 500, Fault.COVERED, "URX", champion=answers(500), asked=2),
+    "5xx of both": Row(answers(500), 500, Fault.COVERED, "URX", champion=answers(500), requests=2),
     "5xx, where the request must not run twice": Row(
         answers(500), 500, Fault.FAILED, retry_executed=False, **MINE
     ),
@@ -238,7 +238,7 @@ async def test_every_end_of_a_request_counts_as_the_table_says(lab: Any, gateway
         (record,) = await gateway.log(1)
     assert (got.status, got.whole) == (row.status, row.whole)
     assert (record["assigned"], record["served"]) == ("boosted", row.served)
-    assert (record["flags"], arm.asked, champion.asked) == (row.flags, 1, row.asked)
+    assert (record["flags"], arm.requests, champion.requests) == (row.flags, 1, row.requests)
     line = judged(record)
     assert line.fault == row.fault
     assert line.sound
@@ -288,7 +288,7 @@ async def test_what_ends_at_the_door_reaches_no_arm_and_no_log(
         assert (await ask(gateway.edge.port, **caller)).status == status
         await ask(gateway.edge.port)  # a line that is written after whatever was written before
         (record,) = await gateway.log(1)
-        assert (arm.asked, champion.asked) == (1, 0)
+        assert (arm.requests, champion.requests) == (1, 0)
     assert judged(record).fault is None
 
 
@@ -308,7 +308,7 @@ async def test_what_the_gateway_refuses_by_itself_counts_for_nobody(
         assert (await gateway.caller().ask(host, unit)).status == status
         await ask(gateway.edge.port)
         (record,) = await gateway.log(1)
-        assert (arm.asked, champion.asked) == (1, 0)
+        assert (arm.requests, champion.requests) == (1, 0)
     assert judged(record).fault is None
 
 
@@ -321,5 +321,5 @@ async def test_a_request_that_does_not_arrive_in_time_counts_for_nobody(lab: Any
         writer.close()
         await ask(gateway.edge.port)
         (record,) = await gateway.log(1)
-        assert (arm.asked, champion.asked) == (1, 0)
+        assert (arm.requests, champion.requests) == (1, 0)
     assert judged(record).fault is None

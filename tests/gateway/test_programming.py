@@ -16,16 +16,16 @@ class Load:
     """Callers that never stop; counts what they got."""
 
     def __init__(self) -> None:
-        self.seen: collections.Counter[tuple[int, str]] = collections.Counter()
+        self.answers: collections.Counter[tuple[int, str]] = collections.Counter()
 
     @property
     def failed(self) -> dict[tuple[int, str], int]:
-        return {key: count for key, count in self.seen.items() if key[0] != 200}
+        return {key: count for key, count in self.answers.items() if key[0] != 200}
 
     async def call(self, caller: Any, units: Any) -> None:
         while True:
             answer = await caller.ask("churn.demo", f"u{next(units)}")
-            self.seen[answer.status, answer.version] += 1
+            self.answers[answer.status, answer.version] += 1
             await asyncio.sleep(0.001)
 
 
@@ -56,7 +56,7 @@ async def test_a_hundred_changes_of_the_weights_lose_no_request(lab: Any, gatewa
             percent = (5, 50)[epoch % 2]
             await gateway.publish(lab.churn(servers[0].backend, split(lab, servers, percent, epoch=epoch)))
     assert traffic.failed == {}
-    assert {version for _, version in traffic.seen} == {"v1", "v2"}
+    assert {version for _, version in traffic.answers} == {"v1", "v2"}
 
 
 async def test_the_life_of_experiments_loses_no_request_and_leaves_nothing(
@@ -86,7 +86,7 @@ async def test_a_request_under_way_is_answered_though_its_cluster_is_removed(
     await gateway.publish(lab.churn(v1.backend))
     v1.delay = 1.5
     slow = asyncio.create_task(gateway.caller().ask("churn.demo"))
-    await lab.until(lambda: v1.seen)
+    await lab.until(lambda: v1.received)
     await gateway.publish(lab.churn(v2.backend))
     await lab.until(lambda: clusters(gateway) == {"demo/churn/champion@v2"})
     assert not slow.done()
@@ -133,8 +133,8 @@ async def test_a_gateway_goes_on_while_there_is_no_operator(lab: Any, gateway: A
     async with load(gateway) as traffic:
         await gateway.ads.stop()
         await lab.until(lambda: gateway.envoy.stat("control_plane.connected_state") == 0)
-        before = traffic.seen.total()
-        await lab.until(lambda: traffic.seen.total() > before + 200)
+        before = traffic.answers.total()
+        await lab.until(lambda: traffic.answers.total() > before + 200)
     assert traffic.failed == {}
 
 

@@ -103,10 +103,10 @@ async def test_callers_choose_neither_arm_nor_request_id_nor_retries(
     assert record["assigned"] == "none"
     assert record["unit"] is None
     assert record["id"] == answer.headers["x-request-id"] != "mine"
-    assert not {name for name in v1.seen[-1] if name.startswith("x-envoy")} - {
+    assert not {name for name in v1.received[-1] if name.startswith("x-envoy")} - {
         "x-envoy-expected-rq-timeout-ms"
     }
-    assert "x-assay-anything" not in v1.seen[-1]
+    assert "x-assay-anything" not in v1.received[-1]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_unit_that_is_not_one_value_is_refused(
     answer = await gateway.caller().ask("churn.demo", headers=[("x-user-id", value) for value in values])
     assert answer.status == 400
     assert "sent once" in answer.json()["error"]["message"]
-    assert not v1.seen + v2.seen
+    assert not v1.received + v2.received
 
 
 @pytest.mark.parametrize("unit", [None, ""], ids=["no header", "an empty header"])
@@ -152,7 +152,7 @@ async def test_too_large_a_body_is_refused_and_nothing_else_suffers(
     assert answer.status == 413
     assert answer.json()["error"]["code"] == "RequestTooLarge"
     assert (await gateway.caller().ask("churn.demo", body=b"x" * 2**20)).status == 200
-    assert len(servers[0].seen) == 1
+    assert len(servers[0].received) == 1
 
 
 async def test_too_large_headers_are_refused(lab: Any, gateway: Any, servers: Any) -> None:

@@ -44,7 +44,7 @@ async def test_1_the_split_is_the_declared_one(lab: Any, relayed: Any, servers: 
     failures = [a.status for a in await answers(gateway, (f"u{n}" for n in range(2_000)))].count(500)
     low, high = stats.binom.interval(1 - ALPHA, 2_000, 0.2)
     assert low <= failures <= high
-    assert failures == len(servers[1].seen)
+    assert failures == len(servers[1].received)
 
 
 @pytest.mark.parametrize("weights", [(10, 90), (25, 75), (20, 30, 50)], ids=str)
@@ -57,8 +57,8 @@ async def test_2_the_hash_is_fair_for_every_ratio(
     backends = dict(zip(names, itertools.cycle(each.backend for each in servers), strict=False))
     split = lab.split(backends, 100 - weights[0], weights=weights)
     await gateway.publish(lab.churn(servers[0].backend, split))
-    seen = [a.arm for a in await answers(gateway, (f"u{n}" for n in range(3_000)))]
-    counts = [seen.count(name) for name in names]
+    arms = [a.arm for a in await answers(gateway, (f"u{n}" for n in range(3_000)))]
+    counts = [arms.count(name) for name in names]
     assert sum(counts) == 3_000, f"all are enrolled by {encode(split.table)}"
     assert stats.chisquare(counts, [30 * weight for weight in weights]).pvalue > ALPHA
 
@@ -91,8 +91,8 @@ async def test_4_sticky_between_steps_and_honest_about_strangers(
     gateway, _ = relayed
     await gateway.publish(route(lab, servers, 20))
     units = [f"u{n}" for n in range(60)]
-    seen = [[a.arm for a in await answers(gateway, units)] for _ in range(6)]
-    assert all(turn == seen[0] for turn in seen)
+    arms = [[a.arm for a in await answers(gateway, units)] for _ in range(6)]
+    assert all(turn == arms[0] for turn in arms)
     strangers = await answers(gateway, [None] * 30)
     assert {(a.arm, a.version) for a in strangers} == {("none", "v1")}
     log = await gateway.log(6 * 60 + 30)
@@ -106,8 +106,8 @@ async def test_5_weights_replace_they_do_not_add_up(lab: Any, relayed: Any, serv
     running = route(lab, servers, 50, epoch=2)
     none = replace(running, split=replace(running.split, table=()))
     await gateway.publish(none)
-    reached = len(servers[1].seen)
+    reached = len(servers[1].received)
     assert {a.version for a in await answers(gateway, (f"u{n}" for n in range(1_000)))} == {"v1"}
-    assert len(servers[1].seen) == reached
+    assert len(servers[1].received) == reached
     log = await gateway.log(1_050)
     assert {r["assigned"] for r in log if r["epoch"] == "2"} == {"unenrolled"}

@@ -16,9 +16,9 @@ async def shadowed(lab: Any, gateway: Any, servers: Any, percent: float = 100) -
 async def test_a_shadow_gets_a_copy_of_every_request(lab: Any, gateway: Any, servers: Any) -> None:
     answers = await shadowed(lab, gateway, servers)
     assert {(a.status, a.version, a.arm) for a in answers} == {(200, "v1", "none")}
-    await lab.until(lambda: len(servers[1].seen) == 100)
-    assert {seen["x-user-id"] for seen in servers[1].seen} == {f"u{i}" for i in range(100)}
-    assert {seen["host"] for seen in servers[1].seen} == {"churn.demo"}
+    await lab.until(lambda: len(servers[1].received) == 100)
+    assert {request["x-user-id"] for request in servers[1].received} == {f"u{i}" for i in range(100)}
+    assert {request["host"] for request in servers[1].received} == {"churn.demo"}
     assert {(r["served"], r["version"]) for r in await gateway.log(100)} == {("champion", "v1")}
 
 
@@ -34,8 +34,8 @@ async def test_whatever_a_shadow_does_callers_do_not_notice(
 
 async def test_a_share_of_the_requests_is_a_share(lab: Any, gateway: Any, servers: Any) -> None:
     await shadowed(lab, gateway, servers, percent=30)
-    await lab.until(lambda: len(servers[1].seen) >= 10)
-    assert 10 <= len(servers[1].seen) <= 52, "99.999 % of a binomial with n = 100 and p = 0.3"
+    await lab.until(lambda: len(servers[1].received) >= 10)
+    assert 10 <= len(servers[1].received) <= 52, "99.999 % of a binomial with n = 100 and p = 0.3"
 
 
 async def test_a_shadow_that_is_gone_harms_nobody(lab: Any, gateway: Any, servers: Any) -> None:

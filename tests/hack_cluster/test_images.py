@@ -115,8 +115,15 @@ def test_our_code_is_compiled_for_any_clock() -> None:
         assert content[4:8] == (1).to_bytes(4, "little"), "hash-based and unchecked"
 
 
+def test_what_the_wheel_leaves_out_is_in_no_image() -> None:
+    paths = {path for path, _ in code.sources("assay_stats")}
+    assert "assay_stats/evidence.py" in paths
+    assert paths.isdisjoint({"assay_stats/epochs.py", "assay_stats/staged.py", "assay_stats/trust.py"})
+
+
 def test_the_image_of_the_shipper_has_the_other_sidecar_too() -> None:
-    assert {"assay_shipper", "assay_relay", "assay_assign"} == set(code.packages(catalog.BY_NAME["shipper"]))
+    found = set(code.packages(catalog.BY_NAME["shipper"]))
+    assert found == {"assay_shipper", "assay_relay", "assay_assign", "assay_outbox", "assay_process"}
 
 
 def test_the_base_comes_from_the_mirror_that_apt_uses(tmp_path: Path) -> None:

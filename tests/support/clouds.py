@@ -62,10 +62,10 @@ def azure() -> Iterator[Cloud]:
     own = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
     with running([_azurite(), *words, "--skipApiVersionCheck", "--disableTelemetry"], port, **own):
         where = f"BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT}"
-        told = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{where};"
-        client = BlobServiceClient.from_connection_string(told)
+        connection = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{where};"
+        client = BlobServiceClient.from_connection_string(connection)
         lake = client.create_container("lake")
-        yield Cloud("az", {"AZURE_STORAGE_CONNECTION_STRING": told}, lake.upload_blob)
+        yield Cloud("az", {"AZURE_STORAGE_CONNECTION_STRING": connection}, lake.upload_blob)
         client.close()
 
 

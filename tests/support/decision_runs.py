@@ -17,11 +17,11 @@ from assay_api.names import SETTLED, mature
 from assay_collector import delay as of_collector
 from assay_collector.delay import learned
 from assay_operator.decide.analysis import plan, reached, readings
-from assay_operator.decide.observed import ArmCounts, DataQuality, Observed
-from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.decision import Decision
+from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
-from assay_stats.validation import Claim, line
+from assay_stats.validation import RateCheck, line
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = 3_600_000_000
@@ -68,14 +68,16 @@ def spec(metrics: dict[str, Any], weights: Sequence[int] = (50, 50), **decision:
     )
 
 
-def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **more: Any) -> Observed:
+def experiment_facts(
+    design: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **more: Any
+) -> ExperimentFacts:
     """Return what is seen two hours after the start; `counts` has the moments of each arm by metric.
 
     Without `worded` a Hold does not say how many units are missing, which takes most of its time.
     """
-    fixed = more.pop("plan", None) or plan(asked)
+    fixed = more.pop("plan", None) or plan(design)
     old = {mature(name): counts[name] for name in fixed.lags if name in counts}  # outcomes come at once
-    units = [max(of[i].n for of in counts.values()) for i in range(len(asked.arms))]
+    units = [max(of[i].n for of in counts.values()) for i in range(len(design.arms))]
     counts = old | dict(counts)
     arms = tuple(
         ArmCounts(
@@ -84,26 +86,26 @@ def observed(asked: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **m
             n,
             {SETTLED: Moments.proportion(n, 0)} | {name: of[i] for name, of in counts.items()},
         )
-        for i, (arm, n) in enumerate(zip(asked.arms, units, strict=True))
+        for i, (arm, n) in enumerate(zip(design.arms, units, strict=True))
     )
-    usual = {
-        "spec": asked,
+    usual: dict[str, Any] = {
+        "spec": design,
         "now": START + timedelta(hours=2),
         "started_at": START,
-        "step": len(asked.ramp) - 1,
+        "step": len(design.ramp) - 1,
         "step_started_at": START,
         "arms": arms,
         "plan": fixed if more.pop("worded", True) else None,
-        "readings": readings(asked, fixed, arms, more.get("peaks", ())),
-        "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, asked.weights, 0.001), data_age=1.0),
+        "readings": readings(design, fixed, arms, more.get("peaks", ())),
+        "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, design.weights, 0.001), data_age=1.0),
     }
-    return Observed(**(usual | more))
+    return ExperimentFacts(**(usual | more))
 
 
-def run(world: World, rng: np.random.Generator) -> tuple[Outcome | None, int]:
+def run(world: World, rng: np.random.Generator) -> tuple[Decision | None, int]:
     """Return the verdict of one Experiment, or None if the data ends first, and the look that made it."""
-    asked = spec(world.metrics, world.weights, **world.decision)
-    fixed = plan(asked)
+    design = spec(world.metrics, world.weights, **world.decision)
+    fixed = plan(design)
     parts = np.array(world.weights) / sum(world.weights)
     sums = {name: [Moments(0, 0.0)] * len(parts) for name in world.truth}
     peaks: tuple[Any, ...] = ()
@@ -115,10 +117,12 @@ def run(world: World, rng: np.random.Generator) -> tuple[Outcome | None, int]:
                 s.merge(Moments.of(draw(rng, n))) if n else s
                 for s, draw, n in zip(sums[name], draws, arriving, strict=True)
             ]
-        quality = DataQuality(srm=srm(dict.fromkeys(asked.weights, 0), asked.weights, 0.001), data_age=1.0)
-        seen = observed(asked, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality, worded=False)
-        peaks = tuple(reached(reading) for reading in seen.readings)
-        outcome = decide(seen)
+        quality = DataQuality(srm=srm(dict.fromkeys(design.weights, 0), design.weights, 0.001), data_age=1.0)
+        facts = experiment_facts(
+            design, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality, worded=False
+        )
+        peaks = tuple(reached(reading) for reading in facts.readings)
+        outcome = decide(facts)
         if outcome.kind == "Drop":
             dropped |= {outcome.arm}
         elif outcome.final:
@@ -196,10 +200,11 @@ def arrived(world: LateWorld, rates: Sequence[float], rng: np.random.Generator) 
     return Arrived(arm, since, rng.random(n) < np.array(rates)[arm], since + world.delay(rng, n))
 
 
-def run_late(world: LateWorld, rng: np.random.Generator) -> tuple[Outcome | None, int]:
+def run_late(world: LateWorld, rng: np.random.Generator) -> tuple[Decision | None, int]:
     """Return the verdict of an Experiment whose outcomes come late, as `run` does."""
-    asked = spec(world.metrics, world.weights, **world.decision)
-    fixed, peaks = plan(asked), ()
+    design = spec(world.metrics, world.weights, **world.decision)
+    fixed = plan(design)
+    peaks: tuple[Any, ...] = ()
     ((name, draws),) = world.truth.items()
     people = arrived(world, [float(draw(rng, 1)[0]) for draw in draws], rng)
     for look in range(1, len(world.looks) + 1):
@@ -209,11 +214,11 @@ def run_late(world: LateWorld, rng: np.random.Generator) -> tuple[Outcome | None
         sums = {name: people.sums(len(draws), now, now)}
         if fixed.lags:
             sums[mature(name)] = people.sums(len(draws), now, people.mature if ready else -1.0)
-        quality = DataQuality(srm=srm(dict.fromkeys(asked.weights, 0), asked.weights, 0.001), data_age=1.0)
+        quality = DataQuality(srm=srm(dict.fromkeys(design.weights, 0), design.weights, 0.001), data_age=1.0)
         at = START + timedelta(hours=now)
-        seen = observed(asked, sums, plan=fixed, peaks=peaks, quality=quality, now=at, worded=False)
-        peaks = tuple(reached(reading) for reading in seen.readings)
-        if (outcome := decide(seen)).final:
+        facts = experiment_facts(design, sums, plan=fixed, peaks=peaks, quality=quality, now=at, worded=False)
+        peaks = tuple(reached(reading) for reading in facts.readings)
+        if (outcome := decide(facts)).final:
             return outcome, look
     return None, len(world.looks)
 
@@ -223,26 +228,27 @@ class GrowingWorld(World):
     """The same units at every look, whose values go on growing: information grows, their number does not."""
 
 
-def run_growing(world: GrowingWorld, rng: np.random.Generator) -> tuple[Outcome | None, int]:
+def run_growing(world: GrowingWorld, rng: np.random.Generator) -> tuple[Decision | None, int]:
     """Return the verdict of an Experiment of a fixed population, as `run` does."""
-    asked = spec(world.metrics, world.weights, **world.decision)
-    fixed, peaks = plan(asked), ()
+    design = spec(world.metrics, world.weights, **world.decision)
+    fixed = plan(design)
+    peaks: tuple[Any, ...] = ()
     ((name, draws),) = world.truth.items()
     parts = np.array(world.weights) / sum(world.weights)
     values = [np.zeros(n) for n in rng.multinomial(world.looks[0], parts)]
-    quality = DataQuality(srm=srm(dict.fromkeys(asked.weights, 0), asked.weights, 0.001), data_age=1.0)
+    quality = DataQuality(srm=srm(dict.fromkeys(design.weights, 0), design.weights, 0.001), data_age=1.0)
     for look in range(len(world.looks)):
         values = [v + draw(rng, len(v)) for v, draw in zip(values, draws, strict=True)]
         sums = [Moments(len(v), float(v.sum()), float(v @ v)) for v in values]
-        seen = observed(asked, {name: sums}, plan=fixed, peaks=peaks, quality=quality, worded=False)
-        peaks = tuple(reached(reading) for reading in seen.readings)
-        if (outcome := decide(seen)).final:
+        facts = experiment_facts(design, {name: sums}, plan=fixed, peaks=peaks, quality=quality, worded=False)
+        peaks = tuple(reached(reading) for reading in facts.readings)
+        if (outcome := decide(facts)).final:
             return outcome, look
     return None, len(world.looks)
 
 
 Row = tuple[str, World, set[str], float, str]
-RUNS: Mapping[type[World], Callable[[Any, np.random.Generator], tuple[Outcome | None, int]]] = {
+RUNS: Mapping[type[World], Callable[[Any, np.random.Generator], tuple[Decision | None, int]]] = {
     World: run,
     LateWorld: run_late,
     GrowingWorld: run_growing,
@@ -253,29 +259,29 @@ CANARY = (95, 5)
 
 def equal() -> Iterator[Row]:
     """No difference at all, by source, type and split: neither a win nor a loss."""
-    for source, said in SOURCES.items():
+    for source, query in SOURCES.items():
         for weights in ((50, 50), CANARY):
             name = f"{source}, {weights[0]}:{weights[1]}"
             if source == "Gateway":
                 continue
-            primary = {"primary": said | {"name": "m"}}
+            primary = {"primary": query | {"name": "m"}}
             world = World(primary, {"m": [bernoulli(0.1)] * 2}, weights)
             yield f"no difference, Proportion, {name}", world, VERDICTS, 0.05, "at most"
-            mean = {"primary": said | {"name": "m", "type": "Mean"}}
+            mean = {"primary": query | {"name": "m", "type": "Mean"}}
             world = World(mean, {"m": [lognormal()] * 2}, weights, looks=(60,) * 25)
             yield f"no difference, Mean, {name}", world, VERDICTS, 0.05, "at most"
 
 
 def margins() -> Iterator[Row]:
     """A guardrail exactly at its margin: neither rolled back nor promoted, by source, margin and split."""
-    for source, said in SOURCES.items():
+    for source, query in SOURCES.items():
         for margin, base, at in (
             ({"absolute": 0.02}, 0.02, 0.04),
             ({"relative": 0.5}, 0.04, 0.06),
         ):
             for weights in ((50, 50), CANARY):
                 world = World(
-                    {"guardrails": [said | {"name": "m", "margin": margin}]},
+                    {"guardrails": [query | {"name": "m", "margin": margin}]},
                     {"m": [bernoulli(base), bernoulli(at)]},
                     weights,
                     looks=(50,) * 10 + (500,) * 15,
@@ -300,12 +306,12 @@ def several() -> Iterator[Row]:
 
 def failures() -> Iterator[Row]:
     """A candidate that fails with every unit is rolled back before it has 30 of them."""
-    for source, said in SOURCES.items():
+    for source, query in SOURCES.items():
         for weights in ((50, 50), CANARY):
             units = 30 * 100 // weights[1]
             for margin in ({"absolute": 0.02}, {"relative": 0.2}):
                 world = World(
-                    {"guardrails": [said | {"name": "m", "margin": margin}]},
+                    {"guardrails": [query | {"name": "m", "margin": margin}]},
                     {"m": [bernoulli(0.01), bernoulli(1.0)]},
                     weights,
                     looks=(units // 10,) * 9,
@@ -389,11 +395,11 @@ def growing() -> Iterator[Row]:
 GROUPS = (failures, margins, several, power, equal, late, growing)
 
 
-def claims(runs: int, groups: Sequence[Callable[[], Iterator[Row]]] = GROUPS) -> Iterator[Claim]:
+def claims(runs: int, groups: Sequence[Callable[[], Iterator[Row]]] = GROUPS) -> Iterator[RateCheck]:
     """Return every claim, as it is found."""
     for group in groups:
         for name, world, kinds, bar, kind in group():
-            yield Claim(name, rate(world, kinds, runs), bar, runs, kind)
+            yield RateCheck(name, rate(world, kinds, runs), bar, runs, kind)
 
 
 def main(runs: int) -> int:

@@ -9,9 +9,9 @@ from assay_api import metric_rules as metric
 from assay_api.rule import Rule
 
 ARMS = [{"name": a, "version": f"churn-{i}", "weight": 50} for i, a in enumerate(("control", "b"), 1)]
-GUARD = {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}
+GUARD: dict[str, Any] = {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}
 USUAL: dict[str, Any] = {"modelRef": {"name": "churn"}, "arms": ARMS, "metrics": GUARD}
-ASKED = {"count": "a", "sum": "b"}
+QUERIES = {"count": "a", "sum": "b"}
 SQL = {"urlSecretRef": {"name": "warehouse"}, "query": "select 1"}
 LAYER = {"layer": {"name": "page", "share": 40}}
 THIRD = {"name": "c", "version": "churn-3", "weight": 20}
@@ -20,20 +20,20 @@ SHADOW = {"mode": "Shadow", "metrics": {}, "ramp": [{"percent": 10}, {"percent":
 TEN_ARMS = [{"name": f"a{i}", "version": f"v-{i}", "weight": 10} for i in range(10)]
 
 
-def primary(**said: Any) -> dict[str, Any]:
-    return {"metrics": {"primary": {"name": "m"} | said}}
+def primary(**more: Any) -> dict[str, Any]:
+    return {"metrics": {"primary": {"name": "m"} | more}}
 
 
-def secondary(**said: Any) -> dict[str, Any]:
-    return {"metrics": {"secondary": [{"name": "m"} | said]}}
+def secondary(**more: Any) -> dict[str, Any]:
+    return {"metrics": {"secondary": [{"name": "m"} | more]}}
 
 
-def guardrail(name: str = "errors", **said: Any) -> dict[str, Any]:
-    return {"metrics": {"guardrails": [{"name": name, "margin": {"absolute": 0.02}} | said]}}
+def guardrail(name: str = "errors", **more: Any) -> dict[str, Any]:
+    return {"metrics": {"guardrails": [{"name": name, "margin": {"absolute": 0.02}} | more]}}
 
 
-def planned(baseline: float, effect: dict[str, float], **said: Any) -> dict[str, Any]:
-    return primary(baseline=baseline, minimumEffect=effect, **said)
+def planned(baseline: float, effect: dict[str, float], **more: Any) -> dict[str, Any]:
+    return primary(baseline=baseline, minimumEffect=effect, **more)
 
 
 def even(each: str) -> list[dict[str, Any]]:
@@ -41,12 +41,13 @@ def even(each: str) -> list[dict[str, Any]]:
     return [{"percent": percent, "minDuration": each} for percent in (5, 10, 50)]
 
 
-FINE = [
+FINE: list[Any] = [
     pytest.param({}, id="the usual"),
     pytest.param(LAYER | {"ramp": [{"percent": 5}, {"percent": 20}]}, id="a ramp within its share"),
-    pytest.param(primary(source="Prometheus", prometheus=ASKED), id="a Proportion of Prometheus"),
+    pytest.param(primary(source="Prometheus", prometheus=QUERIES), id="a Proportion of Prometheus"),
     pytest.param(
-        primary(type="Mean", source="Prometheus", prometheus=ASKED | {"sumOfSquares": "c"}), id="a Mean of it"
+        primary(type="Mean", source="Prometheus", prometheus=QUERIES | {"sumOfSquares": "c"}),
+        id="a Mean of it",
     ),
     pytest.param(primary(type="Mean", source="SQL", sql=SQL), id="a Mean of a warehouse"),
     pytest.param(SHADOW, id="a shadow"),
@@ -73,7 +74,7 @@ def of_metric(start: str) -> Rule:
     return found
 
 
-REFUSED = [
+REFUSED: list[Any] = [
     pytest.param(LAYER, design.LAYER_FITS, id="the usual ramp is too wide for its share"),
     pytest.param(LAYER | {"ramp": [{"percent": 21}]}, design.LAYER_FITS, id="a little too wide"),
     pytest.param({"arms": [ARMS[0], ARMS[1] | {"weight": 40}]}, design.WEIGHTS_ADD_UP, id="90 percent"),
@@ -88,14 +89,14 @@ REFUSED = [
         {"ramp": [{"percent": 20}, {"percent": 5}]}, design.RAMP_ASCENDS, id="a ramp that goes down"
     ),
     pytest.param(primary(source="Prometheus"), of_metric("source Prometheus"), id="Prometheus, no query"),
-    pytest.param(primary(prometheus=ASKED), of_metric("source Prometheus"), id="a query of nobody"),
+    pytest.param(primary(prometheus=QUERIES), of_metric("source Prometheus"), id="a query of nobody"),
     pytest.param(
-        primary(source="SQL", prometheus=ASKED), of_metric("source Prometheus"), id="a query of another"
+        primary(source="SQL", prometheus=QUERIES), of_metric("source Prometheus"), id="a query of another"
     ),
     pytest.param(primary(source="SQL"), of_metric("source SQL"), id="SQL without a query"),
     pytest.param(primary(sql=SQL), of_metric("source SQL"), id="SQL of nobody"),
     pytest.param(
-        primary(type="Mean", source="Prometheus", prometheus=ASKED),
+        primary(type="Mean", source="Prometheus", prometheus=QUERIES),
         of_metric("a Mean of Prometheus"),
         id="no squares",
     ),
@@ -145,8 +146,8 @@ REFUSED = [
         metric.MEAN_IS_FINDABLE,
         id="a hair's breadth",
     ),
-    pytest.param(guardrail("complaints"), metric.SOURCE_IS_SAID, id="complaints of nobody knows where"),
-    pytest.param(guardrail("slow"), metric.SOURCE_IS_SAID, id="slow, but slower than what"),
+    pytest.param(guardrail("complaints"), metric.SOURCE_IS_NAMED, id="complaints of nobody knows where"),
+    pytest.param(guardrail("slow"), metric.SOURCE_IS_NAMED, id="slow, but slower than what"),
     pytest.param(guardrail(margin={"absolute": 2}), metric.MARGIN_IS_A_RATE, id="2 percent as 2"),
     pytest.param(
         guardrail("kept", source="Events", direction="Increase", margin={"relative": 1}),
@@ -197,12 +198,12 @@ REFUSED = [
     pytest.param({"unit": {"header": "cookie"}}, design.SPECIAL_HEADERS, id="all cookies"),
     pytest.param({"unit": {"header": "authorization"}}, design.SPECIAL_HEADERS, id="a credential"),
     pytest.param({"unit": {"header": "x-request-id"}}, design.SPECIAL_HEADERS, id="a request is no unit"),
-    pytest.param(SHADOW | {"metrics": GUARD}, design.SHADOW_COUNTS_NOBODY, id="a shadow with a guardrail"),
-    pytest.param(SHADOW | primary(), design.SHADOW_COUNTS_NOBODY, id="a shadow with a primary"),
-    pytest.param(SHADOW | secondary(), design.SHADOW_COUNTS_NOBODY, id="a shadow with outcomes"),
+    pytest.param(SHADOW | {"metrics": GUARD}, design.SHADOW_COUNTS_NO_UNITS, id="a shadow with a guardrail"),
+    pytest.param(SHADOW | primary(), design.SHADOW_COUNTS_NO_UNITS, id="a shadow with a primary"),
+    pytest.param(SHADOW | secondary(), design.SHADOW_COUNTS_NO_UNITS, id="a shadow with outcomes"),
     pytest.param(
         SHADOW | {"ramp": [{"percent": 10, "minUnitsPerArm": 5}]},
-        design.SHADOW_COUNTS_NOBODY,
+        design.SHADOW_COUNTS_NO_UNITS,
         id="a shadow that waits for units",
     ),
     pytest.param(SHADOW | {"arms": THREE}, design.SHADOW_IS_ONE, id="two shadows"),

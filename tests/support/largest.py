@@ -76,9 +76,9 @@ def metrics(guardrails: int = 10, secondary: int = 10) -> dict[str, Any]:
     size = 16384 // (1 + guardrails + secondary) // 3
 
     def metric(name: str) -> dict[str, Any]:
-        asked = {key: "q" * size for key in ("count", "sum", "sumOfSquares")} | {"every": "30s"}
-        said = {"name": name.ljust(63, "x"), "type": "Mean", "source": "Prometheus", "prometheus": asked}
-        return said | {"baseline": 1.2345678901234567, "deviation": 1.2345678901234567}
+        prometheus = {key: "q" * size for key in ("count", "sum", "sumOfSquares")} | {"every": "30s"}
+        body = {"name": name.ljust(63, "x"), "type": "Mean", "source": "Prometheus", "prometheus": prometheus}
+        return body | {"baseline": 1.2345678901234567, "deviation": 1.2345678901234567}
 
     margin = {"margin": {"relative": 0.12345678901234567}}
     return {

@@ -12,7 +12,7 @@ ARTIFACT = {"artifact": {"uri": "s3://m/churn.onnx", "digest": "sha256:" + "0" *
 TRAINING = {"training": {"data": DATA}}
 ROWS = {"evaluation": {"data": DATA}}
 RECALL, BYTES = ({"gates": [{"metric": name, "max": 1}]} for name in ("recall", "artifactBytes"))
-TEMPLATE = {"metrics": {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}}
+TEMPLATE: dict[str, Any] = {"metrics": {"guardrails": [{"name": "errors", "margin": {"absolute": 0.02}}]}}
 ERRORS, SLOW = ({"name": name, "margin": {"absolute": 0.05}} for name in ("errors", "slow"))
 PARTS = {f"p{i}": {"low": 0, "high": 1} for i in range(13)}
 
@@ -29,8 +29,8 @@ def held(**columns: Any) -> dict[str, Any]:
     return of_data(contract={"columns": columns})
 
 
-def gate(**said: Any) -> dict[str, Any]:
-    return TRAINING | {"gates": [{"metric": "recall"} | said]}
+def gate(**more: Any) -> dict[str, Any]:
+    return TRAINING | {"gates": [{"metric": "recall"} | more]}
 
 
 def baked(*guardrails: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def slow(role: str, timeout: str = "30s") -> dict[str, Any]:
 
 
 REQUEST, LIMIT = serving.Resources.RULES
-REFUSED = [
+REFUSED: list[Any] = [
     pytest.param(IMAGE | TRAINING, model.ONE_SOURCE, id="two sources"),
     pytest.param({}, model.ONE_SOURCE, id="no source"),
     pytest.param(IMAGE | RECALL, model.GATES_NEED_ROWS, id="an image's gates without rows"),
@@ -131,7 +131,7 @@ REFUSED = [
 ]
 
 
-UNBOUNDED = [
+UNBOUNDED: list[Any] = [
     pytest.param(served(timeout="0s"), "from 1ms to 1h", id="no time to answer"),
     pytest.param(served(timeout="99999d"), "match pattern", id="an absurd time"),
     pytest.param(served(timeout="2h"), "from 1ms to 1h", id="too long to wait"),
@@ -152,7 +152,7 @@ UNBOUNDED = [
         id="wide letters",
     ),
 ]
-FINE = [
+FINE: list[Any] = [
     pytest.param(IMAGE, id="an image as it is"),
     pytest.param(baked(), id="a bake of pods only"),
     pytest.param(baked(ERRORS, SLOW | {"slowerThan": "200ms"}), id="a bake with both guardrails"),

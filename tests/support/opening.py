@@ -18,7 +18,7 @@ except ArtifactError as error:
 """
 
 
-def said(environment: dict[str, str], uri: str, digest: str, into: Path) -> str:
+def outcome(environment: dict[str, str], uri: str, digest: str, into: Path) -> str:
     """Return what it says: the format and the number of features, or the refusal."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     ran = subprocess.run(

@@ -34,7 +34,7 @@ class Situation:
     def body(self) -> dict[str, Any]:
         """Return the object as the API server would have it."""
         reason = self.progressing.split()[1]
-        said = {
+        described = {
             "Ready": self.ready,
             "Progressing": self.progressing,
             "Reconciling": self.progressing,
@@ -42,7 +42,7 @@ class Situation:
             "Stalled": f"{self.stalled} {reason}",
             "Available": self.available,
         }
-        conditions = [condition(kind, *words.split()) for kind, words in said.items() if words]
+        conditions = [condition(kind, *words.split()) for kind, words in described.items() if words]
         status: dict[str, Any] = {"observedGeneration": 2, "conditions": conditions}
         if self.decided:
             verdict = {

@@ -311,10 +311,10 @@ def _metric(draw: st.DrawFn, schema: Schema, name: str, *, guardrail: bool = Fal
         made["baseline"] = draw(st.floats(0.3, 0.7))
     if "window" in made:
         made["window"] = draw(st.sampled_from(("1h", "1d", "500ms")))
-    said = {"name": name, "type": kind, "source": source}
+    metric = {"name": name, "type": kind, "source": source}
     if guardrail and source == "Gateway" and draw(st.booleans()) and "slowerThan" in made:
-        del said["source"]
-    return made | said
+        del metric["source"]
+    return made | metric
 
 
 @st.composite

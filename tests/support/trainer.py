@@ -12,9 +12,13 @@ from assay_training.spec import Job
 
 def run(job: Job, log: Path, **environment: str) -> tuple[dict[str, Any], str]:
     """The report of a process and all that it printed."""
-    told = {**os.environ, "ASSAY_JOB": job.model_dump_json(by_alias=True), "ASSAY_TERMINATION_LOG": str(log)}
+    variables = {
+        **os.environ,
+        "ASSAY_JOB": job.model_dump_json(by_alias=True),
+        "ASSAY_TERMINATION_LOG": str(log),
+    }
+    command = [sys.executable, "-m", "assay_training"]
     done = subprocess.run(
-        [sys.executable, "-m", "assay_training"], env={**told, **environment}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+        command, env={**variables, **environment}, capture_output=True, text=True, check=False
+    )
     return json.loads(log.read_bytes()), done.stdout + done.stderr

@@ -95,7 +95,7 @@ class Client:
 def _answer(
     unit: str | None, at: float, seconds: float, response: aiohttp.ClientResponse, text: bytes
 ) -> Answer:
-    said = response.headers
+    response_headers = response.headers
     try:
         body, error = json.loads(text), ""
     except ValueError:
@@ -106,5 +106,13 @@ def _answer(
         response.status if body is not None or not response.ok else 0
     )  # a 200 without a prediction is none
     return Answer(
-        unit, at, seconds, status, said.get(ARM), said.get(VERSION), said.get("x-request-id"), body, error
+        unit,
+        at,
+        seconds,
+        status,
+        response_headers.get(ARM),
+        response_headers.get(VERSION),
+        response_headers.get("x-request-id"),
+        body,
+        error,
     )

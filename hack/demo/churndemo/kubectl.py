@@ -69,6 +69,6 @@ async def run(*words: str, given: str | None = None, environment: dict[str, str]
     )
     out, err = await process.communicate(given.encode() if given is not None else None)
     if process.returncode:
-        said = (err or out).decode(errors="replace").strip()
-        raise KubectlError(f"{' '.join(words[:6])}: {said[-2000:]}")
+        output = (err or out).decode(errors="replace").strip()
+        raise KubectlError(f"{' '.join(words[:6])}: {output[-2000:]}")
     return out.decode()

@@ -22,7 +22,7 @@ class Move(NamedTuple):
 class Totals(NamedTuple):
     """The record in numbers."""
 
-    asked: int
+    requests: int
     failed: int
     units: int  # that were enrolled
     p50: float  # seconds
@@ -76,7 +76,7 @@ class Ledger:
         return [move for move in self.moves if move.at < moment]
 
     @property
-    def asked(self) -> int:
+    def requests(self) -> int:
         """How many requests were sent and came to an end."""
         return sum(self.statuses.values())
 
@@ -84,7 +84,7 @@ class Ledger:
         """Return the record in numbers."""
         ordered = sorted(self.seconds)
         return Totals(
-            self.asked, self.failed, len(self.arms), quantile(ordered, 0.5), quantile(ordered, 0.99)
+            self.requests, self.failed, len(self.arms), quantile(ordered, 0.5), quantile(ordered, 0.99)
         )
 
     def complaint(self) -> str:

@@ -1,4 +1,4 @@
-"""The demo from the first image to the last claim: build, tell, sum up, leave."""
+"""The demo from the first image to the last promise: build, tell, sum up, leave."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ from assay_api import Ref
 from assay_cli.watch_source import Cluster as Api
 from churndemo import bento
 from churndemo.customers import read
-from churndemo.house import NAMESPACE, RELEASE, ROOT, SYSTEM, House, house
+from churndemo.demo_environment import NAMESPACE, RELEASE, ROOT, SYSTEM, DemoEnvironment, environment
 from churndemo.kubectl import KubectlError
 from churndemo.outcomes import Collector, Labels
 from churndemo.picture import summary
@@ -43,10 +43,10 @@ def arguments() -> argparse.Namespace:
 
 
 async def main() -> int:
-    said, console = arguments(), Console()
+    options, console = arguments(), Console()
     try:
-        await (house(said.cluster).clear() if said.here else build(said.cluster, console))
-        stage = await demo(house(said.cluster), said, console)
+        await (environment(options.cluster).clear() if options.here else build(options.cluster, console))
+        stage = await demo(environment(options.cluster), options, console)
     except (KubectlError, Refusal, Failed) as error:
         console.print(f"error: {error}", highlight=False, markup=False, style="red")
         return 1
@@ -54,8 +54,10 @@ async def main() -> int:
     plot(stage, OUT / "effect.png")
     console.print(f"plot: {OUT / 'effect.png'}   record: {OUT / 'recording.jsonl'}")
     if not stage.kept:
-        console.print(f"what the cluster says: {await house(said.cluster).explain(OUT / 'failure.txt')}")
-    await leave(said, console)
+        console.print(
+            f"what the cluster says: {await environment(options.cluster).explain(OUT / 'failure.txt')}"
+        )
+    await leave(options, console)
     return 0 if stage.kept else 1
 
 
@@ -64,7 +66,7 @@ async def build(cluster: str, console: Console) -> None:
     start = time.monotonic()
     await make("up", cluster)
     await make("install", cluster)
-    await house(cluster).clear()
+    await environment(cluster).clear()
     console.print(f"Assay is up after {time.monotonic() - start:.0f} s")
 
 
@@ -76,29 +78,29 @@ async def make(target: str, cluster: str) -> None:
         raise KubectlError(f"make {target} CLUSTER={cluster} failed; its last words stand above")
 
 
-async def demo(there: House, said: argparse.Namespace, console: Console) -> Stage:
+async def demo(surroundings: DemoEnvironment, options: argparse.Namespace, console: Console) -> Stage:
     """Tell the story and return how it went; what it could not tell is marked as failed."""
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "failure.txt").unlink(missing_ok=True)
     prepare.prepare(OUT)
-    bringing = asyncio.to_thread(lambda: said.bento or bento.bring(there.cluster))
-    image, _ = await asyncio.gather(bringing, there.furnish(OUT))
+    bringing = asyncio.to_thread(lambda: options.bento or bento.bring(surroundings.cluster))
+    image, _ = await asyncio.gather(bringing, surroundings.furnish(OUT))
     stage = Stage(chapters())
     with (OUT / "recording.jsonl").open("w") as record, contextlib.suppress(StoryError, KubectlError):
         watcher = Watcher(stage, Ref(NAMESPACE, MODEL), record)
-        async with shown(stage, console), watching(there, watcher):
-            await tell(Story(there, stage, watcher, image), there, stage, said.rate)
+        async with shown(stage, console), watching(surroundings, watcher):
+            await tell(Story(surroundings, stage, watcher, image), surroundings, stage, options.rate)
     return stage
 
 
-async def tell(story: Story, there: House, stage: Stage, rate: float) -> None:
+async def tell(story: Story, surroundings: DemoEnvironment, stage: Stage, rate: float) -> None:
     """Three chapters; from the first answer to the end, users never stop calling."""
     customers = read(OUT / "live.csv")
     stop = asyncio.Event()
     async with contextlib.AsyncExitStack() as doors:
         client = await story.first(doors, customers[0])
         users = Users(customers, client, stage.ledger, Labels(f"{NAMESPACE}/{MODEL}", LABEL_DELAY))
-        told = asyncio.create_task(outcomes(there, users, stop, stage))
+        labels = asyncio.create_task(outcomes(surroundings, users, stop, stage))
         called = asyncio.create_task(users.call(rate, stop, seconds=LONGEST))
         try:
             await story.better(users)
@@ -106,28 +108,30 @@ async def tell(story: Story, there: House, stage: Stage, rate: float) -> None:
         finally:
             stop.set()
             await called
-            await told
+            await labels
             story.users_are_well()
 
 
-async def outcomes(there: House, users: Users, stop: asyncio.Event, stage: Stage) -> None:
+async def outcomes(surroundings: DemoEnvironment, users: Users, stop: asyncio.Event, stage: Stage) -> None:
     """Send true labels to the collector with the application's token; note whether all were taken."""
     try:
-        token = await there.kubectl.secret(f"{RELEASE}-tokens", SYSTEM, "application")
-        async with there.door(f"{RELEASE}-collector", SYSTEM, 8080) as target:
+        token = await surroundings.kubectl.secret(f"{RELEASE}-tokens", SYSTEM, "application")
+        async with surroundings.door(f"{RELEASE}-collector", SYSTEM, 8080) as target:
             collector = Collector(target, token)
             await users.tell(collector, stop)
     except (ConnectionError, KubectlError) as error:
-        stage.claim("every label reached the collector", held=False, detail=str(error))
+        stage.promise("every label reached the collector", held=False, detail=str(error))
     else:
-        said = f"{collector.accepted} accepted, {collector.refused} of no known metric"
-        stage.claim("every label reached the collector", collector.refused == 0 < collector.accepted, said)
+        detail = f"{collector.accepted} accepted, {collector.refused} of no known metric"
+        stage.promise(
+            "every label reached the collector", collector.refused == 0 < collector.accepted, detail
+        )
 
 
 @contextlib.asynccontextmanager
-async def watching(there: House, watcher: Watcher) -> AsyncIterator[None]:
+async def watching(surroundings: DemoEnvironment, watcher: Watcher) -> AsyncIterator[None]:
     """Look at the cluster in the background."""
-    async with Api(str(there.cluster.kubeconfig)) as api:
+    async with Api(str(surroundings.cluster.kubeconfig)) as api:
         task = asyncio.create_task(watcher.watch(api))
         try:
             yield
@@ -137,12 +141,12 @@ async def watching(there: House, watcher: Watcher) -> AsyncIterator[None]:
                 await task
 
 
-async def leave(said: argparse.Namespace, console: Console) -> None:
+async def leave(options: argparse.Namespace, console: Console) -> None:
     """Take the cluster down, or say how to look around."""
-    if said.here:
+    if options.here:
         return
-    if said.keep:
-        console.print(f'it stays: eval "$(make -s kubeconfig CLUSTER={said.cluster})"', highlight=False)
+    if options.keep:
+        console.print(f'it stays: eval "$(make -s kubeconfig CLUSTER={options.cluster})"', highlight=False)
         console.print("then: kubectl -n demo get amodel,amv,aexp; and make down ends it", highlight=False)
         return
-    await make("down", said.cluster)
+    await make("down", options.cluster)

@@ -55,24 +55,24 @@ class Labels:
     def __init__(self, model: str, delay: float = 2.0) -> None:
         self._model = model
         self._delay = delay
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.waiting: deque[Outcome] = deque()
 
     def begin(self) -> None:
         """Start the next Experiment: everyone may count again."""
-        self._told.clear()
+        self._reported.clear()
 
     def hear(self, customer: Customer, answer: Answer) -> None:
         """Take note of an answer; only the first of a customer in an arm becomes an outcome."""
-        said = prediction(answer.body)
-        if answer.failed or said is None or not answer.enrolled or customer.id in self._told:
+        predicted = prediction(answer.body)
+        if answer.failed or predicted is None or not answer.enrolled or customer.id in self._reported:
             return
-        self._told.add(customer.id)
+        self._reported.add(customer.id)
         record = {
             "model": self._model,
             "unit": customer.id,
             "metric": METRIC,
-            "value": float(said == customer.label),
+            "value": float(predicted == customer.label),
             "time": time.time(),
             "id": f"label-{answer.id or uuid4()}",
         }
@@ -129,10 +129,10 @@ class Collector:
     async def _once(self, records: list[dict[str, Any]]) -> dict[str, Any]:
         async with self._session.post(f"{self._target.url}/v1/outcomes", json=records) as response:
             response.raise_for_status()
-            said: dict[str, Any] = await response.json()
-        self.accepted += said.get("accepted", 0)
-        self.refused += said.get("unknown", 0)
-        return said
+            reply: dict[str, Any] = await response.json()
+        self.accepted += reply.get("accepted", 0)
+        self.refused += reply.get("unknown", 0)
+        return reply
 
 
 def refused(error: Exception) -> bool:

@@ -16,7 +16,7 @@ MARKS = {"waiting": ("○", DIM), "running": ("◉", "bold cyan"), "done": ("✓
 
 def picture(stage: Stage, width: int = 100) -> RenderableType:
     """Draw everything as it is now."""
-    return Group(_story(stage), view(stage.seen, stage.trail, now(), width), traffic(stage))
+    return Group(_story(stage), view(stage.observation, stage.trail, now(), width), traffic(stage))
 
 
 def _story(stage: Stage) -> Panel:
@@ -42,7 +42,7 @@ def traffic(stage: Stage) -> Text:
     """Say in a line what users see."""
     totals = stage.ledger.totals()
     line = Text("users  ", style=DIM)
-    line.append(f"{totals.asked:,} requests", "bold").append(", ")
+    line.append(f"{totals.requests:,} requests", "bold").append(", ")
     line.append(f"{totals.failed:,} failed", BAD if totals.failed else GOOD)
     line.append(
         f"   {rate(stage):.0f}/s   p50 {totals.p50 * 1e3:.0f} ms   p99 {totals.p99 * 1e3:.0f} ms", DIM
@@ -55,15 +55,15 @@ def rate(stage: Stage, span: int = 10) -> float:
     recent = stage.samples[-span:]
     if len(recent) < 2 or recent[-1].at == recent[0].at:  # noqa: PLR2004  a rate needs two
         return 0.0
-    return (recent[-1].asked - recent[0].asked) / (recent[-1].at - recent[0].at)
+    return (recent[-1].requests - recent[0].requests) / (recent[-1].at - recent[0].at)
 
 
 def summary(stage: Stage) -> RenderableType:
     """Draw which promises were kept."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for claim in stage.claims:
-        mark, style = ("✓", GOOD) if claim.held else ("✗", BAD)
-        table.add_row(Text(mark, style=style), claim.text, Text(claim.detail, style=DIM))
+    for promise in stage.promises:
+        mark, style = ("✓", GOOD) if promise.held else ("✗", BAD)
+        table.add_row(Text(mark, style=style), promise.text, Text(promise.detail, style=DIM))
     for chapter in stage.chapters:
         if chapter.state != "done":
             table.add_row(Text("✗", style=BAD), chapter.title, Text(chapter.note or chapter.state, style=BAD))

@@ -24,7 +24,7 @@ BIN = 4  # samples; one is half a second
 def plot(stage: Stage, path: Path) -> None:
     """Draw the stage into a PNG file."""
     figure, axes = plt.subplots(3, 1, figsize=(11, 10), sharex=True, height_ratios=(3, 2, 2))
-    experiments = sorted(stage.seen.experiments, key=lambda e: e.metadata.creation_timestamp)
+    experiments = sorted(stage.observation.experiments, key=lambda e: e.metadata.creation_timestamp)
     for experiment, color in zip(experiments, COLORS[1:], strict=False):
         looks = stage.trail.of(experiment)
         _band(axes[0], looks, stage.began, color, f"{_candidate(experiment)} against {_control(experiment)}")
@@ -126,7 +126,7 @@ def _answers(axis: Any, stage: Stage) -> None:
         axis.legend(loc="upper left")
     totals = stage.ledger.totals()
     axis.set_title(
-        f"who answered: {totals.asked:,} requests, {totals.failed:,} failed", loc="left", fontsize=10
+        f"who answered: {totals.requests:,} requests, {totals.failed:,} failed", loc="left", fontsize=10
     )
     axis.set_ylabel("answers per second")
     axis.set_xlabel("seconds since kubectl apply")

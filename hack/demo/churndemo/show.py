@@ -43,7 +43,7 @@ async def _lines(stage: Stage, console: Console) -> None:
 def headline(stage: Stage) -> str:
     """Say in a line where the story stands."""
     chapter = next((c for c in stage.chapters if c.state in {"running", "failed"}), stage.chapters[-1])
-    experiment = stage.seen.experiment
+    experiment = stage.observation.experiment
     if experiment is None:
         return chapter.title
     status = experiment.status

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from assay_cli.watch_trail import Look, Trail
-from assay_cli.watch_view import Seen
+from assay_cli.watch_view import Observation
 from churndemo.ledger import Ledger
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -27,7 +27,7 @@ class Chapter:
         return (self.ended or time.time()) - self.began if self.began else 0.0
 
 
-class Claim(NamedTuple):
+class Promise(NamedTuple):
     """Something that the demo promises, and whether it was so."""
 
     text: str
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
     """What users had seen up to a moment."""
 
     at: float  # unix seconds
-    asked: int
+    requests: int
     failed: int
     by_version: dict[str, int]
 
@@ -59,23 +59,25 @@ class Stage:
     ledger: Ledger = field(default_factory=Ledger)
     trail: Trail = field(default_factory=Trail)
     guards: dict[str, list[Look]] = field(default_factory=dict)  # experiment -> looks at its error guardrail
-    seen: Seen = field(default_factory=lambda: Seen(None))
+    observation: Observation = field(default_factory=lambda: Observation(None))
     steps: dict[str, list[Step]] = field(default_factory=dict)  # by experiment
     ends: dict[str, float] = field(default_factory=dict)  # experiment -> when its verdict was seen
     samples: list[Sample] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
     began: float = field(default_factory=time.time)
 
     def sample(self) -> None:
         """Note what users have seen up to now."""
         versions = dict(+Counter(self.ledger.answers_by_version))
-        self.samples.append(Sample(time.time(), self.ledger.asked, self.ledger.failed, versions))
+        self.samples.append(Sample(time.time(), self.ledger.requests, self.ledger.failed, versions))
 
-    def claim(self, text: str, held: bool, detail: str = "") -> None:  # noqa: FBT001  the point of it
+    def promise(self, text: str, held: bool, detail: str = "") -> None:  # noqa: FBT001  the point of it
         """Note whether a promise was kept."""
-        self.claims.append(Claim(text, held, detail))
+        self.promises.append(Promise(text, held, detail))
 
     @property
     def kept(self) -> bool:
         """Whether all chapters came to their end and every promise was kept."""
-        return all(c.state == "done" for c in self.chapters) and all(claim.held for claim in self.claims)
+        return all(c.state == "done" for c in self.chapters) and all(
+            promise.held for promise in self.promises
+        )

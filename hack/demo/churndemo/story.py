@@ -11,10 +11,10 @@ import yaml
 
 from assay_api import Experiment
 from assay_api.names import predictor_name, version_name
-from assay_cli.watch_view import Seen
+from assay_cli.watch_view import Observation
 from churndemo.client import Client
 from churndemo.customers import Customer
-from churndemo.house import EXAMPLE, NAMESPACE, House
+from churndemo.demo_environment import EXAMPLE, NAMESPACE, DemoEnvironment
 from churndemo.kubectl import KubectlError
 from churndemo.stage import Chapter, Stage
 from churndemo.users import Users
@@ -37,9 +37,9 @@ def chapters() -> list[Chapter]:
 class Story:
     """Tells the three chapters one after the other and notes which promises were kept."""
 
-    def __init__(self, house: House, stage: Stage, watcher: Watcher, bento: str) -> None:
+    def __init__(self, environment: DemoEnvironment, stage: Stage, watcher: Watcher, bento: str) -> None:
         self._bento = bento
-        self._house = house
+        self._environment = environment
         self._stage = stage
         self._watcher = watcher
 
@@ -48,14 +48,14 @@ class Story:
         it."""
         async with self._chapter(0) as chapter:
             champion = version_name(MODEL, 1)
-            seen = await self._watcher.until(
+            observation = await self._watcher.until(
                 f"{champion} to be champion", lambda s: serves(s, champion), TRAINING
             )
-            target = await doors.enter_async_context(self._house.endpoint(MODEL))
+            target = await doors.enter_async_context(self._environment.endpoint(MODEL))
             client = await doors.enter_async_context(Client(target))
             served = await first_answer(client, customer)
-            self._stage.claim(
-                "version 1 passed its gate", gates_passed(seen, champion), gates(seen, champion)
+            self._stage.promise(
+                "version 1 passed its gate", gates_passed(observation, champion), gates(observation, champion)
             )
             took = f"after {chapter.seconds():.0f} s, a prediction in {served * 1e3:.0f} ms"
             chapter.note = f"{champion} answers {took}"
@@ -70,13 +70,15 @@ class Story:
             experiment = await self._decided(candidate)
             await self._watcher.until(f"{candidate} to be champion", lambda s: serves(s, candidate), 30)
             chapter.note = self._judge(experiment, "Promote", "version 2 is promoted")
-            seen = self._stage.seen
-            self._stage.claim(
-                "version 2 passed its gates", gates_passed(seen, candidate), gates(seen, candidate)
+            observation = self._stage.observation
+            self._stage.promise(
+                "version 2 passed its gates",
+                gates_passed(observation, candidate),
+                gates(observation, candidate),
             )
             steps = [step.percent for step in self._stage.steps.get(experiment.metadata.uid, [])]
             planned = [float(step.percent) for step in experiment.spec.ramp]
-            self._stage.claim("the ramp went 5, 20, 50", steps == planned, f"{steps}")
+            self._stage.promise("the ramp went 5, 20, 50", steps == planned, f"{steps}")
 
     async def faulty(self, users: Users) -> None:
         """Chapter 3; ends when version 3 is rolled back and version 2 serves everyone."""
@@ -88,20 +90,22 @@ class Story:
             chapter.note = self._judge(experiment, "RollBack", "version 3 is rolled back")
             decision = experiment.status.decision
             reason = decision.reason if decision else "none"
-            self._stage.claim("by its guardrail", reason == "GuardrailBreached", reason)
-            seen = self._stage.seen
-            self._stage.claim(
-                "version 2 still serves", serves(seen, champion), f"champion {champion_of(seen)}"
+            self._stage.promise("by its guardrail", reason == "GuardrailBreached", reason)
+            observation = self._stage.observation
+            self._stage.promise(
+                "version 2 still serves",
+                serves(observation, champion),
+                f"champion {champion_of(observation)}",
             )
             await self._retired(version_name(MODEL, 1))
 
     def users_are_well(self) -> None:
         """Note what users saw in all of it."""
         totals = self._stage.ledger.totals()
-        said = f"{totals.failed} of {totals.asked} requests failed"
+        failures = f"{totals.failed} of {totals.requests} requests failed"
         complaint = self._stage.ledger.complaint()
-        self._stage.claim(
-            "no user saw a failure", totals.failed == 0 < totals.asked, f"{said} {complaint}".strip()
+        self._stage.promise(
+            "no user saw a failure", totals.failed == 0 < totals.requests, f"{failures} {complaint}".strip()
         )
 
     async def apply(self, number: int) -> None:
@@ -109,7 +113,7 @@ class Story:
         model = yaml.safe_load(manifest(number).read_text())
         if image := model["spec"].get("image"):
             image["image"] = self._bento
-        await self._house.kubectl("apply", "-f", "-", given=json.dumps(model))
+        await self._environment.kubectl("apply", "-f", "-", given=json.dumps(model))
 
     @asynccontextmanager
     async def _chapter(self, number: int) -> AsyncIterator[Chapter]:
@@ -127,26 +131,26 @@ class Story:
             chapter.ended = time.time()
 
     async def _decided(self, candidate: str) -> Experiment:
-        def over(seen: Seen) -> bool:
-            found = experiment_of(seen, candidate)
+        def over(observation: Observation) -> bool:
+            found = experiment_of(observation, candidate)
             return bool(found and found.status.decision)
 
         await self._watcher.until(
             f"an Experiment of {candidate}", lambda s: experiment_of(s, candidate) is not None, TRAINING
         )
-        seen = await self._watcher.until(f"a verdict on {candidate}", over, EXPERIMENT)
-        found = experiment_of(seen, candidate)
+        observation = await self._watcher.until(f"a verdict on {candidate}", over, EXPERIMENT)
+        found = experiment_of(observation, candidate)
         assert found is not None
         return found
 
-    def _judge(self, experiment: Experiment, verdict: str, claim: str) -> str:
+    def _judge(self, experiment: Experiment, verdict: str, promise: str) -> str:
         """Note whether the verdict is the wanted one, and whether units kept their arms until then."""
         decision = experiment.status.decision
         assert decision is not None
-        self._stage.claim(claim, decision.verdict == verdict, f"{decision.verdict}: {decision.message}")
+        self._stage.promise(promise, decision.verdict == verdict, f"{decision.verdict}: {decision.message}")
         moves = self._stage.ledger.moves_until(decision.at.timestamp())
         units = len(self._stage.ledger.arms)
-        self._stage.claim(
+        self._stage.promise(
             "every unit kept its arm", not moves and units > 0, f"{len(moves)} of {units} changed it"
         )
         return f"{decision.verdict}: {decision.message}"
@@ -156,11 +160,11 @@ class Story:
         until = time.monotonic() + SCALE_DOWN
         while (left := await self._replicas(version)) and time.monotonic() < until:  # noqa: ASYNC110  it polls
             await asyncio.sleep(0.5)
-        self._stage.claim(f"{version} is scaled down after its window", left == 0, f"{left} replicas")
+        self._stage.promise(f"{version} is scaled down after its window", left == 0, f"{left} replicas")
 
     async def _replicas(self, version: str) -> int:
         try:
-            found = await self._house.kubectl.get("deployment", predictor_name(version), NAMESPACE)
+            found = await self._environment.kubectl.get("deployment", predictor_name(version), NAMESPACE)
         except KubectlError as error:
             if "NotFound" in str(error):
                 return 0
@@ -187,28 +191,30 @@ def manifest(number: int) -> Path:
     return EXAMPLE / f"model-v{number}.yaml"
 
 
-def serves(seen: Seen, version: str) -> bool:
+def serves(observation: Observation, version: str) -> bool:
     """Tell whether this version is the champion."""
-    return champion_of(seen) == version
+    return champion_of(observation) == version
 
 
-def champion_of(seen: Seen) -> str:
+def champion_of(observation: Observation) -> str:
     """Return the champion's name; empty if there is none."""
-    return seen.model.status.champion if seen.model else ""
+    return observation.model.status.champion if observation.model else ""
 
 
-def experiment_of(seen: Seen, candidate: str) -> Experiment | None:
+def experiment_of(observation: Observation, candidate: str) -> Experiment | None:
     """Return the Experiment in which this version is a candidate."""
-    mine = (e for e in seen.experiments if any(arm.version == candidate for arm in e.spec.candidates))
+    mine = (e for e in observation.experiments if any(arm.version == candidate for arm in e.spec.candidates))
     return next(mine, None)
 
 
-def gates_passed(seen: Seen, version: str) -> bool:
+def gates_passed(observation: Observation, version: str) -> bool:
     """Tell whether the version has gates and passed all."""
-    found = [gate for v in seen.versions if v.metadata.name == version for gate in v.status.gates]
+    found = [gate for v in observation.versions if v.metadata.name == version for gate in v.status.gates]
     return bool(found) and all(gate.passed for gate in found)
 
 
-def gates(seen: Seen, version: str) -> str:
+def gates(observation: Observation, version: str) -> str:
     """Return what the version's gates said."""
-    return "; ".join(g.message for v in seen.versions if v.metadata.name == version for g in v.status.gates)
+    return "; ".join(
+        g.message for v in observation.versions if v.metadata.name == version for g in v.status.gates
+    )

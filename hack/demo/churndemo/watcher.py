@@ -12,7 +12,7 @@ from assay_api import Experiment, Ref
 from assay_cli.watch import looks
 from assay_cli.watch_source import Cluster
 from assay_cli.watch_trail import candidates_percent, look_at, remember
-from assay_cli.watch_view import Seen
+from assay_cli.watch_view import Observation
 from churndemo.stage import Stage, Step
 
 EVERY = 0.5  # seconds
@@ -27,7 +27,7 @@ class Record(BaseModel):
     """One line of recording.jsonl: what the API server said at a moment."""
 
     at: float
-    seen: Seen
+    observation: Observation
 
 
 class Watcher:
@@ -43,26 +43,26 @@ class Watcher:
     async def watch(self, cluster: Cluster) -> None:
         """Look until cancelled."""
         try:
-            async for seen in looks(cluster, self._ref, EVERY):
-                await self.show(seen)
+            async for observation in looks(cluster, self._ref, EVERY):
+                await self.show(observation)
                 self._stage.sample()
         except ApiException as error:
             self._fault = f"the API server says {error.status} {error.reason}"
             async with self._looked:
                 self._looked.notify_all()
 
-    async def show(self, seen: Seen) -> None:
+    async def show(self, observation: Observation) -> None:
         """Take note of what is seen now, and wake who waits for it."""
-        if seen != self._stage.seen:
-            self._remember(seen)
+        if observation != self._stage.observation:
+            self._remember(observation)
         async with self._looked:
             self._looked.notify_all()
 
-    def _remember(self, seen: Seen) -> None:
-        self._stage.seen, at = seen, time.time()
-        self._record.write(Record(at=at, seen=seen).model_dump_json(by_alias=True) + "\n")
+    def _remember(self, observation: Observation) -> None:
+        self._stage.observation, at = observation, time.time()
+        self._record.write(Record(at=at, observation=observation).model_dump_json(by_alias=True) + "\n")
         self._record.flush()
-        for experiment in seen.experiments:
+        for experiment in observation.experiments:
             self._stage.trail.add(experiment, at)
             self._note_percent(experiment, at)
             self._note_guard(experiment, at)
@@ -81,7 +81,7 @@ class Watcher:
                 looks = self._stage.guards.setdefault(experiment.metadata.uid, [])
                 remember(looks, look_at(experiment, line, at))
 
-    async def until(self, what: str, holds: Callable[[Seen], bool], seconds: float) -> Seen:
+    async def until(self, what: str, holds: Callable[[Observation], bool], seconds: float) -> Observation:
         """Return as soon as `holds` says yes to what is seen.
 
         Raises:
@@ -89,9 +89,9 @@ class Watcher:
         """
         try:
             async with asyncio.timeout(seconds), self._looked:
-                await self._looked.wait_for(lambda: bool(self._fault) or holds(self._stage.seen))
+                await self._looked.wait_for(lambda: bool(self._fault) or holds(self._stage.observation))
         except TimeoutError:
             raise StoryError(f"waited {seconds:.0f} s in vain for: {what}") from None
         if self._fault:
             raise StoryError(f"cannot see {what}: {self._fault}")
-        return self._stage.seen
+        return self._stage.observation

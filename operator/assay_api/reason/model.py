@@ -50,7 +50,7 @@ MODEL: Mapping[Reason, Documented] = {
     Reason.IDLE: info(_PROGRESS, "Nothing is in progress."),
     Reason.AS_EXPECTED: info(
         (*on("Model", "Degraded"), *on("ModelVersion", "Degraded"), *on("Experiment", "Degraded")),
-        "Nothing is wrong: what the spec asks for is so, is on its way, or was put aside by a person.",
+        "No failure is known: what the spec asks for is so, is on its way, or was put aside by a person.",
     ),
     Reason.ALERT_FIRES: warning(
         on("Model", "DriftDetected"),

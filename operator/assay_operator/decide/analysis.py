@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from assay_api import ExperimentSpec, Guardrail, Metric
 from assay_api.evidence import Peak as ReachedPeak
-from assay_api.experiment_status import Analysis, Baseline, FrozenRule, Plan
+from assay_api.experiment_status import Analysis, AnalysisPlan, Baseline, FrozenRule
 from assay_api.names import mature
 from assay_operator.decide.baseline import based
+from assay_operator.decide.experiment_facts import ArmCounts, ExperimentFacts, Mature, Reading, Role
 from assay_operator.decide.forecast import effect_of, sizes
 from assay_operator.decide.maturity import COMPLETE, IMMATURE, lags
-from assay_operator.decide.observed import ArmCounts, Mature, Observed, Reading, Role
 from assay_stats import (
     GuardrailRule,
     Moments,
@@ -35,7 +35,7 @@ SRM_ALPHA = 0.001
 LOG_LAG = 2.0  # seconds from the end of a request to its place in the counts
 
 
-def plan(spec: ExperimentSpec, timeout: float = 30.0, known: Baseline | None = None) -> Plan:
+def plan(spec: ExperimentSpec, timeout: float = 30.0, known: Baseline | None = None) -> AnalysisPlan:
     """Fix what must not change once data is seen: the test of each metric, and the sample size.
 
     Rules that share the control's alpha for rollback: guardrails times candidates (Bonferroni).
@@ -59,7 +59,7 @@ def plan(spec: ExperimentSpec, timeout: float = 30.0, known: Baseline | None = N
         rules[guardrail.name] = _frozen(_guard(guardrail, alpha, tests, wanted))
     if primary and primary.baseline is not None and known is None:
         known = Baseline(value=primary.baseline, deviation=primary.deviation, source="Spec")
-    return Plan(
+    return AnalysisPlan(
         units_per_arm=max(arms.values(), default=None),
         units=arms,
         effect=effect,
@@ -122,7 +122,7 @@ def share_of(spec: ExperimentSpec, arm: str) -> float:
 
 
 def readings(
-    spec: ExperimentSpec, fixed: Plan, arms: tuple[ArmCounts, ...], before: Iterable[ReachedPeak]
+    spec: ExperimentSpec, fixed: AnalysisPlan, arms: tuple[ArmCounts, ...], before: Iterable[ReachedPeak]
 ) -> tuple[Reading, ...]:
     """Return a reading of every metric of every candidate; the evidence so far goes on growing."""
     peaks = {(peak.metric, peak.arm): peak.values for peak in before}
@@ -173,7 +173,7 @@ def _moments(arm: ArmCounts, metric: str) -> Moments:
     return arm.moments.get(metric, NOTHING)
 
 
-def _mature(fixed: Plan, metric: str, control: ArmCounts, candidate: ArmCounts) -> Mature | None:
+def _mature(fixed: AnalysisPlan, metric: str, control: ArmCounts, candidate: ArmCounts) -> Mature | None:
     """Return the sums of mature units, where only these can show that a candidate is no worse, or better."""
     lag = fixed.lags.get(metric)
     if lag is None:
@@ -188,16 +188,16 @@ class Pairing(NamedTuple):
     candidates: int
 
 
-def _reading(seen: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[float, ...]) -> Reading:
+def _reading(reading: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[float, ...]) -> Reading:
     """Any candidate may be promoted by a false clearance, so that clearing is corrected for their number."""
     share, candidates = pairing
-    if seen.role != "Guardrail":
-        return _compared(seen, _thawed(Rule, rule), share, peak)
-    guard, old = _thawed(GuardrailRule, rule), seen.mature
-    worse = harm(guard, seen.control, seen.candidate, share, previous=peak[0], variance=peak[2])
+    if reading.role != "Guardrail":
+        return _compared(reading, _thawed(Rule, rule), share, peak)
+    guard, old = _thawed(GuardrailRule, rule), reading.mature
+    worse = harm(guard, reading.control, reading.candidate, share, previous=peak[0], variance=peak[2])
     within = non_inferiority(
         replace(guard, absolute=guard.absolute * (COMPLETE if old and old.learned else 1.0)),
-        *(old[:2] if old else (seen.control, seen.candidate)),
+        *(old[:2] if old else (reading.control, reading.candidate)),
         share,
         previous=peak[1],
         variance=peak[3],
@@ -207,7 +207,7 @@ def _reading(seen: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[floa
         within = within._replace(undecidable_reason=IMMATURE)
     if worse.breached:
         within = within._replace(passed=False, undecidable_reason="harm was shown")
-    return replace(seen, harm=worse, non_inferiority=within)
+    return replace(reading, harm=worse, non_inferiority=within)
 
 
 def _compared(seen: Reading, rule: Rule, share: float, peak: tuple[float, ...]) -> Reading:
@@ -221,25 +221,25 @@ def _compared(seen: Reading, rule: Rule, share: float, peak: tuple[float, ...]) 
     return replace(seen, evidence=now if now.decided == "worse" else old, early=now)
 
 
-def missing(seen: Observed, reading: Reading) -> tuple[int, int] | None:
+def missing(facts: ExperimentFacts, reading: Reading) -> tuple[int, int] | None:
     """Return how many more units of control and candidate decide at the present estimate; None if none would.
 
     The sums are scaled: as many times the units with the same mean and spread.
     """
-    rule = seen.plan.rules.get(reading.metric) if seen.plan else None
+    rule = facts.plan.rules.get(reading.metric) if facts.plan else None
     if rule is None:
         return None
-    share, old = share_of(seen.spec, reading.arm), reading.mature
+    share, old = share_of(facts.spec, reading.arm), reading.mature
     sums = (old.control, old.candidate) if old else (reading.control, reading.candidate)
     if reading.role == "Guardrail":
         part = COMPLETE if old and old.learned else 1.0
         guard = _thawed(GuardrailRule, rule)
         guard = replace(guard, absolute=guard.absolute * part)
-        bar = threshold(guard.alpha, len(seen.spec.candidates))
+        bar = threshold(guard.alpha, len(facts.spec.candidates))
         factor = _factor(lambda by: log_safety(guard, *_scaled(sums, by), share) >= bar)
     else:
         compared = _thawed(Rule, rule)
-        alpha = rule.alpha / len(seen.spec.candidates)
+        alpha = rule.alpha / len(facts.spec.candidates)
         factor = _factor(lambda by: evaluate(compared, *_scaled(sums, by), share).p_value <= alpha)
     return None if factor is None else (_more(sums[0], factor), _more(sums[1], factor))
 
@@ -289,32 +289,30 @@ def reported(reading: Reading) -> Analysis:
 
 
 def _evidence(reading: Reading) -> dict[str, Any]:
-    seen = reading.evidence
-    assert seen is not None
+    evidence = reading.evidence
+    assert evidence is not None
     words = (
-        seen.undecidable_reason
-        or {"better": "better", "worse": "worse", None: "not decided yet"}[seen.decided]
+        evidence.undecidable_reason
+        or {"better": "better", "worse": "worse", None: "not decided yet"}[evidence.decided]
     )
     return {
-        "estimate": _shown(seen.estimate),
-        "low": _shown(seen.low),
-        "high": _shown(seen.high),
-        "p_value": _shown(seen.p_value),
-        "log_evidence": _shown(seen.peak.log_e),
+        "estimate": _shown(evidence.estimate),
+        "low": _shown(evidence.low),
+        "high": _shown(evidence.high),
+        "p_value": _shown(evidence.p_value),
+        "log_evidence": _shown(evidence.peak.log_e),
         "says": words[:256],
     }
 
 
 def _guardrail(reading: Reading) -> dict[str, Any]:
-    worse, bearable = reading.harm, reading.non_inferiority
+    worse, within = reading.harm, reading.non_inferiority
     assert worse is not None
-    assert bearable is not None
-    words = (
-        "harm shown" if worse.breached else "within the margin" if bearable.passed else _undecided(reading)
-    )
+    assert within is not None
+    words = "harm shown" if worse.breached else "within the margin" if within.passed else _undecided(reading)
     return {
         "estimate": _shown(worse.estimate),
-        "high": _shown(bearable.bound),
+        "high": _shown(within.bound),
         "p_value": _shown(worse.p_value),
         "log_evidence": _shown(worse.log_e),
         "says": words[:256],
@@ -322,10 +320,10 @@ def _guardrail(reading: Reading) -> dict[str, Any]:
 
 
 def _undecided(reading: Reading) -> str:
-    bearable = reading.non_inferiority
-    assert bearable is not None
-    return bearable.undecidable_reason or (
-        f"not within the margin yet: log evidence {bearable.log_e:.2f}, needs {bearable.threshold:.2f}"
+    within = reading.non_inferiority
+    assert within is not None
+    return within.undecidable_reason or (
+        f"not within the margin yet: log evidence {within.log_e:.2f}, needs {within.threshold:.2f}"
     )
 
 

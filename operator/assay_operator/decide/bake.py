@@ -69,6 +69,10 @@ class BakeReading:
     former: Answers | None = None
     fault: str = ""
 
+    def is_of(self, change: Watch) -> bool:
+        """Tell whether it is about this change of champion, however long that is watched."""
+        return self.watch is not None and self.watch._replace(until=change.until) == change
+
 
 NOT_READ = BakeReading()
 
@@ -102,7 +106,7 @@ def former_level(model: Model, reading: BakeReading, now: datetime) -> FormerLev
     if known and (known.version, known.until) == (found.former, found.since):
         return known
     former = reading.former
-    if reading.watch is None or reading.watch[:3] != found[:3] or former is None or not former.seconds:
+    if not reading.is_of(found) or former is None or not former.seconds:
         return None
     return FormerLevel(
         version=found.former,
@@ -117,22 +121,21 @@ def breach(model: Model, reading: BakeReading, now: datetime) -> str | None:
     """Return which guardrail the champion breached, in a sentence; None if that is not shown."""
     found, level = measured(model, now), former_level(model, reading, now)
     champion = reading.champion
-    if found is None or level is None or champion is None:
-        return None
-    if reading.watch is None or reading.watch[:3] != found[:3]:
+    if found is None or level is None or champion is None or not reading.is_of(found):
         return None
     guardrails = model.spec.rollout.bake.guardrails
-    judged = (_judged(one, found, champion, level, len(guardrails) / ALPHA) for one in guardrails)
+    former = Answers(level.seconds, level.errors, level.slow)
+    judged = (_judged(one, found, champion, former, len(guardrails) / ALPHA) for one in guardrails)
     return next((words for words in judged if words), None)
 
 
 def _judged(
-    guardrail: BakeGuardrail, found: Watch, champion: Answers, level: FormerLevel, bar: float
+    guardrail: BakeGuardrail, found: Watch, champion: Answers, former: Answers, bar: float
 ) -> str | None:
     margin = guardrail.margin.absolute
     counts = Counts(
         min(_bad(guardrail, champion), champion.seconds), champion.seconds,
-        min(_bad(guardrail, level), level.seconds), level.seconds,
+        min(_bad(guardrail, former), former.seconds), former.seconds,
     )  # fmt: skip
     log_e = log_harm(counts, margin)
     if log_e < log(bar):
@@ -143,7 +146,7 @@ def _judged(
     )
 
 
-def _bad(guardrail: BakeGuardrail, answers: Answers | FormerLevel) -> float:
+def _bad(guardrail: BakeGuardrail, answers: Answers) -> float:
     bar = guardrail.slower_than
     return answers.errors if bar is None else answers.slow.get(bar, 0.0)
 

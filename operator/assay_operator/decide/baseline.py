@@ -7,9 +7,9 @@ from math import sqrt
 from pydantic import ValidationError
 
 from assay_api import Experiment, ExperimentSpec, Primary
-from assay_api.experiment_status import Baseline, Plan
+from assay_api.experiment_status import AnalysisPlan, Baseline
 from assay_api.names import mature
-from assay_operator.decide.observed import Observed
+from assay_operator.decide.experiment_facts import ExperimentFacts
 from assay_stats import Moments
 
 FEWEST_UNITS = 100
@@ -45,7 +45,7 @@ def based(primary: Primary, on: Baseline | None) -> Primary:
         return primary
 
 
-def levels(look: Observed, plan: Plan | None) -> dict[str, tuple[float, ...]]:
+def levels(look: ExperimentFacts, plan: AnalysisPlan | None) -> dict[str, tuple[float, ...]]:
     """Return the sums of the primary by arm, of mature units where outcomes may come at any time."""
     primary = look.spec.metrics.primary
     if primary is None or plan is None:

@@ -3,8 +3,8 @@
 from assay_api import ExperimentStatus
 from assay_api.experiment_status import Verdict
 from assay_api.reason import VERDICTS, Reason
-from assay_operator.decide.claim import Claim, Flag, flag, progress
-from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.decision import Decision
+from assay_operator.decide.desired_condition import DesiredCondition, Flag, flag, progress
 from assay_operator.decide.start import StartBlocker
 
 PHASES = {
@@ -16,30 +16,32 @@ PHASES = {
 }
 WAITING_FOR_APPROVAL = "WaitingForApproval"
 EVERY_PHASE = ("Queued", "Pending", "Running", WAITING_FOR_APPROVAL, *PHASES.values())
-_DONE_AS_ASKED = {Reason.AA_EQUAL, Reason.SHADOW_OVER}
+_EXPECTED_ENDS = {Reason.AA_EQUAL, Reason.SHADOW_OVER}
 
-Shown = tuple[str, tuple[Claim, ...]]
-_AS_EXPECTED = Claim("Degraded", "False", Reason.AS_EXPECTED, "nothing is wrong")
+Shown = tuple[str, tuple[DesiredCondition, ...]]
+_AS_EXPECTED = DesiredCondition("Degraded", "False", Reason.AS_EXPECTED, "no failure is known")
 
 
 def waiting(blocker: StartBlocker) -> Shown:
     """Return phase and conditions of an Experiment that has not started."""
     why = (blocker.reason, blocker.message)
     return blocker.phase, (
-        Claim("Ready", "Unknown", *why),
+        DesiredCondition("Ready", "Unknown", *why),
         *progress(*why, active=True, stalled=False),
         _AS_EXPECTED,
     )
 
 
-def running(outcome: Outcome, dropped: tuple[str, ...]) -> Shown:
+def running(decision: Decision, dropped: tuple[str, ...]) -> Shown:
     """Return phase and conditions of one that runs and says what it waits for."""
-    approval = outcome.reason == Reason.WAITING_FOR_APPROVAL
-    healthy = Claim("Degraded", "False", Reason.ALL_ARMS_HEALTHY, "no guardrail breached, all arms available")
-    lost = Claim("Degraded", "True", Reason.ARM_DROPPED, f"dropped: {', '.join(dropped)}")
+    approval = decision.reason == Reason.WAITING_FOR_APPROVAL
+    healthy = DesiredCondition(
+        "Degraded", "False", Reason.ALL_ARMS_HEALTHY, "no guardrail breached, all arms available"
+    )
+    lost = DesiredCondition("Degraded", "True", Reason.ARM_DROPPED, f"dropped: {', '.join(dropped)}")
     return WAITING_FOR_APPROVAL if approval else "Running", (
-        Claim("Ready", "Unknown", Reason.RUNNING, "undecided: units are split and measured"),
-        *progress(outcome.reason, outcome.message, active=True, stalled=False),
+        DesiredCondition("Ready", "Unknown", Reason.RUNNING, "undecided: units are split and measured"),
+        *progress(decision.reason, decision.message, active=True, stalled=False),
         lost if dropped else healthy,
     )
 
@@ -47,15 +49,15 @@ def running(outcome: Outcome, dropped: tuple[str, ...]) -> Shown:
 def over(verdict: Verdict) -> Shown:
     """Return phase and conditions of one that is decided."""
     reason = Reason(verdict.reason)
-    done = verdict.winner is not None or reason in _DONE_AS_ASKED
+    done = verdict.winner is not None or reason in _EXPECTED_ENDS
     bad = not done and VERDICTS[reason].severity == "Warning" if reason in VERDICTS else False
     bad = bad or reason == Reason.AA_DIFFERS
     ready: Flag = flag(of=done)
     why = (reason, verdict.message)
     return PHASES[verdict.verdict], (
-        Claim("Ready", ready, *why),
+        DesiredCondition("Ready", ready, *why),
         *progress(*why, active=False, stalled=not done),
-        Claim("Degraded", "True", *why) if bad else _AS_EXPECTED,
+        DesiredCondition("Degraded", "True", *why) if bad else _AS_EXPECTED,
     )
 
 
@@ -63,9 +65,9 @@ def invalid(message: str) -> Shown:
     """Return phase and conditions of one whose spec cannot be used."""
     why = (Reason.INVALID_SPEC, message)
     return "Invalid", (
-        Claim("Ready", "False", *why),
+        DesiredCondition("Ready", "False", *why),
         *progress(*why, active=False, stalled=True),
-        Claim("Degraded", "True", *why),
+        DesiredCondition("Degraded", "True", *why),
     )
 
 

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from assay_api import ExperimentSpec, Primary
-from assay_api.experiment_status import Baseline, Forecast, Plan
-from assay_operator.decide.observed import Observed
+from assay_api.experiment_status import AnalysisPlan, Baseline, Forecast
+from assay_operator.decide.experiment_facts import ExperimentFacts
 
 DAY = 86_400.0
 
@@ -34,7 +34,9 @@ def effect_of(primary: Primary) -> float | None:
     return size if primary.direction == "Increase" else -size
 
 
-def forecast(spec: ExperimentSpec, plan: Plan, look: Observed | None = None, step_units: int = 0) -> Forecast:
+def forecast(
+    spec: ExperimentSpec, plan: AnalysisPlan, look: ExperimentFacts | None = None, step_units: int = 0
+) -> Forecast:
     """Return what is planned and, once units come, what is missing of it."""
     units = {arm.name: arm.units for arm in look.present} if look else {}
     missing = {
@@ -54,7 +56,7 @@ def forecast(spec: ExperimentSpec, plan: Plan, look: Observed | None = None, ste
     )
 
 
-def _rate(look: Observed, step_units: int) -> float | None:
+def _rate(look: ExperimentFacts, step_units: int) -> float | None:
     """New units of all arms a day, in the present step: an earlier one had fewer."""
     came = look.total_units - step_units
     return came / look.in_step * DAY if came > 0 and look.in_step > 0 else None
@@ -67,7 +69,7 @@ def _days(spec: ExperimentSpec, missing: dict[str, int], rate: float) -> float |
     return days if days is not None and days < 36_500 else None  # noqa: PLR2004 - a hundred years
 
 
-def _planned(spec: ExperimentSpec, plan: Plan) -> str:
+def _planned(spec: ExperimentSpec, plan: AnalysisPlan) -> str:
     primary = spec.metrics.primary
     if primary is None:
         return "no primary metric, so no sample size is planned"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from assay_api import Metric
 from assay_api.experiment_status import Counted
 from assay_api.reason import Reason
-from assay_operator.decide.observed import ArmCounts, Gap
+from assay_operator.decide.experiment_facts import ArmCounts, Gap
 from assay_stats import Moments
 
 EXTRAPOLATION = 0.02  # of the count: by so much `increase` may waver between two scrapes

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from assay_api import ExperimentSpec
 from assay_api.duration import seconds, spelled
-from assay_api.experiment_status import FrozenLag, Plan
+from assay_api.experiment_status import AnalysisPlan, FrozenLag
 
 COMPLETE = 0.9
 """Part of the outcomes that have come, surely, at a learned lag: what a difference is at least a part of."""
@@ -48,12 +48,14 @@ def lags(spec: ExperimentSpec) -> dict[str, FrozenLag]:
     }
 
 
-def finding(spec: ExperimentSpec, plan: Plan | None, known: Mapping[str, Maturity]) -> str:
+def finding(spec: ExperimentSpec, plan: AnalysisPlan | None, known: Mapping[str, Maturity]) -> str:
     """Say how old units must be to decide, by metric; empty if no outcome can come too late."""
     return "; ".join(_findings(spec, plan, known))
 
 
-def _findings(spec: ExperimentSpec, plan: Plan | None, known: Mapping[str, Maturity]) -> Iterator[str]:
+def _findings(
+    spec: ExperimentSpec, plan: AnalysisPlan | None, known: Mapping[str, Maturity]
+) -> Iterator[str]:
     frozen = plan.lags if plan else {}
     if early := [g.name for g in spec.metrics.guardrails if g.unbounded and g.name not in frozen]:
         yield (

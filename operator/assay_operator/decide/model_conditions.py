@@ -14,7 +14,7 @@ from assay_api.model import Alert
 from assay_api.reason import REASONS, Reason
 from assay_operator.decide.bake import BY_BAKE, guardrail_note
 from assay_operator.decide.champion import baking_after, open_order
-from assay_operator.decide.claim import Claim, flag, progress
+from assay_operator.decide.desired_condition import DesiredCondition, flag, progress
 from assay_operator.decide.rollout import RolloutFacts, experiment_to_make
 from assay_operator.decide.start import active_experiment
 
@@ -205,7 +205,7 @@ PROGRESS: tuple[Check, ...] = (
 )
 
 
-def conditions(facts: ModelFacts) -> tuple[Claim, ...]:
+def conditions(facts: ModelFacts) -> tuple[DesiredCondition, ...]:
     """Return every condition of a Model."""
     now = next(found for check in PROGRESS if (found := check(facts)))
     return (
@@ -216,18 +216,18 @@ def conditions(facts: ModelFacts) -> tuple[Claim, ...]:
     )
 
 
-def _ready(facts: ModelFacts) -> Claim:
+def _ready(facts: ModelFacts) -> DesiredCondition:
     champion = facts.rollout.champion
     if facts.obstacle and facts.obstacle[0] == Reason.NAME_TAKEN and not facts.champion_answers:
-        return Claim("Ready", "False", *facts.obstacle)
+        return DesiredCondition("Ready", "False", *facts.obstacle)
     if not champion:
-        return Claim("Ready", "False", Reason.NO_CHAMPION, _why_no_champion(facts))
+        return DesiredCondition("Ready", "False", Reason.NO_CHAMPION, _why_no_champion(facts))
     if not facts.champion_answers:
-        return Claim("Ready", "False", Reason.CHAMPION_DOWN, _why_down(facts))
+        return DesiredCondition("Ready", "False", Reason.CHAMPION_DOWN, _why_down(facts))
     if not facts.programmed:
         reason = Reason.REFUSED if facts.refused else Reason.NOT_PROGRAMMED_YET
-        return Claim("Ready", "False", reason, facts.route_message)
-    return Claim("Ready", "True", Reason.SERVING, f"{champion} answers")
+        return DesiredCondition("Ready", "False", reason, facts.route_message)
+    return DesiredCondition("Ready", "True", Reason.SERVING, f"{champion} answers")
 
 
 def _why_no_champion(facts: ModelFacts) -> str:
@@ -253,22 +253,22 @@ def _why_down(facts: ModelFacts) -> str:
     return available.message if available and down else f"{name} has no ready pod"
 
 
-def _degraded(facts: ModelFacts, now: Situation) -> Claim:
+def _degraded(facts: ModelFacts, now: Situation) -> DesiredCondition:
     """What hurts users first: the champion, the route, then what is under way."""
     ready = _ready(facts)
     if ready.reason in {Reason.CHAMPION_DOWN, Reason.REFUSED, Reason.NAME_TAKEN}:
-        return Claim("Degraded", "True", ready.reason, ready.message)
+        return DesiredCondition("Degraded", "True", ready.reason, ready.message)
     if now.degraded or now.trouble:
-        return Claim("Degraded", "True", now.trouble or now.reason, now.message)
+        return DesiredCondition("Degraded", "True", now.trouble or now.reason, now.message)
     words = "what the spec asks for serves, or is on its way"
-    return Claim("Degraded", "False", Reason.AS_EXPECTED, words)
+    return DesiredCondition("Degraded", "False", Reason.AS_EXPECTED, words)
 
 
-def _drift(alerts: tuple[Alert, ...]) -> Claim:
+def _drift(alerts: tuple[Alert, ...]) -> DesiredCondition:
     names = ", ".join(sorted({alert.name for alert in alerts}))
     if not names:
-        return Claim("DriftDetected", "False", Reason.NO_ACTIVE_ALERTS, "no drift alert is firing")
-    return Claim("DriftDetected", flag(of=True), Reason.ALERT_FIRES, names)
+        return DesiredCondition("DriftDetected", "False", Reason.NO_ACTIVE_ALERTS, "no drift alert is firing")
+    return DesiredCondition("DriftDetected", flag(of=True), Reason.ALERT_FIRES, names)
 
 
 def _serves_request(facts: ModelFacts) -> bool:

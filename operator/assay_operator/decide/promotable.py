@@ -3,38 +3,38 @@
 from math import copysign
 
 from assay_api import Arm
-from assay_operator.decide.observed import Observed, Reading
+from assay_operator.decide.experiment_facts import ExperimentFacts, Reading
 
-Objection = str
+Blocker = str
 """Why an arm may not be promoted; empty if nothing speaks against it."""
 
 
-def promotable(seen: Observed) -> tuple[Arm | None, str]:
+def promotable(facts: ExperimentFacts) -> tuple[Arm | None, str]:
     """Return the arm that `onInconclusive: Promote` promotes, or None, and why.
 
     No harm may be shown in the primary or in any guardrail, and each guardrail's estimate must be within its
     margin; a metric without numbers speaks against the arm. Of those left, the best estimate counts.
     """
-    if seen.spec.decision.approval == "Manual" and not seen.approved:
+    if facts.spec.decision.approval == "Manual" and not facts.approved:
         return None, "nobody has approved it"
-    if seen.quality.srm is None:
+    if facts.quality.srm is None:
         return None, "the split was never checked"
-    objections = {arm.name: _objection(seen, arm.name) for arm in seen.candidates}
-    free = [arm for arm in seen.candidates if not objections[arm.name]]
+    blockers = {arm.name: _blocker(facts, arm.name) for arm in facts.candidates}
+    free = [arm for arm in facts.candidates if not blockers[arm.name]]
     if not free:
-        return None, "; ".join(objections.values())
-    best = max(free, key=lambda arm: _gain(seen, arm.name))
-    estimate = "best estimate of those left, " if len(seen.spec.candidates) > 1 else ""
+        return None, "; ".join(blockers.values())
+    best = max(free, key=lambda arm: _gain(facts, arm.name))
+    estimate = "best estimate of those left, " if len(facts.spec.candidates) > 1 else ""
     return best, f"{estimate}no harm is shown and every guardrail's estimate is within its margin"
 
 
-def _objection(seen: Observed, arm: str) -> Objection:
+def _blocker(facts: ExperimentFacts, arm: str) -> Blocker:
     """Say the first thing that speaks against an arm."""
-    readings = [r for role in ("Primary", "Guardrail") for r in seen.of(role) if r.arm == arm]
+    readings = [r for role in ("Primary", "Guardrail") for r in facts.of(role) if r.arm == arm]
     return next((words for reading in readings if (words := _against(reading))), "")
 
 
-def _against(reading: Reading) -> Objection:
+def _against(reading: Reading) -> Blocker:
     name = f"{reading.metric} of {reading.arm}"
     if not reading.control.n or not reading.candidate.n:
         return f"{name} has no numbers"
@@ -53,10 +53,10 @@ def _inside(estimate: float, margin: float) -> bool:
     return estimate <= margin if copysign(1, margin) > 0 else estimate >= margin
 
 
-def _gain(seen: Observed, arm: str) -> float:
+def _gain(facts: ExperimentFacts, arm: str) -> float:
     """Return how much better the primary is estimated; without one all are alike."""
-    primary = seen.spec.metrics.primary
-    reading = next((r for r in seen.of("Primary") if r.arm == arm), None)
+    primary = facts.spec.metrics.primary
+    reading = next((r for r in facts.of("Primary") if r.arm == arm), None)
     if primary is None or reading is None or reading.evidence is None:
         return 0.0
     return reading.evidence.estimate if primary.direction == "Increase" else -reading.evidence.estimate

@@ -6,13 +6,13 @@ from assay_api import Experiment
 from assay_api.evidence import ArmEvidence, Evidence, QualityEvidence
 from assay_api.names import SETTLED
 from assay_operator.decide.analysis import SRM_ALPHA, readings
-from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
-from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.decision import Decision
+from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts, Gap, QualityCounts
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, Srm, srm
 
 
-def replay(experiment: Experiment) -> Outcome:
+def replay(experiment: Experiment) -> Decision:
     """Decide anew from the spec, the frozen plan and the evidence of the verdict.
 
     Raises:
@@ -28,7 +28,7 @@ def replay(experiment: Experiment) -> Outcome:
     arms = tuple(_arm(name, evidence.arms[name]) for name in names)
     fault = evidence.quality.fault
     return decide(
-        Observed(
+        ExperimentFacts(
             spec=experiment.spec,
             now=evidence.now,
             started_at=evidence.started_at,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from assay_operator.decide.experiment_facts import CLEAN, QualityCounts
 from assay_operator.decide.maturity import Maturity
-from assay_operator.decide.observed import CLEAN, QualityCounts
 from assay_stats import Moments
 
 
@@ -52,4 +52,4 @@ class Sample:
     message: str = "not asked yet"
 
 
-NOT_ASKED = Sample()
+NO_SAMPLE = Sample()

@@ -12,7 +12,7 @@ from assay_api.reason import DATA_FAULTS, Reason, known
 from assay_api.resource import Observed
 from assay_api.version import Finding, GateResult, StoredArtifact
 from assay_operator.decide import tenant_json
-from assay_operator.decide.claim import Claim
+from assay_operator.decide.desired_condition import DesiredCondition
 
 
 class Report(Observed):
@@ -35,7 +35,7 @@ class Report(Observed):
 
 
 @dataclass(frozen=True)
-class Progress:
+class VersionProgress:
     """How far a version is; `ready` as in a condition, Unknown while it is being made."""
 
     phase: str
@@ -53,14 +53,14 @@ class Progress:
         return "True" if self.facts and self.facts.data else None
 
 
-def untrained(source: Source) -> Progress | None:
+def untrained(source: Source) -> VersionProgress | None:
     """Return the progress of a version that needs no training, or None."""
     if source.image and not source.evaluation:
-        return Progress(
+        return VersionProgress(
             "Ready", "True", Reason.IMAGE_GIVEN, f"serves {source.image.image}", facts=VersionStatus()
         )
     if source.artifact and not source.evaluation:
-        return Progress(
+        return VersionProgress(
             "Ready",
             "True",
             Reason.ARTIFACT_GIVEN,
@@ -74,7 +74,7 @@ def _given(artifact: Artifact) -> VersionStatus:
     return VersionStatus(artifact=StoredArtifact(uri=artifact.uri, digest=artifact.digest))
 
 
-def made_by(progress: Progress, **images: str) -> Progress:
+def made_by(progress: VersionProgress, **images: str) -> VersionProgress:
     """Return the same with the images that did it, as far as they are known, in what is recorded."""
     if progress.facts is None or not progress.facts.data:
         return progress
@@ -83,7 +83,7 @@ def made_by(progress: Progress, **images: str) -> Progress:
     return replace(progress, facts=progress.facts.changed(environment=environment))
 
 
-def judging(progress: Progress) -> Progress:
+def judging(progress: VersionProgress) -> VersionProgress:
     """Return the same of a Job that trains nothing, but judges what was brought."""
     if progress.reason != Reason.TRAINING:
         return progress
@@ -91,12 +91,12 @@ def judging(progress: Progress) -> Progress:
     return replace(progress, phase="Judging", reason=Reason.JUDGING, message=words)
 
 
-def superseded(progress: Progress) -> Progress:
+def superseded(progress: VersionProgress) -> VersionProgress:
     """Return what becomes of a training that nobody waits for any more; one that has ended is kept."""
     if progress.ready != "Unknown":
         return progress
     words = "the Model's spec asked for another version before this one was made; its training was ended"
-    return Progress("Superseded", "False", Reason.SUPERSEDED, words)
+    return VersionProgress("Superseded", "False", Reason.SUPERSEDED, words)
 
 
 class StudyProgress(Observed):
@@ -112,8 +112,13 @@ class StudyProgress(Observed):
 
 
 def trained(
-    *, finished: bool, job_message: str, last_words: tuple[str, ...], trouble: str, told: Mapping[str, object]
-) -> Progress:
+    *,
+    finished: bool,
+    job_message: str,
+    last_words: tuple[str, ...],
+    trouble: str,
+    raw_study: Mapping[str, object],
+) -> VersionProgress:
     """Return the progress of a training Job.
 
     Args:
@@ -121,30 +126,32 @@ def trained(
         job_message: What the Job's condition says of its failure.
         last_words: The termination messages of its pods.
         trouble: What keeps a pod from running, if anything.
-        told: What the leading worker says of its study.
+        raw_study: What the leading worker says of its study.
     """
     report = _report(last_words)
     if report and (finished or report.ok):
         return _reported(report)
     if finished:
         why = trouble or job_message or "the training pod ended and said nothing"
-        return Progress("Failed", "False", Reason.TRAINING_FAILED, f"training ended without a report: {why}")
-    return _under_way(told, f", but a pod has a problem: {trouble}" if trouble else "")
+        return VersionProgress(
+            "Failed", "False", Reason.TRAINING_FAILED, f"training ended without a report: {why}"
+        )
+    return _under_way(raw_study, f", but a pod has a problem: {trouble}" if trouble else "")
 
 
-def _under_way(told: Mapping[str, object], trouble: str) -> Progress:
+def _under_way(raw_study: Mapping[str, object], trouble: str) -> VersionProgress:
     try:
-        study = StudyProgress.model_validate(told)
+        study = StudyProgress.model_validate(raw_study)
     except ValidationError:
         study = StudyProgress()
-    if not told or study.stage == "Reading":
-        return Progress("Training", "Unknown", Reason.TRAINING, f"training{trouble}")
+    if not raw_study or study.stage == "Reading":
+        return VersionProgress("Training", "Unknown", Reason.TRAINING, f"training{trouble}")
     best = f", best {study.metric} {study.best:.6g}" if study.best is not None else ""
     failed = f", {study.failed} failed" if study.failed else ""
     message = f"{study.finished} of {study.wanted} trials{best}{failed}{trouble}"
     counts = {"finished": study.finished, "pruned": study.pruned, "failed": study.failed}
     reason = Reason.TUNING if study.stage == "Tuning" else Reason.FITTING
-    return Progress("Training", "Unknown", reason, message, facts=VersionStatus(trials=counts))
+    return VersionProgress("Training", "Unknown", reason, message, facts=VersionStatus(trials=counts))
 
 
 def _report(last_words: tuple[str, ...]) -> Report | None:
@@ -163,22 +170,22 @@ def _parsed(words: str) -> Report | None:
 _FITS = (Reason.OVERFITTING, Reason.UNDERFITTING)
 
 
-def fits(findings: tuple[Finding, ...]) -> tuple[Claim, ...]:
+def fits(findings: tuple[Finding, ...]) -> tuple[DesiredCondition, ...]:
     """Return the conditions about the fit of a trained version."""
     found = {finding.reason: finding.message for finding in findings}
     usual = "train-validation gap within the expected range"
     return tuple(
-        Claim(kind, "True", kind, found[kind])
+        DesiredCondition(kind, "True", kind, found[kind])
         if kind in found
-        else Claim(kind, "False", Reason.FIT_AS_EXPECTED, usual)
+        else DesiredCondition(kind, "False", Reason.FIT_AS_EXPECTED, usual)
         for kind in _FITS
     )
 
 
-def _reported(report: Report) -> Progress:
+def _reported(report: Report) -> VersionProgress:
     if not report.ok:
         reason = known(report.reason, Reason.TRAINING_FAILED)
-        return Progress("Failed", "False", reason, report.message, passing=report.passing)
+        return VersionProgress("Failed", "False", reason, report.message, passing=report.passing)
     facts = VersionStatus(
         artifact=report.artifact,
         data=report.data,
@@ -190,7 +197,7 @@ def _reported(report: Report) -> Progress:
         findings=report.findings,
     )
     if report.passed:
-        return Progress(
+        return VersionProgress(
             "Ready",
             "True",
             Reason.GATES_PASSED,
@@ -198,4 +205,4 @@ def _reported(report: Report) -> Progress:
             facts=facts,
         )
     broken = "; ".join(gate.message or gate.rule for gate in report.gates if not gate.passed)
-    return Progress("Rejected", "False", Reason.GATE_FAILED, broken, facts=facts)
+    return VersionProgress("Rejected", "False", Reason.GATE_FAILED, broken, facts=facts)

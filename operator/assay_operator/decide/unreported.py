@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from assay_api import Metric
-from assay_operator.decide.observed import ArmCounts
+from assay_operator.decide.experiment_facts import ArmCounts
 from assay_stats import Moments
 
 _NONE = Moments(0, 0.0)

@@ -8,8 +8,8 @@ from math import exp
 from assay_api.duration import seconds, spelled
 from assay_api.names import APPROVE
 from assay_api.reason import Reason
-from assay_operator.decide.observed import Observed, Reading
-from assay_operator.decide.outcome import Check, Outcome
+from assay_operator.decide.decision import Check, Decision
+from assay_operator.decide.experiment_facts import ExperimentFacts, Reading
 from assay_operator.decide.promotable import promotable
 from assay_operator.decide.quality import (
     assignment_is_broken,
@@ -28,187 +28,193 @@ from assay_stats import holm
 DOWN_FOR = 30.0  # seconds without a ready pod that a candidate is allowed: a restart takes as long
 
 
-def asked_to_stop(seen: Observed) -> Outcome | None:
+def abort_requested(facts: ExperimentFacts) -> Decision | None:
     """A person, a deletion or a newer version ends it, whatever the numbers say."""
-    return Outcome("Abort", seen.abort_reason, seen.aborted) if seen.aborted else None
+    return Decision("Abort", facts.abort_reason, facts.aborted) if facts.aborted else None
 
 
-def guardrail_is_breached(seen: Observed) -> Outcome | None:
+def guardrail_is_breached(facts: ExperimentFacts) -> Decision | None:
     """Harm is shown beyond the margin, at the part of alpha that each guardrail has."""
-    for reading in seen.of("Guardrail"):
+    for reading in facts.of("Guardrail"):
         harm = reading.harm
         if harm and harm.breached:
             words = (
-                f"guardrail {reading.metric} breached: {reading.arm} - {seen.spec.control.name} = "
-                f"{harm.estimate:+.3g} (margin {_margin(seen, reading.metric)}), e-value "
+                f"guardrail {reading.metric} breached: {reading.arm} - {facts.spec.control.name} = "
+                f"{harm.estimate:+.3g} (margin {_margin(facts, reading.metric)}), e-value "
                 f"{exp(min(harm.log_e, 700)):.3g} >= {exp(harm.threshold):.3g}, n = {harm.units}"
             )
-            return _against(seen, reading.arm, Reason.GUARDRAIL_BREACHED, words)
+            return _against(facts, reading.arm, Reason.GUARDRAIL_BREACHED, words)
     return None
 
 
-def _margin(seen: Observed, metric: str) -> str:
-    margin = next(g.margin for g in seen.spec.metrics.guardrails if g.name == metric)
+def _margin(facts: ExperimentFacts, metric: str) -> str:
+    margin = next(g.margin for g in facts.spec.metrics.guardrails if g.name == metric)
     return f"{margin.absolute:g}" if margin.absolute else f"{margin.relative or 0:.3g} of the control's"
 
 
-def candidate_is_down(seen: Observed) -> Outcome | None:
+def candidate_is_down(facts: ExperimentFacts) -> Decision | None:
     """Its requests are answered by the champion, but nobody wants it to stay so."""
-    for arm, down in seen.down.items():
-        if down >= DOWN_FOR and arm not in seen.dropped:
+    for arm, down in facts.down.items():
+        if down >= DOWN_FOR and arm not in facts.dropped:
             words = f"{arm} had no ready pod for {spelled(down)}, {spelled(DOWN_FOR)} are allowed"
-            return _against(seen, arm, Reason.CANDIDATE_DOWN, words)
+            return _against(facts, arm, Reason.CANDIDATE_DOWN, words)
     return None
 
 
-def _against(seen: Observed, arm: str, reason: Reason, message: str) -> Outcome:
+def _against(facts: ExperimentFacts, arm: str, reason: Reason, message: str) -> Decision:
     """Take the arm out; if it was the last candidate, the Experiment is over."""
-    if len(seen.candidates) > 1:
-        return Outcome("Drop", reason, f"arm {arm} is dropped: {message}", arm=arm)
-    return Outcome("RollBack", reason, message)
+    if len(facts.candidates) > 1:
+        return Decision("Drop", reason, f"arm {arm} is dropped: {message}", arm=arm)
+    return Decision("RollBack", reason, message)
 
 
-def candidate_drifts_alone(seen: Observed) -> Outcome | None:
+def candidate_drifts_alone(facts: ExperimentFacts) -> Decision | None:
     """An alert names a candidate and not the control: it is the version, not the world."""
-    if seen.spec.control.name in seen.drifting:
+    if facts.spec.control.name in facts.drifting:
         return None
-    arm = next((arm.name for arm in seen.candidates if arm.name in seen.drifting), None)
+    arm = next((arm.name for arm in facts.candidates if arm.name in facts.drifting), None)
     if arm is None:
         return None
-    return _against(seen, arm, Reason.CANDIDATE_DRIFTS, f"alert {seen.alerted} fires for {arm} only")
+    return _against(facts, arm, Reason.CANDIDATE_DRIFTS, f"alert {facts.alerted} fires for {arm} only")
 
 
-def world_drifts(seen: Observed) -> Outcome | None:
+def world_drifts(facts: ExperimentFacts) -> Decision | None:
     """Control is named too, or only the Model: the world changed, and a verdict would be of the old one."""
     return (
-        Outcome("Hold", Reason.DRIFTING, f"held while alert {seen.alerted} fires") if seen.alerted else None
-    )
-
-
-def suspended(seen: Observed) -> Outcome | None:
-    """The user asked for a pause; safety still holds."""
-    return Outcome("Hold", Reason.SUSPENDED, "spec.suspend is true") if seen.spec.suspend else None
-
-
-def aa_found_a_difference(seen: Observed) -> Outcome | None:
-    """The same version on both sides: any difference is a fault of the test, or alpha's share of bad luck."""
-    if seen.spec.mode != "AA":
-        return None
-    for reading, verdict in _decided(seen):
-        if verdict:
-            return Outcome(
-                "Conclude",
-                Reason.AA_DIFFERS,
-                f"{reading.metric} differs between equal arms by {_numbers(seen, reading)}",
-            )
-    return (
-        Outcome("Conclude", Reason.AA_EQUAL, "no difference between equal arms was found")
-        if seen.out_of_time
+        Decision("Hold", Reason.DRIFTING, f"held while alert {facts.alerted} fires")
+        if facts.alerted
         else None
     )
 
 
-def ratio_is_unknown(seen: Observed) -> Outcome | None:
+def suspended(facts: ExperimentFacts) -> Decision | None:
+    """The user asked for a pause; safety still holds."""
+    return Decision("Hold", Reason.SUSPENDED, "spec.suspend is true") if facts.spec.suspend else None
+
+
+def aa_found_a_difference(facts: ExperimentFacts) -> Decision | None:
+    """The same version on both sides: any difference is a fault of the test, or alpha's share of bad luck."""
+    if facts.spec.mode != "AA":
+        return None
+    for reading, verdict in _decided(facts):
+        if verdict:
+            return Decision(
+                "Conclude",
+                Reason.AA_DIFFERS,
+                f"{reading.metric} differs between equal arms by {_numbers(facts, reading)}",
+            )
+    return (
+        Decision("Conclude", Reason.AA_EQUAL, "no difference between equal arms was found")
+        if facts.out_of_time
+        else None
+    )
+
+
+def ratio_is_unknown(facts: ExperimentFacts) -> Decision | None:
     """At the last step nothing is promoted before the split could be checked."""
-    if seen.quality.srm is None and seen.last_step and not seen.out_of_time and _wins(seen):
-        return Outcome(
+    if facts.quality.srm is None and facts.last_step and not facts.out_of_time and _wins(facts):
+        return Decision(
             "Hold", Reason.RATIO_UNKNOWN, "waits until the first units have settled, to check the split"
         )
     return None
 
 
-def candidate_is_worse(seen: Observed) -> Outcome | None:
+def candidate_is_worse(facts: ExperimentFacts) -> Decision | None:
     """The primary metric shows harm."""
-    for reading, verdict in _decided(seen):
+    for reading, verdict in _decided(facts):
         if verdict == "worse":
-            words = f"primary metric {reading.metric}: {reading.arm} worse by {_numbers(seen, reading)}"
-            return _against(seen, reading.arm, Reason.PRIMARY_WORSE, words)
+            words = f"primary metric {reading.metric}: {reading.arm} worse by {_numbers(facts, reading)}"
+            return _against(facts, reading.arm, Reason.PRIMARY_WORSE, words)
     return None
 
 
-def nobody_has_approved(seen: Observed) -> Outcome | None:
+def approval_is_missing(facts: ExperimentFacts) -> Decision | None:
     """Where a person has the last word, a win waits for it while there is time; harm does not wait."""
-    if seen.spec.decision.approval != "Manual" or seen.approved or not (win := _wins(seen)):
+    if facts.spec.decision.approval != "Manual" or facts.approved or not (win := _wins(facts)):
         return None
-    if seen.out_of_time:
+    if facts.out_of_time:
         words = f"nobody approved it in time: {win.message}"
-        return Outcome("Conclude", Reason.NOT_APPROVED, words)
-    return Outcome(
+        return Decision("Conclude", Reason.NOT_APPROVED, words)
+    return Decision(
         "Hold", Reason.WAITING_FOR_APPROVAL, f"{win.message}; annotate it with {APPROVE} to promote"
     )
 
 
-def candidate_wins(seen: Observed) -> Outcome | None:
+def candidate_wins(facts: ExperimentFacts) -> Decision | None:
     """The primary is better, every guardrail is within its margin, and it has run long enough."""
-    return _wins(seen)
+    return _wins(facts)
 
 
-def _wins(seen: Observed) -> Outcome | None:
+def _wins(facts: ExperimentFacts) -> Decision | None:
     if (
-        not seen.last_step
-        or seen.elapsed < seconds(seen.spec.decision.min_duration)
-        or not _step_is_served(seen)
+        not facts.last_step
+        or facts.elapsed < seconds(facts.spec.decision.min_duration)
+        or not _step_is_served(facts)
     ):
         return None
-    if seen.spec.metrics.primary is None:
-        return _safe_rollout(seen)
+    if facts.spec.metrics.primary is None:
+        return _safe_rollout(facts)
     better = [
-        reading for reading, verdict in _decided(seen) if verdict == "better" and _bearable(seen, reading.arm)
+        reading
+        for reading, verdict in _decided(facts)
+        if verdict == "better" and _guardrails_pass(facts, reading.arm)
     ]
     if not better:
         return None
     best = max(better, key=lambda reading: abs(reading.evidence.estimate) if reading.evidence else 0)
-    return Outcome(
+    return Decision(
         "Promote",
         Reason.CANDIDATE_WINS,
-        f"primary metric {best.metric}: {best.arm} better by {_numbers(seen, best)}",
-        _version(seen, best.arm),
+        f"primary metric {best.metric}: {best.arm} better by {_numbers(facts, best)}",
+        _version(facts, best.arm),
     )
 
 
-def units_are_used_up(seen: Observed) -> Outcome | None:
+def units_are_used_up(facts: ExperimentFacts) -> Decision | None:
     """As many units as were allowed, and no verdict."""
-    most = seen.spec.decision.max_units
-    if most and seen.total_units >= most:
+    most = facts.spec.decision.max_units
+    if most and facts.total_units >= most:
         return _inconclusive(
-            seen, Reason.OUT_OF_UNITS, f"undecided after {seen.total_units} units, {most} are allowed"
+            facts, Reason.OUT_OF_UNITS, f"undecided after {facts.total_units} units, {most} are allowed"
         )
     return None
 
 
-def time_is_over(seen: Observed) -> Outcome | None:
+def time_is_over(facts: ExperimentFacts) -> Decision | None:
     """As much time as was allowed, and no verdict."""
-    if seen.out_of_time:
+    if facts.out_of_time:
         return _inconclusive(
-            seen, Reason.OUT_OF_TIME, f"undecided after {spelled(seen.elapsed)}: {waits_for(seen)}"
+            facts, Reason.OUT_OF_TIME, f"undecided after {spelled(facts.elapsed)}: {waits_for(facts)}"
         )
     return None
 
 
-def shadow_is_over(seen: Observed) -> Outcome | None:
+def shadow_is_over(facts: ExperimentFacts) -> Decision | None:
     """It was shown requests for as long as was wanted; what was measured of it is reported."""
-    if not seen.out_of_time:
+    if not facts.out_of_time:
         return None
-    measured = [f"{r.metric} of {r.arm} {_numbers(seen, r)}" for r in seen.of("Secondary") if r.evidence]
-    words = "; ".join([f"shown requests for {spelled(seen.elapsed)}, and no caller saw an answer", *measured])
-    return Outcome("Conclude", Reason.SHADOW_OVER, words)
+    measured = [f"{r.metric} of {r.arm} {_numbers(facts, r)}" for r in facts.of("Secondary") if r.evidence]
+    words = "; ".join(
+        [f"shown requests for {spelled(facts.elapsed)}, and no caller saw an answer", *measured]
+    )
+    return Decision("Conclude", Reason.SHADOW_OVER, words)
 
 
-def step_is_done(seen: Observed) -> Outcome | None:
+def step_is_done(facts: ExperimentFacts) -> Decision | None:
     """Long enough, with units enough: let more of the world in."""
-    if seen.last_step or not _step_is_served(seen):
+    if facts.last_step or not _step_is_served(facts):
         return None
-    after = seen.spec.ramp[seen.step + 1].percent
-    return Outcome("Advance", Reason.STEP_DONE, f"candidates get {after}% of all units")
+    after = facts.spec.ramp[facts.step + 1].percent
+    return Decision("Advance", Reason.STEP_DONE, f"candidates get {after}% of all units")
 
 
-def still_running(seen: Observed) -> Outcome:
+def still_running(facts: ExperimentFacts) -> Decision:
     """Say what it waits for."""
-    return Outcome("Hold", Reason.RUNNING, waits_for(seen))
+    return Decision("Hold", Reason.RUNNING, waits_for(facts))
 
 
 CHECKS: tuple[Check, ...] = (
-    asked_to_stop,
+    abort_requested,
     ratio_is_broken,  # the numbers below would be about other units than declared
     assignment_is_broken,
     units_cross,
@@ -225,7 +231,7 @@ CHECKS: tuple[Check, ...] = (
     aa_found_a_difference,
     candidate_is_worse,
     ratio_is_unknown,
-    nobody_has_approved,
+    approval_is_missing,
     candidate_wins,
     units_are_used_up,
     time_is_over,
@@ -233,7 +239,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 SHADOW_CHECKS: tuple[Check, ...] = (  # nobody is split and nobody sees an answer: there is nothing to judge
-    asked_to_stop,
+    abort_requested,
     version_is_lost,
     candidate_is_down,
     candidate_drifts_alone,
@@ -244,26 +250,26 @@ SHADOW_CHECKS: tuple[Check, ...] = (  # nobody is split and nobody sees an answe
 )
 
 
-def decide(seen: Observed) -> Outcome:
-    """Return the first outcome that a check asks for, or a hold that says what it waits for."""
-    checks = SHADOW_CHECKS if seen.spec.mode == "Shadow" else CHECKS
-    return next((outcome for check in checks if (outcome := check(seen))), None) or still_running(seen)
+def decide(facts: ExperimentFacts) -> Decision:
+    """Return the first decision that a check asks for, or a hold that says what it waits for."""
+    checks = SHADOW_CHECKS if facts.spec.mode == "Shadow" else CHECKS
+    return next((decision for check in checks if (decision := check(facts))), None) or still_running(facts)
 
 
-def _step_is_served(seen: Observed) -> bool:
-    step = seen.spec.ramp[seen.step]
-    enough = all(arm.units >= step.min_units_per_arm for arm in seen.present)
-    return enough and seen.in_step >= seconds(step.min_duration)
+def _step_is_served(facts: ExperimentFacts) -> bool:
+    step = facts.spec.ramp[facts.step]
+    enough = all(arm.units >= step.min_units_per_arm for arm in facts.present)
+    return enough and facts.in_step >= seconds(step.min_duration)
 
 
-def _decided(seen: Observed) -> list[tuple[Reading, str | None]]:
+def _decided(facts: ExperimentFacts) -> list[tuple[Reading, str | None]]:
     """The primary of each candidate with its decision; Holm over all candidates, dropped ones included."""
-    primaries = [r for r in seen.readings if r.role == "Primary" and r.evidence]
+    primaries = [r for r in facts.readings if r.role == "Primary" and r.evidence]
     adjusted = holm([reading.evidence.p_value for reading in primaries if reading.evidence])
     return [
-        (reading, _decision(reading, p, seen.spec.decision.alpha))
+        (reading, _decision(reading, p, facts.spec.decision.alpha))
         for reading, p in zip(primaries, adjusted, strict=True)
-        if reading.arm not in seen.dropped
+        if reading.arm not in facts.dropped
     ]
 
 
@@ -274,17 +280,17 @@ def _decision(reading: Reading, adjusted: float, alpha: float) -> str | None:
     return evidence.decided
 
 
-def _bearable(seen: Observed, arm: str) -> bool:
+def _guardrails_pass(facts: ExperimentFacts, arm: str) -> bool:
     """Intersection-union: every guardrail at alpha, no correction."""
-    guards = [reading for reading in seen.of("Guardrail") if reading.arm == arm]
+    guards = [reading for reading in facts.of("Guardrail") if reading.arm == arm]
     return all(reading.non_inferiority and reading.non_inferiority.passed for reading in guards)
 
 
-def _safe_rollout(seen: Observed) -> Outcome | None:
-    safe = [arm for arm in seen.candidates if _bearable(seen, arm.name)]
+def _safe_rollout(facts: ExperimentFacts) -> Decision | None:
+    safe = [arm for arm in facts.candidates if _guardrails_pass(facts, arm.name)]
     if not safe:
         return None
-    return Outcome(
+    return Decision(
         "Promote",
         Reason.GUARDRAILS_HOLD,
         f"every guardrail of {safe[0].name} is within its margin",
@@ -292,25 +298,25 @@ def _safe_rollout(seen: Observed) -> Outcome | None:
     )
 
 
-def _inconclusive(seen: Observed, reason: Reason, message: str) -> Outcome:
+def _inconclusive(facts: ExperimentFacts, reason: Reason, message: str) -> Decision:
     """Where `onInconclusive: Promote` asks for it, the best candidate that nothing speaks against."""
-    if seen.spec.decision.on_inconclusive != "Promote" or seen.spec.mode != "AB":
-        return Outcome("Conclude", reason, message)
-    arm, why = promotable(seen)
+    if facts.spec.decision.on_inconclusive != "Promote" or facts.spec.mode != "AB":
+        return Decision("Conclude", reason, message)
+    arm, why = promotable(facts)
     if arm is None:
-        return Outcome("Conclude", reason, f"{message}; no candidate is promoted: {why}")
+        return Decision("Conclude", reason, f"{message}; no candidate is promoted: {why}")
     words = f"{message}; {arm.name} is promoted as onInconclusive asks: {why}"
-    return Outcome("Conclude", reason, words, arm.version)
+    return Decision("Conclude", reason, words, arm.version)
 
 
-def _version(seen: Observed, arm: str) -> str:
-    return next(a.version for a in seen.arms if a.name == arm)
+def _version(facts: ExperimentFacts, arm: str) -> str:
+    return next(a.version for a in facts.arms if a.name == arm)
 
 
-def _numbers(seen: Observed, reading: Reading) -> str:
+def _numbers(facts: ExperimentFacts, reading: Reading) -> str:
     evidence = reading.evidence
     assert evidence is not None
-    sure = confidence(seen.spec.decision.alpha)
+    sure = confidence(facts.spec.decision.alpha)
     return (
         f"{evidence.estimate:+.3g} ({sure} CS {evidence.low:.3g} to {evidence.high:.3g}, "
         f"{p_value(evidence.p_value)}, n = {evidence.units})"

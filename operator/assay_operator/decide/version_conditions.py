@@ -7,52 +7,54 @@ from assay_api import ModelVersion
 from assay_api.condition import find
 from assay_api.reason import Reason, known
 from assay_operator.decide import tenant_json
-from assay_operator.decide.claim import Claim, progress
-from assay_operator.decide.training import Progress
+from assay_operator.decide.desired_condition import DesiredCondition, progress
+from assay_operator.decide.training import VersionProgress
 from assay_operator.decide.workload import PodState
 
 START_DEADLINE = timedelta(seconds=20)  # in which pods with trouble must become ready
 
 
-def making(state: Progress) -> tuple[Claim, ...]:
+def making(state: VersionProgress) -> tuple[DesiredCondition, ...]:
     """Return the conditions of a version that is being made, or was: Ready and those that follow from it."""
     why = (state.reason, state.message)
     active, failed = state.ready == "Unknown", state.ready == "False"
     bad = failed and state.reason != Reason.SUPERSEDED
-    good = Claim("Degraded", "False", Reason.AS_EXPECTED, "it is as expected")
+    good = DesiredCondition("Degraded", "False", Reason.AS_EXPECTED, "it is as expected")
     return (
         *_data(state),
-        Claim("Ready", state.ready, *why),
+        DesiredCondition("Ready", state.ready, *why),
         *progress(*why, active=active, stalled=failed),
-        Claim("Degraded", "True", *why) if bad else good,
+        DesiredCondition("Degraded", "True", *why) if bad else good,
     )
 
 
-def _data(state: Progress) -> tuple[Claim, ...]:
+def _data(state: VersionProgress) -> tuple[DesiredCondition, ...]:
     if state.data_valid is None:
         return ()
     if state.data_valid == "True":
-        return (Claim("DataValid", "True", Reason.DATA_VALID, "the data keeps its contract"),)
-    return (Claim("DataValid", "False", state.reason, state.message),)
+        return (DesiredCondition("DataValid", "True", Reason.DATA_VALID, "the data keeps its contract"),)
+    return (DesiredCondition("DataValid", "False", state.reason, state.message),)
 
 
-def starting(version: ModelVersion, available: Claim, now: datetime) -> tuple[Claim, ...]:
+def starting(
+    version: ModelVersion, available: DesiredCondition, now: datetime
+) -> tuple[DesiredCondition, ...]:
     """Return the conditions of a version that passed its gates and shall answer, by how its pods are."""
     ready = find(version.status.conditions, "Ready")
     why = (Reason(ready.reason), ready.message) if ready else (Reason.STARTING, "")
-    good = Claim("Degraded", "False", Reason.AS_EXPECTED, "it is as expected")
+    good = DesiredCondition("Degraded", "False", Reason.AS_EXPECTED, "it is as expected")
     if available.status == "True" or available.reason == Reason.SCALED_TO_ZERO:
         return (*progress(*why, active=False, stalled=False), good)
     if cannot_start(version, available, now):
         words = (Reason.VERSION_CANNOT_START, f"{available.message}; it serves as soon as its pods are ready")
-        return (*progress(*words, active=False, stalled=True), Claim("Degraded", "True", *words))
+        return (*progress(*words, active=False, stalled=True), DesiredCondition("Degraded", "True", *words))
     troubled = available.reason in {Reason.POD_TROUBLE, Reason.CHILD_REFUSED, Reason.NAME_TAKEN}
-    bad = Claim("Degraded", "True", available.reason, available.message)
+    bad = DesiredCondition("Degraded", "True", available.reason, available.message)
     words = (Reason.STARTING, available.message)
     return (*progress(*words, active=True, stalled=False), bad if troubled else good)
 
 
-def cannot_start(version: ModelVersion, available: Claim, now: datetime) -> bool:
+def cannot_start(version: ModelVersion, available: DesiredCondition, now: datetime) -> bool:
     """Tell whether a version will not start by itself: its predictor says so, or its pods had time enough."""
     if available.status == "True" or available.reason in {Reason.SCALED_TO_ZERO, Reason.STARTING}:
         return False
@@ -85,12 +87,12 @@ _FINAL_REASONS = frozenset(
 )
 
 
-def pods_ready(ready: int, wanted: int) -> Claim:
+def pods_ready(ready: int, wanted: int) -> DesiredCondition:
     """Return the condition Available of a version that answers."""
-    return Claim("Available", "True", Reason.ANSWERING, f"{ready}/{max(wanted, ready)} pods ready")
+    return DesiredCondition("Available", "True", Reason.ANSWERING, f"{ready}/{max(wanted, ready)} pods ready")
 
 
-def pods_not_ready(pods: Iterable[PodState]) -> Claim:
+def pods_not_ready(pods: Iterable[PodState]) -> DesiredCondition:
     """Return the condition Available of a version without a ready pod.
 
     The predictor's own words come first, then what keeps its pods from running.
@@ -102,8 +104,8 @@ def pods_not_ready(pods: Iterable[PodState]) -> Claim:
             reason, message = str(words["reason"]), str(words["message"])
         except (ValueError, KeyError, TypeError):
             continue
-        return Claim("Available", "False", known(reason, Reason.POD_TROUBLE), message[:1024])
+        return DesiredCondition("Available", "False", known(reason, Reason.POD_TROUBLE), message[:1024])
     trouble = next((pod.trouble for pod in pods if pod.trouble), "")
     if trouble:
-        return Claim("Available", "False", Reason.POD_TROUBLE, trouble[:1024])
-    return Claim("Available", "False", Reason.STARTING, "pods are starting")
+        return DesiredCondition("Available", "False", Reason.POD_TROUBLE, trouble[:1024])
+    return DesiredCondition("Available", "False", Reason.STARTING, "pods are starting")

@@ -17,7 +17,7 @@ VERSION_HEADER = "x-assay-version"
 NONE = "none"
 READY_FILTER = "envoy.filters.http.health_check"
 FOR_STRANGE_HOSTS = (paths.FILTER, READY_FILTER)  # paths, probes: who names a Model needs neither
-NOBODY = "clusters"  # has no two words, by which a Model is found
+UNMATCHED_DOMAIN = "clusters"  # has no two words, by which a Model is found
 UNENROLLED = "unenrolled"
 SERVED_VERSION = "%UPSTREAM_METADATA(assay:version)%"
 PICKS = 64  # the host that just failed is idle, so the next pick likes it; a pick costs nothing
@@ -73,7 +73,7 @@ def _validated(route: ModelRoute, split: Split) -> Json:
     names = dict.fromkeys((champion_cluster(route), *(target(route, arm) for arm in split.arms)))
     weighted = {"clusters": [{"name": name, "weight": 1} for name in names]}
     named = {"match": {"prefix": "/"}, "route": {**_forward(route), "weighted_clusters": weighted}}
-    return {"name": f"{scope_name(route)}/clusters", "domains": [NOBODY], "routes": [named]}
+    return {"name": f"{scope_name(route)}/clusters", "domains": [UNMATCHED_DOMAIN], "routes": [named]}
 
 
 def _split_route(route: ModelRoute, split: Split) -> Json:

@@ -1,20 +1,24 @@
-"""Kopf's way in: every event of every kind that we watch leads to the same call."""
+"""The ways in from the API server: every event of every kind that we watch leads to the same call."""
 
 import asyncio
+import itertools
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import kopf
 
 from assay_api import Ref
-from assay_operator.kinds import EXPERIMENT, VERSION, WATCHED, Kind
+from assay_operator.handlers.kind_watch import KindWatch
+from assay_operator.kinds import EXPERIMENT, MODEL, VERSION, WATCHED, Kind
 from assay_operator.kube import Body, Cluster
 from assay_operator.kube.store import Store, layer_of, model_of
 from assay_operator.kube.workload import over, started
 from assay_operator.telemetry import gauges, metrics
 
-LISTING_SECONDS = 300.0  # between two listings: watches lose their place silently
+LISTING_SECONDS = 300.0  # between two listings of one kind; each has its turn
+FOLLOWED = tuple(kind for kind in WATCHED if kind is not MODEL)  # kopf watches the Models
 
 log = logging.getLogger(__name__)
 
@@ -32,27 +36,37 @@ class Queue(Protocol):
 class Triggers:
     """Feeds the store and the queue; knows nothing of what is done with them."""
 
-    def __init__(self, cluster: Cluster, store: Store, queue: Queue) -> None:
-        """Take whom to feed."""
+    def __init__(
+        self, cluster: Cluster, store: Store, queue: Queue, namespaces: tuple[str, ...] = ()
+    ) -> None:
+        """Take whom to feed; no namespaces means all."""
         self._cluster = cluster
         self._store = store
         self._queue = queue
+        self._namespaces = namespaces
+        self._listed_at: dict[str, int] = {}  # version of the newest listing, by kind
         self.last_event: dict[str, float] = {}
         self.last_sweep = time.monotonic()
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Teach `registry` the handlers. All of them only look, so kopf writes nothing on any object."""
-        for kind in WATCHED:
-            self._watch(registry, kind)
+        """Teach `registry` the handler of Models. It only looks, so kopf writes nothing on any object."""
 
-    def _watch(self, registry: kopf.OperatorRegistry, kind: Kind) -> None:
-        labels = {kind.label: kopf.PRESENT} if kind.label else None
+        @kopf.on.event(*_resource(MODEL), id="models", registry=registry)
+        async def observe(event: kopf.RawEvent, **_: Any) -> None:
+            whole = {"apiVersion": MODEL.api_version, "kind": MODEL.kind, **event["object"]}
+            self._event(whole, event["type"] == "DELETED")
 
-        @kopf.on.event(*_resource(kind), id=f"seen-{kind.plural}", labels=labels, registry=registry)
-        async def seen(event: kopf.RawEvent, **_: Any) -> None:
-            self.last_event[kind.kind] = time.monotonic()
-            whole = {"apiVersion": kind.api_version, "kind": kind.kind, **event["object"]}
-            self.observed(whole, gone=event["type"] == "DELETED")
+    async def follow(self) -> None:
+        """Follow every other kind from its listing on, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for kind in FOLLOWED:
+                for namespace in self._namespaces or (None,):
+                    watch = KindWatch(self._cluster, kind, namespace, self._event, self._take)
+                    tasks.create_task(watch.run(self._listed_at[kind.kind]))
+
+    def _event(self, body: Body, deleted: bool) -> None:  # noqa: FBT001  as `KindWatch` calls it
+        self.last_event[body["kind"]] = time.monotonic()
+        self.observed(body, gone=deleted)
 
     def observed(self, body: Body, *, gone: bool) -> None:
         """Take in one event."""
@@ -84,32 +98,38 @@ class Triggers:
                 self._queue.add(ref)
 
     async def refresh(self) -> None:
-        """Take the world from listings, at the start and now and then: watches lose their place silently."""
+        """Take the world from listings, at the start and when what we know turns out to be of the past."""
         for kind in WATCHED:
-            bodies, version = await self._cluster.listed(kind)
-            for ref in self._store.replace(kind, bodies, version):
-                self._queue.add(ref)
+            await self._refresh(kind)
+
+    async def _refresh(self, kind: Kind) -> None:
+        self._take(kind, *await self._cluster.listed(kind))
+
+    def _take(self, kind: Kind, bodies: Iterable[Body], version: int) -> None:
+        self._listed_at[kind.kind] = version
+        for ref in self._store.replace(kind, bodies, version):
+            self._queue.add(ref)
         metrics.objects.set(len(self._store.refs()))
 
     async def sweep(self, pulse: float) -> None:
-        """List everything again, for ever; `pulse` seconds apart it is shown that the loop is alive.
+        """List one kind after the other again, for ever; every `pulse` seconds the loop is shown to be alive.
 
         Nothing is looked at that did not change: each pass says itself when time alone may change its plan.
         """
-        listed = time.monotonic()
+        listed, turns = time.monotonic(), itertools.cycle(WATCHED)
         while True:
             await asyncio.sleep(pulse)
             self.last_sweep = time.monotonic()
             if self.last_sweep - listed >= LISTING_SECONDS:
                 listed = self.last_sweep
-                await self._listed()
+                await self._listed(next(turns))
 
-    async def _listed(self) -> None:
+    async def _listed(self, kind: Kind) -> None:
         try:
-            await self.refresh()
-        except Exception as error:  # noqa: BLE001  the next sweep lists again
+            await self._refresh(kind)
+        except Exception as error:  # noqa: BLE001  it has its turn again
             metrics.errors.labels(type(error).__name__).inc()
-            log.warning("the listing failed, again in %.0f s: %s", LISTING_SECONDS, str(error)[:300])
+            log.warning("the listing of %s failed: %s", kind.plural, str(error)[:300])
 
 
 def _resource(kind: Kind) -> tuple[str, ...]:

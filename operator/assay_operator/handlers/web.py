@@ -46,8 +46,8 @@ def application(pulse: Pulse, alerts: Callable[[Request], Awaitable[Response]]) 
     async def metrics(_: Request) -> Response:
         """Metrics for Prometheus."""
         now = time.monotonic()
-        for kind, seen in list(pulse.last_event.items()):
-            _age.labels(kind).set(now - seen)
+        for kind, last in list(pulse.last_event.items()):
+            _age.labels(kind).set(now - last)
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(

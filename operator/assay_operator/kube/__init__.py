@@ -1,10 +1,13 @@
 """The only room that talks to the API server."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assay_api import Ref
 from assay_operator.kinds import Kind
+
+if TYPE_CHECKING:
+    from assay_operator.kube.watch import WatchEvent
 
 Body = Mapping[str, Any]
 
@@ -31,6 +34,12 @@ class Cluster(Protocol):
 
     async def listed(self, kind: Kind) -> tuple[list[Body], int]:
         """Return every object of a kind (that carries its label) and the list's resourceVersion."""
+
+    def watch(self, kind: Kind, namespace: str | None, version: int) -> "AsyncIterator[WatchEvent]":
+        """Yield what happens to a kind after a version, until the API server ends the answer.
+
+        `WatchExpired` if that is too long ago.
+        """
 
     async def get(self, kind: Kind, ref: Ref) -> Body | None:
         """Return the object as it is now, or None."""

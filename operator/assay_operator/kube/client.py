@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.dynamic import DynamicClient
@@ -14,12 +15,16 @@ from prometheus_client import Counter
 
 from assay_api import Ref
 from assay_api.names import OPERATOR
-from assay_operator.kinds import Kind
+from assay_operator.kinds import WATCHED, Kind
 from assay_operator.kube import ApiError, Body, NamespaceTerminating
+from assay_operator.kube.watch import WatchEvent, WatchExpired, event
 
-MAX_CONNECTIONS = 16
+MAX_CONNECTIONS = 16  # besides those of the watches
 PAGE = 500  # objects of a listing at a time: what is read from one answer is large for a moment
-_NOT_FOUND, _CONFLICT, _SERVER_FAULT, _BUSY = 404, 409, 500, 429
+WATCH_SECONDS = 600  # then the API server ends a watch, and it is resumed
+QUIET_SECONDS = 150  # of a watch that is dead: a living one has a bookmark each minute
+_WATCH_LIMITS = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=QUIET_SECONDS)
+_NOT_FOUND, _CONFLICT, _EXPIRED, _SERVER_FAULT, _BUSY = 404, 409, 410, 500, 429
 
 _GOING = ("because it is being terminated", 'namespaces "')  # the API server has no better mark for it
 
@@ -65,6 +70,27 @@ class ApiCluster:
             token = page["metadata"].get("continue", "")
             if not token:
                 return
+
+    async def watch(self, kind: Kind, namespace: str | None, version: int) -> AsyncIterator[WatchEvent]:
+        """See `Cluster.watch`."""
+        resource = await self._resource(kind.api_version, kind.kind)
+        opening = self.api.get(
+            resource,
+            namespace=namespace,
+            label_selector=kind.label,
+            resource_version=str(version),
+            timeout_seconds=WATCH_SECONDS,
+            watch="true",
+            query_params=[("allowWatchBookmarks", "true")],
+            serialize=False,
+            _request_timeout=_WATCH_LIMITS,
+        )
+        answer = await _opened(opening)
+        try:
+            while line := await answer.content.readline():
+                yield event(kind, line)
+        finally:
+            answer.close()
 
     async def get(self, kind: Kind, ref: Ref) -> Body | None:
         """See `Cluster.get`."""
@@ -150,6 +176,15 @@ def _raw(_: Any, answer: Any) -> Any:
     return answer
 
 
+async def _opened(call: Awaitable[T]) -> T:
+    try:
+        return await _answered("watch", call)
+    except ApiError as error:
+        if error.status == _EXPIRED:
+            raise WatchExpired(str(error)) from error
+        raise
+
+
 async def _answered(verb: str, call: Awaitable[T]) -> T:
     """Count the answer, and turn a refusal into our own words."""
     try:
@@ -178,7 +213,7 @@ def _message(error: ApiException) -> str:
 async def connected(namespaces: tuple[str, ...]) -> AsyncIterator[ApiCluster]:
     """Log in as kubectl would, or with the pod's service account; no namespaces means all."""
     settings = client.Configuration()
-    settings.connection_pool_maxsize = MAX_CONNECTIONS
+    settings.connection_pool_maxsize = MAX_CONNECTIONS + len(WATCHED) * max(len(namespaces), 1)
     await config.load_config(client_configuration=settings)
     async with client.ApiClient(settings) as api:
         api.user_agent = OPERATOR

@@ -87,14 +87,14 @@ def _by_version(objects: Objects, kind: Kind, read: Callable[[Body], T]) -> dict
 
 def _jobs(objects: Objects) -> dict[str, Any]:
     found = _by_version(objects, JOB, job)
-    return {version: seen for version, seen in found.items() if seen.name == trainer_name(version)}
+    return {version: state for version, state in found.items() if state.name == trainer_name(version)}
 
 
 def _pods(objects: Objects, role: str) -> dict[str, tuple[Any, ...]]:
     found: dict[str, tuple[Any, ...]] = {}
     for body in _kind(objects, POD):
-        if (body["metadata"].get("labels") or {}).get(ROLE) == role and (seen := _tolerant(pod, body)):
-            found[seen.version] = (*found.get(seen.version, ()), seen)
+        if (body["metadata"].get("labels") or {}).get(ROLE) == role and (state := _tolerant(pod, body)):
+            found[state.version] = (*found.get(state.version, ()), state)
     return found
 
 

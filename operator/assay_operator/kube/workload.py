@@ -35,9 +35,9 @@ def deployment(body: Body) -> DeploymentState:
     status = body.get("status", {})
     wanted = body["spec"].get("replicas", 1)
     available = status.get("availableReplicas") or 0
-    seen = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
+    observed = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
     return DeploymentState(
-        wanted, available, seen and (status.get("updatedReplicas") or 0) >= wanted <= available
+        wanted, available, observed and (status.get("updatedReplicas") or 0) >= wanted <= available
     )
 
 

@@ -18,9 +18,9 @@ def captured(capture: Capture | None, platform: Platform) -> dict[str, str]:
     """Return the environment of a predictor that counts; nothing for one that doesn't."""
     if capture is None:
         return {}
-    told = {"sample": capture.sample, "exclude": list(capture.exclude)}
+    config = {"sample": capture.sample, "exclude": list(capture.exclude)}
     return {
-        "ASSAY_CAPTURE": dumps(told, sort_keys=True),
+        "ASSAY_CAPTURE": dumps(config, sort_keys=True),
         "ASSAY_CAPTURE_SECONDS": f"{seconds(capture.interval):g}",
         "ASSAY_COLLECTOR_URL": platform.collector_url,
         "ASSAY_TOKEN_FILE": f"{_FOLDER}/{_KEY}",

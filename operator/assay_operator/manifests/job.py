@@ -115,11 +115,11 @@ def _template(
     return {"metadata": {"labels": labels}, "spec": pod}
 
 
-def _environment(source: Source, told: Manifest, platform: Platform) -> list[Manifest]:
+def _environment(source: Source, job: Manifest, platform: Platform) -> list[Manifest]:
     """Secrets come by reference: the API server, the Job and its log never hold them."""
     asks = source.training or source.evaluation
     assert asks is not None
-    plain = {"ASSAY_JOB": dumps(told, sort_keys=True), "ASSAY_PROGRESS_PORT": str(PROGRESS_PORT)}
+    plain = {"ASSAY_JOB": dumps(job, sort_keys=True), "ASSAY_PROGRESS_PORT": str(PROGRESS_PORT)}
     secret: dict[str, SecretKeyRef] = {}
     if asks.data.sql:
         secret[SQL_URL] = asks.data.sql.url_secret_ref
@@ -134,12 +134,12 @@ def _environment(source: Source, told: Manifest, platform: Platform) -> list[Man
 
 def _resources(worker: Worker, platform: Platform) -> Manifest:
     """What the spec says, over the administrator's defaults; a request may lift the default limit."""
-    asked = worker.resources
-    memory = asked.limits.get("memory") or asked.requests.get("memory") or platform.trainer_memory
-    least = {"memory": memory} if "memory" in asked.limits else {}
+    resources = worker.resources
+    memory = resources.limits.get("memory") or resources.requests.get("memory") or platform.trainer_memory
+    least = {"memory": memory} if "memory" in resources.limits else {}
     return {
-        "requests": _DEFAULTS | least | asked.requests,
-        "limits": {"memory": memory} | asked.limits,
+        "requests": _DEFAULTS | least | resources.requests,
+        "limits": {"memory": memory} | resources.limits,
     }
 
 
@@ -147,13 +147,13 @@ def _placed(worker: Worker) -> Manifest:
     tolerations = [
         one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in worker.tolerations
     ]
-    said = {
+    fields = {
         "nodeSelector": worker.node_selector,
         "tolerations": tolerations,
         "serviceAccountName": worker.service_account_name,
         "priorityClassName": worker.priority_class_name,
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _threads(worker: Worker, platform: Platform) -> dict[str, str]:
@@ -196,8 +196,8 @@ def _serves(version: ModelVersion) -> Manifest:
     image, asks = version.spec.source.image, version.spec.source.evaluation
     assert image is not None
     host = f"{predictor_name(version.metadata.name)}.{version.metadata.namespace}.svc"
-    told = {"columns": list(asks.columns)} if asks and asks.columns else {}
-    return {"service": f"http://{host}", "path": image.predict_path, **told}
+    columns = {"columns": list(asks.columns)} if asks and asks.columns else {}
+    return {"service": f"http://{host}", "path": image.predict_path, **columns}
 
 
 def _stored(version: ModelVersion) -> Manifest:

@@ -6,7 +6,7 @@ ARTIFACTS = "/artifacts"
 
 
 @dataclass(frozen=True)
-class Store:
+class ArtifactStore:
     """Where artifacts lie: an fsspec URL, or (the default) a volume claim for each Model."""
 
     uri: str = ""
@@ -36,7 +36,7 @@ class Platform:
     predictor_image: str
     trainer_image: str
     pull_policy: str = "IfNotPresent"
-    store: Store = field(default_factory=Store)
+    store: ArtifactStore = field(default_factory=ArtifactStore)
     gateway_host: str = "assay-gateway.assay-system.svc.cluster.local"
     trainer_cpu: str = "1"
     trainer_memory: str = "2Gi"

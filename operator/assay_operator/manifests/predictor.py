@@ -125,8 +125,8 @@ def _opening(version: ModelVersion) -> dict[str, str]:
     given = version.spec.source.artifact
     if given is None:
         return {}
-    said = {} if given.format == "Any" else {"ASSAY_FORMAT": given.format.lower()}
-    return said | ({"ASSAY_ALLOW_PICKLE": "1"} if given.allow_pickle else {})
+    environment = {} if given.format == "Any" else {"ASSAY_FORMAT": given.format.lower()}
+    return environment | ({"ASSAY_ALLOW_PICKLE": "1"} if given.allow_pickle else {})
 
 
 def _own_image(version: ModelVersion) -> Manifest:

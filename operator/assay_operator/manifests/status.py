@@ -9,7 +9,7 @@ from assay_operator.manifests import Manifest
 Resource = Model | ModelVersion | Experiment
 
 
-_SAID_ANYWAY = ("observedGeneration", "conditions")
+_ALWAYS_WRITTEN = ("observedGeneration", "conditions")
 
 
 def status_patch(
@@ -23,14 +23,14 @@ def status_patch(
         version: The version that the object has, if it is not the one that was read.
         stored: What is kept of a status that is not understood: all but generation and conditions.
     """
-    said = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    serialized = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     if stored is not None:
-        said = {**stored, **{name: said[name] for name in _SAID_ANYWAY}}
+        serialized = {**stored, **{name: serialized[name] for name in _ALWAYS_WRITTEN}}
     metadata = resource.metadata
     pinned = {"uid": metadata.uid, "resourceVersion": version or metadata.resource_version}
     return {
         "apiVersion": API_VERSION,
         "kind": type(resource).__name__,
         "metadata": {"name": metadata.name, "namespace": metadata.namespace, **pinned},
-        "status": said,
+        "status": serialized,
     }

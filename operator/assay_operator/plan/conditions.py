@@ -1,17 +1,17 @@
-"""From claims to a status' conditions."""
+"""From desired conditions to those of a status."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from assay_api import Condition, merged
-from assay_operator.decide.claim import Claim, dated, repeats
+from assay_operator.decide.desired_condition import DesiredCondition, dated, repeats
 
 
-def with_claims(
-    known: tuple[Condition, ...], claims: Iterable[Claim], generation: int, now: datetime
+def with_conditions(
+    known: tuple[Condition, ...], desired: Iterable[DesiredCondition], generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """Return the conditions with these claims in place of those of equal type; of several the last counts."""
-    newest = {claim.type: claim for claim in claims}
+    """Return the conditions, the desired in place of those of equal type; of several the last counts."""
+    newest = {condition.type: condition for condition in desired}
     dates = {condition.type: condition for condition in known}
     news = (c for c in newest.values() if not repeats(c, dates.get(c.type), generation))
-    return merged(known, *(dated(claim, generation, now) for claim in news))
+    return merged(known, *(dated(condition, generation, now) for condition in news))

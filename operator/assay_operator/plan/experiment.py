@@ -7,19 +7,19 @@ from assay_api import Experiment, ExperimentStatus, Slots
 from assay_api.condition import find
 from assay_api.duration import seconds
 from assay_api.evidence import Span
-from assay_api.experiment_status import ArmStatus, Checks, Plan, Verdict
+from assay_api.experiment_status import AnalysisPlan, ArmStatus, Checks, Verdict
 from assay_api.reason import Reason
 from assay_assign import layer, table
 from assay_operator.decide.analysis import plan as frozen_plan
 from assay_operator.decide.analysis import reached, reported
 from assay_operator.decide.baseline import baseline, levels
-from assay_operator.decide.claim import Claim, flag
+from assay_operator.decide.decision import Decision
+from assay_operator.decide.desired_condition import DesiredCondition, flag
 from assay_operator.decide.experiment_conditions import Shown, invalid, over, running, waiting
+from assay_operator.decide.experiment_facts import ExperimentFacts
 from assay_operator.decide.forecast import forecast
 from assay_operator.decide.layer import Holding, place
 from assay_operator.decide.maturity import finding
-from assay_operator.decide.observed import Observed
-from assay_operator.decide.outcome import Outcome
 from assay_operator.decide.start import StartBlocker, StartFacts, start_blocker
 from assay_operator.decide.summary import Reading, Summary
 from assay_operator.decide.unreported import unreported
@@ -27,8 +27,8 @@ from assay_operator.decide.verdict import DOWN_FOR, decide
 from assay_operator.gateway import Programmed
 from assay_operator.manifests.definition import definition
 from assay_operator.plan.actions import Definition
-from assay_operator.plan.conditions import with_claims
-from assay_operator.plan.observe import UNKNOWN, growth, observed
+from assay_operator.plan.conditions import with_conditions
+from assay_operator.plan.observe import UNKNOWN, experiment_facts, growth
 from assay_operator.plan.world import Key, World
 
 RETRY = 5.0  # seconds until the collector is told again
@@ -58,7 +58,7 @@ def step(world: World, experiment: Experiment, ending: Ending | None) -> Step:
     if experiment.status.decision:
         return _close(world, experiment)
     if ending:
-        return _end(world, experiment, experiment.status, Outcome("Abort", ending.reason, ending.message))
+        return _end(world, experiment, experiment.status, Decision("Abort", ending.reason, ending.message))
     if fault := world.snapshot.unreadable.get(Key("Experiment", experiment.metadata.name)):
         return _unusable(world, experiment, fault)
     try:
@@ -68,16 +68,16 @@ def step(world: World, experiment: Experiment, ending: Ending | None) -> Step:
         ArithmeticError,
     ) as error:  # what no rule refuses stops this one only
         if experiment.status.started_at and _out_of_time(experiment, world.now):
-            outcome = Outcome("Conclude", Reason.NO_DATA_IN_TIME, f"cannot be analysed: {error}")
-            return _end(world, experiment, experiment.status, outcome)
+            decision = Decision("Conclude", Reason.NO_DATA_IN_TIME, f"cannot be analysed: {error}")
+            return _end(world, experiment, experiment.status, decision)
         return _unusable(world, experiment, f"cannot be analysed: {error}")
 
 
 def _unusable(world: World, experiment: Experiment, fault: str) -> Step:
     """Say what is wrong; units stay where they are, and nothing is decided."""
-    phase, claims = invalid(fault[:1024])
+    phase, desired = invalid(fault[:1024])
     phase = experiment.status.phase if experiment.status.started_at else phase
-    return Step(_shown(world, experiment, experiment.status, (phase, claims)))
+    return Step(_shown(world, experiment, experiment.status, (phase, desired)))
 
 
 def _out_of_time(experiment: Experiment, now: datetime) -> bool:
@@ -109,8 +109,8 @@ def _start(world: World, experiment: Experiment) -> Step:
     ):  # no unit is sent before it can be counted
         blocked = StartBlocker("Pending", Reason.COLLECTOR_UNREACHABLE, fault)
         return Step(_shown(world, experiment, experiment.status, waiting(blocked)), again=RETRY)
-    outcome = Outcome("Hold", Reason.STARTED, "the first units are enrolled")
-    shown = _shown(world, experiment, begun, running(outcome, ()), programmed=_SENDING)
+    decision = Decision("Hold", Reason.STARTED, "the first units are enrolled")
+    shown = _shown(world, experiment, begun, running(decision, ()), programmed=_SENDING)
     return Step(shown, _defined(experiment, begun), _again(world, shown, None))
 
 
@@ -123,7 +123,7 @@ def _place(world: World, experiment: Experiment) -> Holding | StartBlocker:
     return world.facts.places.get(experiment.metadata.uid) or place(experiment, ())
 
 
-def _first(experiment: Experiment, where: Holding, fixed: Plan, now: datetime) -> ExperimentStatus:
+def _first(experiment: Experiment, where: Holding, fixed: AnalysisPlan, now: datetime) -> ExperimentStatus:
     """Freeze what must not change, and enrol the units of the first step."""
     status = experiment.status
     news = {
@@ -164,15 +164,15 @@ def _look(world: World, experiment: Experiment) -> Step:
     if reading.pending:
         shown = (experiment.status.phase, ())
         return Step(_shown(world, experiment, experiment.status, shown))
-    seen = observed(world, experiment, reading)
-    remind = _defined(experiment, experiment.status) if seen.quality.fault == UNKNOWN else None
-    status = _measured(experiment, seen)
-    outcome = decide(seen)
-    if outcome.final:
-        return _end(world, experiment, status, outcome, seen)
-    if outcome.kind in {"Advance", "Drop"}:
-        return _changed(world, experiment, status, outcome)
-    shown_ = _shown(world, experiment, status, running(outcome, status.state.dropped))
+    facts = experiment_facts(world, experiment, reading)
+    remind = _defined(experiment, experiment.status) if facts.quality.fault == UNKNOWN else None
+    status = _measured(experiment, facts)
+    decision = decide(facts)
+    if decision.final:
+        return _end(world, experiment, status, decision, facts)
+    if decision.kind in {"Advance", "Drop"}:
+        return _changed(world, experiment, status, decision)
+    shown_ = _shown(world, experiment, status, running(decision, status.state.dropped))
     return Step(shown_, remind, RETRY if remind else _again(world, shown_, reading))
 
 
@@ -182,19 +182,19 @@ def _reading(world: World, experiment: Experiment) -> Reading:
     return world.facts.readings.get(experiment.metadata.uid, _PENDING)
 
 
-def _changed(world: World, experiment: Experiment, status: ExperimentStatus, outcome: Outcome) -> Step:
+def _changed(world: World, experiment: Experiment, status: ExperimentStatus, decision: Decision) -> Step:
     """Another table: the collector knows it first, or its exposures could not be checked."""
-    if outcome.kind == "Drop":
-        dropped = (*status.state.dropped, outcome.arm)
+    if decision.kind == "Drop":
+        dropped = (*status.state.dropped, decision.arm)
         state = status.state.changed(dropped=dropped)
         after = _tabled(experiment, status.changed(state=state))
     else:
         after = _stepped(experiment, status, status.step + 1, world.now)
     if fault := world.facts.undefined.get(experiment.metadata.uid):
-        hold = Outcome("Hold", Reason.COLLECTOR_UNREACHABLE, fault)
-        if outcome.kind != "Drop":  # harm does not wait for the collector
+        hold = Decision("Hold", Reason.COLLECTOR_UNREACHABLE, fault)
+        if decision.kind != "Drop":  # harm does not wait for the collector
             return Step(_shown(world, experiment, status, running(hold, status.state.dropped)), again=RETRY)
-    shown = _shown(world, experiment, after, running(outcome, after.state.dropped), programmed=_SENDING)
+    shown = _shown(world, experiment, after, running(decision, after.state.dropped), programmed=_SENDING)
     return Step(shown, _defined(experiment, after), _again(world, shown, None))
 
 
@@ -209,26 +209,28 @@ def _end(
     world: World,
     experiment: Experiment,
     status: ExperimentStatus,
-    outcome: Outcome,
-    seen: Observed | None = None,
+    decision: Decision,
+    facts: ExperimentFacts | None = None,
 ) -> Step:
     state = status.state
     evidence = None
-    if seen:
-        evidence = seen.record().changed(table=state.table, salt=state.salt)
+    if facts:
+        evidence = facts.record().changed(table=state.table, salt=state.salt)
     verdict = Verdict.model_validate(
         {
-            "verdict": outcome.kind,
-            "reason": outcome.reason,
-            "message": outcome.message[:2048],
+            "verdict": decision.kind,
+            "reason": decision.reason,
+            "message": decision.message[:2048],
             "at": world.now,
-            "winner": outcome.winner,
+            "winner": decision.winner,
             "evidence": evidence,
         }
     )
-    winner = outcome.winner or experiment.spec.control.version
+    winner = decision.winner or experiment.spec.control.version
     arms = tuple(arm.changed(share=100.0 * (arm.version == winner)) for arm in status.arms)
-    emptied = state.changed(table=(), epoch=state.epoch + 1, levels=levels(seen, state.plan) if seen else {})
+    emptied = state.changed(
+        table=(), epoch=state.epoch + 1, levels=levels(facts, state.plan) if facts else {}
+    )
     news = {"decision": verdict, "state": emptied, "arms": arms}
     return Step(_shown(world, experiment, status.changed(**news), over(verdict)), again=0.0)
 
@@ -242,10 +244,10 @@ def _close(world: World, experiment: Experiment) -> Step:
     fault = world.facts.undefined.get(experiment.metadata.uid, "")
     words = fault or "the collector counts no more"
     reason = Reason.COLLECTOR_UNREACHABLE if fault else Reason.CLOSED
-    claim = Claim("Closed", flag(of=not fault), reason, words)
-    shown = _shown(world, experiment, status, (status.phase, (claim,)))
-    told = _defined(experiment, status, closed=True)
-    return Step(shown, told, again=RETRY if fault else None)
+    closed = DesiredCondition("Closed", flag(of=not fault), reason, words)
+    shown = _shown(world, experiment, status, (status.phase, (closed,)))
+    last_definition = _defined(experiment, status, closed=True)
+    return Step(shown, last_definition, again=RETRY if fault else None)
 
 
 def _released(world: World, experiment: Experiment) -> ExperimentStatus:
@@ -264,63 +266,63 @@ def _shown(
     programmed: Programmed | None = None,
 ) -> Experiment:
     """Return the Experiment with its new status."""
-    phase, claims = shown
+    phase, desired = shown
     if status.started_at and not status.decision:
-        claims = (*claims, _programmed(programmed or world.facts.programmed))
+        desired = (*desired, _programmed(programmed or world.facts.programmed))
     generation = experiment.metadata.generation
     news = {
         "observed_generation": generation,
         "phase": phase,
         "arms": _arms(experiment, status) if not status.decision else status.arms,
-        "conditions": with_claims(status.conditions, claims, generation, world.now),
+        "conditions": with_conditions(status.conditions, desired, generation, world.now),
     }
     return experiment.changed(status=status.changed(**news))
 
 
-def _programmed(programmed: Programmed) -> Claim:
+def _programmed(programmed: Programmed) -> DesiredCondition:
     pending = Reason.REFUSED if programmed.nack else Reason.NOT_PROGRAMMED_YET
     reason = Reason.PROGRAMMED if programmed.done else pending
-    return Claim("Programmed", flag(of=programmed.done), reason, programmed.message)
+    return DesiredCondition("Programmed", flag(of=programmed.done), reason, programmed.message)
 
 
-def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
+def _measured(experiment: Experiment, facts: ExperimentFacts) -> ExperimentStatus:
     """Return the status with the newest numbers; without an answer the last ones stand."""
-    status, quality = experiment.status, seen.quality
+    status, quality = experiment.status, facts.quality
     missing = [f"{gap.metric}: {gap.reason}, {gap.message}" for gap in quality.gaps]
-    gaps = "; ".join([*missing, *unreported(experiment.spec.metrics.every, seen.arms)])[:1024]
+    gaps = "; ".join([*missing, *unreported(experiment.spec.metrics.every, facts.arms)])[:1024]
     if quality.fault:
         known = status.checks or Checks()
         news = {"freshness": quality.fault[:256], "sources": gaps}
         return status.changed(checks=known.changed(**news))
-    units, fixed = {arm.name: arm.units for arm in seen.arms}, status.state.plan
+    units, fixed = {arm.name: arm.units for arm in facts.arms}, status.state.plan
     state = {
-        "peaks": tuple(reached(reading) for reading in seen.readings),
-        "counted": growth(experiment, quality.counts).after(seen.arms),
+        "peaks": tuple(reached(reading) for reading in facts.readings),
+        "counted": growth(experiment, quality.counts).after(facts.arms),
         "srm_log_evidence": round(quality.srm.log_e, 9) if quality.srm else status.state.srm_log_evidence,
     }
     return status.changed(
         arms=tuple(arm.changed(units=units.get(arm.name, 0)) for arm in _arms(experiment, status)),
-        analysis=tuple(reported(reading) for reading in seen.readings),
-        plan=forecast(seen.spec, status.state.plan, seen, status.state.step_units)
+        analysis=tuple(reported(reading) for reading in facts.readings),
+        plan=forecast(facts.spec, status.state.plan, facts, status.state.step_units)
         if status.state.plan
         else None,
-        checks=_checks(seen, fixed, gaps),
+        checks=_checks(facts, fixed, gaps),
         state=status.state.changed(**state),
     )
 
 
-def _checks(seen: Observed, plan: Plan | None, gaps: str) -> Checks:
-    age, srm, units = seen.quality.data_age, seen.quality.srm, seen.total_units
-    counts = asdict(seen.quality.counts)
-    unknown = "SRM check pending: units still settling" if units else "no units yet"
+def _checks(facts: ExperimentFacts, plan: AnalysisPlan | None, gaps: str) -> Checks:
+    age, srm, units = facts.quality.data_age, facts.quality.srm, facts.total_units
+    counts = asdict(facts.quality.counts)
+    unknown = "SRM check pending: units still settling" if units else "SRM check pending: no unit is counted"
     return Checks(
         srm=f"p {srm.p_value:.3g}" if srm else unknown,
         srm_p_value=float(f"{srm.p_value:.6g}") if srm else None,
         data_age_seconds=round(age, 1) if age is not None else None,
-        audit=f"{seen.quality.counts.audit_mismatches} mismatches",
+        audit=f"{facts.quality.counts.audit_mismatches} mismatches",
         freshness=f"{age:.0f} s" if age is not None else "no data yet",
         sources=gaps,
-        maturity=finding(seen.spec, plan, seen.maturity)[:1024],
+        maturity=finding(facts.spec, plan, facts.maturity)[:1024],
         **counts,
     )
 

@@ -10,10 +10,10 @@ from assay_api import Condition, Experiment, Metadata, Model
 from assay_api.condition import find
 from assay_api.experiment_status import ExperimentStatus
 from assay_api.reason import Reason
-from assay_operator.decide.claim import Claim, progress
+from assay_operator.decide.desired_condition import DesiredCondition, progress
 from assay_operator.decide.experiment_conditions import invalid
 from assay_operator.plan.actions import Plan, StatusWrite
-from assay_operator.plan.conditions import with_claims
+from assay_operator.plan.conditions import with_conditions
 from assay_operator.plan.route import route
 from assay_operator.plan.world import Body, Key, World
 
@@ -50,8 +50,8 @@ def with_refusals(world: World, planned: Plan) -> Plan:
         if key.name not in known or fault.startswith("status")
     }
     refusals = tuple(_refusals(world, lost))
-    said = {write.resource.metadata.uid for write in refusals}
-    others = tuple(write for write in planned.statuses if write.resource.metadata.uid not in said)
+    refused = {write.resource.metadata.uid for write in refusals}
+    others = tuple(write for write in planned.statuses if write.resource.metadata.uid not in refused)
     return replace(planned, statuses=(*refusals, *others))
 
 
@@ -68,7 +68,7 @@ def _refusals(world: World, unreadable: Mapping[Key, str]) -> Iterator[StatusWri
 def _refusal(world: World, body: Body, stored: Mapping[str, Any], fault: str) -> Iterator[StatusWrite]:
     metadata = Metadata.model_validate(body["metadata"])
     known = tuple(_conditions(stored.get("conditions")))
-    conditions = with_claims(known, invalid(fault)[1], metadata.generation, world.now)
+    conditions = with_conditions(known, invalid(fault)[1], metadata.generation, world.now)
     if conditions != known:
         status = ExperimentStatus(observed_generation=metadata.generation, conditions=conditions)
         bare: dict[str, Any] = {"metadata": metadata}
@@ -86,14 +86,14 @@ def _conditions(stored: Any) -> Iterator[Condition]:
 
 def _writes(world: World, model: Model, fault: str) -> tuple[StatusWrite, ...]:
     words = (Reason.INVALID_SPEC, fault[:1024])
-    claims = [*progress(*words, active=False, stalled=True), Claim("Degraded", "True", *words)]
+    desired = [*progress(*words, active=False, stalled=True), DesiredCondition("Degraded", "True", *words)]
     known = find(model.status.conditions, "Ready")
     if known and model.status.champion:  # what served before serves on
-        claims.append(Claim("Ready", known.status, Reason(known.reason), known.message))
+        desired.append(DesiredCondition("Ready", known.status, Reason(known.reason), known.message))
     else:
-        claims.append(Claim("Ready", "False", *words))
+        desired.append(DesiredCondition("Ready", "False", *words))
     generation = model.metadata.generation
-    conditions = with_claims(model.status.conditions, claims, generation, world.now)
+    conditions = with_conditions(model.status.conditions, desired, generation, world.now)
     news = {"observed_generation": generation, "conditions": conditions}
     status = model.status.changed(**news)
     return (StatusWrite(model, status),) if status != model.status else ()

@@ -47,7 +47,7 @@ from assay_operator.plan.actions import (
     Removal,
     StatusWrite,
 )
-from assay_operator.plan.conditions import with_claims
+from assay_operator.plan.conditions import with_conditions
 from assay_operator.plan.experiment import Ending, Step, step
 from assay_operator.plan.route import route
 from assay_operator.plan.version import VersionPlan, VersionPlanner
@@ -280,7 +280,7 @@ def _model_write(
     assert model is not None
     judged = tuple(v.changed(status=one.status) for v, one in versions)
     facts = replace(facts, versions=judged)
-    claims = conditions(_model_facts(world, facts))
+    desired = conditions(_model_facts(world, facts))
     generation = model.metadata.generation
     requested = facts.requested.metadata.name if facts.requested else ""
     status = facts.model.status.changed(
@@ -291,7 +291,7 @@ def _model_write(
         selector=selector(parts.champion) if parts.champion else "",
         alerts=world.alerts[-MAX_ALERTS:],
         state=_state(facts, parts),
-        conditions=with_claims(model.status.conditions, claims, generation, world.now),
+        conditions=with_conditions(model.status.conditions, desired, generation, world.now),
     )
     return (StatusWrite(model, status),) if status != model.status else ()
 
@@ -377,7 +377,7 @@ def _finalizers(world: World) -> tuple[Finalizer, ...]:
 
 def _events(world: World, writes: tuple[StatusWrite, ...]) -> tuple[Manifest, ...]:
     """One Event for each transition, and again for a verdict whose first telling may have been lost."""
-    told = [
+    found = [
         event
         for write in writes
         for event in events(
@@ -387,8 +387,8 @@ def _events(world: World, writes: tuple[StatusWrite, ...]) -> tuple[Manifest, ..
     for one in world.experiments:
         ready = find(one.status.conditions, "Ready")
         if one.status.decision and ready and find(one.status.conditions, "Closed") is None:
-            told += events(one, (), (ready,), world.now)
-    return tuple({event["metadata"]["name"]: event for event in told}.values())
+            found += events(one, (), (ready,), world.now)
+    return tuple({event["metadata"]["name"]: event for event in found}.values())
 
 
 def _champion_event(model: Model, facts: RolloutFacts, now: datetime) -> tuple[Manifest, ...]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from assay_api import Experiment
 from assay_api.names import APPROVE, SETTLED, mature
 from assay_operator.decide.analysis import SRM_ALPHA, readings
+from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts, Gap, QualityCounts
 from assay_operator.decide.growth import Growth
-from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
 from assay_operator.decide.summary import ArmSummary, Reading, Sample, Summary
 from assay_operator.decide.unavailability import unavailable_for
 from assay_operator.plan.world import World
@@ -17,7 +17,7 @@ from assay_stats import Moments, Srm, srm
 UNKNOWN = "the collector does not know this Experiment"
 
 
-def observed(world: World, experiment: Experiment, reading: Reading) -> Observed:
+def experiment_facts(world: World, experiment: Experiment, reading: Reading) -> ExperimentFacts:
     """Return all that a decision about a running Experiment may look at."""
     spec, status, state = experiment.spec, experiment.status, experiment.status.state
     fault = reading.fault or (UNKNOWN if reading.summary is None else "")
@@ -28,7 +28,7 @@ def observed(world: World, experiment: Experiment, reading: Reading) -> Observed
     assert status.started_at is not None
     assert state.step_started_at is not None
     assert state.plan is not None
-    return Observed(
+    return ExperimentFacts(
         spec=spec,
         now=world.now,
         started_at=status.started_at,

@@ -8,10 +8,10 @@ from assay_api.condition import find
 from assay_api.names import predictor_name, trainer_name
 from assay_api.reason import Reason
 from assay_api.version import VersionState
-from assay_operator.decide.claim import Claim
+from assay_operator.decide.desired_condition import DesiredCondition
 from assay_operator.decide.rollout import predecessor
 from assay_operator.decide.training import (
-    Progress,
+    VersionProgress,
     fits,
     judging,
     made_by,
@@ -28,7 +28,7 @@ from assay_operator.manifests.predictor import deployment, service
 from assay_operator.manifests.scaling import autoscaler, budget, replicas_wanted, size
 from assay_operator.plan.actions import Child, Removal, removal
 from assay_operator.plan.allowance import serving_refusal, training_refusal
-from assay_operator.plan.conditions import with_claims
+from assay_operator.plan.conditions import with_conditions
 from assay_operator.plan.world import Key, World
 
 SIZER = "assay-size"  # applies the number of pods and nothing else
@@ -130,10 +130,10 @@ class VersionPlanner:
         assert state.retry_at is not None
         due = f"{state.retry_at:%H:%M:%S} UTC ({state.retries} of {MAX_RETRIES})"
         words = f"{state.retry_reason}; tried again at {due}"
-        progress = Progress("Training", "Unknown", Reason.RETRY_SCHEDULED, words)
+        progress = VersionProgress("Training", "Unknown", Reason.RETRY_SCHEDULED, words)
         return self._judged(progress, removals=removals, again=again, state=state)
 
-    def _retried(self, failed: Progress) -> "_Making":
+    def _retried(self, failed: VersionProgress) -> "_Making":
         """A failure that may pass: the Job goes, and comes again after a pause that doubles.
 
         It goes in the next pass: once it is gone, only the status knows that it failed.
@@ -141,7 +141,7 @@ class VersionPlanner:
         state = self.version.status.state
         if state.retries >= MAX_RETRIES:
             words = f"{failed.message}; tried {MAX_RETRIES + 1} times; `assay retrain` tries again"
-            return self._judged(Progress("Failed", "False", Reason.RETRIES_EXHAUSTED, words))
+            return self._judged(VersionProgress("Failed", "False", Reason.RETRIES_EXHAUSTED, words))
         pause = FIRST_PAUSE * 2**state.retries
         news = {
             "retries": state.retries + 1,
@@ -151,20 +151,20 @@ class VersionPlanner:
         }
         return self._scheduled(state.changed(**news), (), again=0.0)
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> VersionProgress:
         snapshot, source = self.world.snapshot, self.version.spec.source
-        seen, pods = snapshot.jobs.get(self.name), self._pods()
-        if seen is None and self.awaited and (refusal := self._refusal()):
-            return Progress("Pending", "Unknown", *refusal)
+        job, pods = snapshot.jobs.get(self.name), self._pods()
+        if job is None and self.awaited and (refusal := self._refusal()):
+            return VersionProgress("Pending", "Unknown", *refusal)
         progress = trained(
-            finished=bool(seen and seen.finished),
-            job_message=seen.message if seen else "",
+            finished=bool(job and job.finished),
+            job_message=job.message if job else "",
             last_words=tuple(p.termination_message for p in pods if p.termination_message),
             trouble=_trouble(pods),
-            told=self.world.facts.studies.get(self.name, {}),
+            raw_study=self.world.facts.studies.get(self.name, {}),
         )
         sidecar = next((pod.sidecar_image_id for pod in pods if pod.sidecar_image_id), "")
-        progress = made_by(progress, image=seen.image if seen else "", judged=sidecar)
+        progress = made_by(progress, image=job.image if job else "", judged=sidecar)
         progress = progress if source.training else judging(progress)
         return progress if self.awaited else superseded(progress)
 
@@ -216,15 +216,15 @@ class VersionPlanner:
         return self._job_removal(finished=False) if gone else ()
 
     def _job_removal(self, *, finished: bool = True) -> tuple[Removal, ...]:
-        seen = self.world.snapshot.jobs.get(self.name)
+        job = self.world.snapshot.jobs.get(self.name)
         body = self.world.snapshot.objects.get(Key("Job", trainer_name(self.name)))
-        if seen is None or body is None or (seen.finished and not finished):
+        if job is None or body is None or (job.finished and not finished):
             return ()
         return (removal("Job", body),)
 
     def _judged(
         self,
-        progress: Progress,
+        progress: VersionProgress,
         children: tuple[Child, ...] = (),
         removals: tuple[Removal, ...] = (),
         again: float | None = None,
@@ -237,20 +237,20 @@ class VersionPlanner:
         status = facts.changed(phase=progress.phase, state=kept)
         return _Making(status, progress, children, removals, again)
 
-    def _shown(self, making_: "_Making", available: Claim | None) -> VersionStatus:
-        claims: tuple[Claim, ...] = ()
+    def _shown(self, making_: "_Making", available: DesiredCondition | None) -> VersionStatus:
+        desired: tuple[DesiredCondition, ...] = ()
         if making_.progress:
-            claims = making(making_.progress)
+            desired = making(making_.progress)
             if self.version.spec.source.training and making_.status.artifact:
-                claims += fits(making_.status.findings)
+                desired += fits(making_.status.findings)
         ready = making_.progress is None or making_.progress.ready == "True"
         if available:
-            claims += (available,)
+            desired += (available,)
             if ready and _is_ready(self.version, making_.progress):
                 known = _as_judged(self.version, making_, self.world)
-                claims += starting(known, available, self.world.now)
-        conditions = with_claims(
-            self.version.status.conditions, claims, self.version.metadata.generation, self.world.now
+                desired += starting(known, available, self.world.now)
+        conditions = with_conditions(
+            self.version.status.conditions, desired, self.version.metadata.generation, self.world.now
         )
         news = {"observed_generation": self.version.metadata.generation, "conditions": conditions}
         return making_.status.changed(**news)
@@ -259,7 +259,7 @@ class VersionPlanner:
 @dataclass(frozen=True)
 class _Making:
     status: VersionStatus
-    progress: Progress | None
+    progress: VersionProgress | None
     children: tuple[Child, ...] = ()
     removals: tuple[Removal, ...] = ()
     again: float | None = None
@@ -269,10 +269,10 @@ class _Making:
 class _Serving:
     children: tuple[Child, ...] = ()
     removals: tuple[Removal, ...] = ()
-    available: Claim | None = None
+    available: DesiredCondition | None = None
 
 
-def _is_ready(version: ModelVersion, progress: Progress | None) -> bool:
+def _is_ready(version: ModelVersion, progress: VersionProgress | None) -> bool:
     ready = find(version.status.conditions, "Ready")
     return progress is not None or (ready is not None and ready.status == "True")
 
@@ -281,7 +281,7 @@ def _as_judged(version: ModelVersion, made: "_Making", world: World) -> ModelVer
     """Return the version as this pass finds it made: with its artifact, and its conditions."""
     if made.progress is None:
         return version
-    conditions = with_claims(
+    conditions = with_conditions(
         version.status.conditions, making(made.progress), version.metadata.generation, world.now
     )
     return version.changed(status=made.status.changed(conditions=conditions))
@@ -341,29 +341,29 @@ def _unwanted(plan: VersionPlanner) -> tuple[Removal, ...]:
     return tuple(removal(kind, body) for kind, body in bodies.items() if body)
 
 
-def _available(plan: VersionPlanner, refusal: str) -> Claim | None:
+def _available(plan: VersionPlanner, refusal: str) -> DesiredCondition | None:
     """Return the condition Available; a version that was never needed has none."""
     snapshot, name = plan.world.snapshot, plan.name
     ready, known = len(snapshot.backends.get(name, ())), snapshot.deployments.get(name)
     if not plan.warm:
         idle = find(plan.version.status.conditions, "Available")
         words = "no traffic, scaled to zero"
-        return Claim("Available", "False", Reason.SCALED_TO_ZERO, words) if idle else None
+        return DesiredCondition("Available", "False", Reason.SCALED_TO_ZERO, words) if idle else None
     if ready:
-        claim_ = pods_ready(ready, known.replicas if known else ready)
-        words = "; ".join(filter(None, (claim_.message, refusal)))
-        return Claim("Available", "True", claim_.reason, words)
+        ready_ = pods_ready(ready, known.replicas if known else ready)
+        words = "; ".join(filter(None, (ready_.message, refusal)))
+        return DesiredCondition("Available", "True", ready_.reason, words)
     if refusal:
-        return Claim("Available", "False", Reason.NOT_ALLOWED, refusal)
+        return DesiredCondition("Available", "False", Reason.NOT_ALLOWED, refusal)
     return _obstructed(plan) or pods_not_ready(snapshot.predictors.get(name, ()))
 
 
-def _obstructed(plan: VersionPlanner) -> Claim | None:
+def _obstructed(plan: VersionPlanner) -> DesiredCondition | None:
     """Why its objects cannot be, if that is what keeps it from answering."""
     names = {predictor_name(plan.name), *(key.name for key in plan._claim_keys())}
     for key, obstacle in plan.world.facts.obstacles.items():
         if key.name in names and key.kind in {"Deployment", "Service", "PersistentVolumeClaim"}:
-            return Claim("Available", "False", Reason(obstacle.reason), obstacle.message)
+            return DesiredCondition("Available", "False", Reason(obstacle.reason), obstacle.message)
     return None
 
 

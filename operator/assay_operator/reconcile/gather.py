@@ -202,6 +202,6 @@ def _studies(snapshot: Snapshot, studies: Studies) -> dict[str, Mapping[str, obj
     """Return how far the trainings are, by their leading workers."""
     return {
         version: studies.read(version, snapshot.ref, snapshot.trainers.get(version, ()))
-        for version, seen in snapshot.jobs.items()
-        if not seen.finished
+        for version, job in snapshot.jobs.items()
+        if not job.finished
     }

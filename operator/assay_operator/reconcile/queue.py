@@ -122,7 +122,7 @@ class WorkQueue(Generic[Key]):
         except Exception as error:
             _tell(waiting, error)  # whatever failed is logged, counted and tried again
             count = self._failures[key] = self._failures.get(key, 0) + 1
-            again = min(FIRST_RETRY * 2 ** (count - 1), LONGEST_RETRY)
+            again = min(FIRST_RETRY * 2.0 ** min(count - 1, 20), LONGEST_RETRY)
             metrics.errors.labels(type(error).__name__).inc()
             passing = isinstance(error, (OSError, TimeoutError))  # nobody answers: no news in where it was
             log.error("%s failed, again in %.1f s: %r", key, again, error, exc_info=not passing)  # noqa: TRY400

@@ -9,7 +9,7 @@ from assay_api import Metric, Ref
 from assay_api.reason import Reason
 from assay_operator.decide.bake import Answers, BakeReading, Watch
 from assay_operator.decide.schema import Schema
-from assay_operator.decide.summary import NOT_ASKED, ArmSummary, Reading, Sample, Summary
+from assay_operator.decide.summary import NO_SAMPLE, ArmSummary, Reading, Sample, Summary
 from assay_operator.decide.workload import PodState
 from assay_operator.gateway import Endpoint
 from assay_stats import Moments
@@ -97,7 +97,7 @@ class Question:
         return tuple(arm for arm in self.arms if arm not in self.dropped)
 
 
-class Source(Protocol):
+class MetricSource(Protocol):
     """Somebody who counts. One call at a time for a question; it ends within `timeout` by itself."""
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Moments]:
@@ -158,7 +158,24 @@ class Sources(Protocol):
 
 
 __all__ = [
-    "NOT_ASKED", "AnswerQuestion", "Answers", "ArmSummary", "BakeReading", "Bakes", "Changes", "Counts",
-    "NoData", "Outcomes", "Question", "Reading", "Sample", "Schemas", "Source", "SourceError",
-    "SourceUnavailable", "Sources", "Studies", "Summary",
+    "NO_SAMPLE",
+    "AnswerQuestion",
+    "Answers",
+    "ArmSummary",
+    "BakeReading",
+    "Bakes",
+    "Changes",
+    "Counts",
+    "MetricSource",
+    "NoData",
+    "Outcomes",
+    "Question",
+    "Reading",
+    "Sample",
+    "Schemas",
+    "SourceError",
+    "SourceUnavailable",
+    "Sources",
+    "Studies",
+    "Summary",
 ]  # fmt: skip

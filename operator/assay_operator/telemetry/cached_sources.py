@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from assay_api import Ref
 from assay_api.duration import seconds
-from assay_operator.telemetry import NOT_ASKED, NoData, Question, Sample, Source, SourceUnavailable
+from assay_operator.telemetry import NO_SAMPLE, MetricSource, NoData, Question, Sample, SourceUnavailable
 
 AT_ONCE = 8  # questions to the outside, over all Experiments
 SOONEST = 5.0  # seconds between two of the same
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 class _Poll:
     """One metric of one Experiment: the newest answer, and when to ask again."""
 
-    sample: Sample = NOT_ASKED
+    sample: Sample = NO_SAMPLE
     due: float = 0.0  # monotonic
     task: asyncio.Task[None] | None = None
 
@@ -39,7 +39,7 @@ class _Poll:
 class CachedSources:
     """Keeps one answer for each metric of each running Experiment, and at most one question under way."""
 
-    def __init__(self, sources: Mapping[str, Source], wake: Callable[[Ref], None]) -> None:
+    def __init__(self, sources: Mapping[str, MetricSource], wake: Callable[[Ref], None]) -> None:
         """Take whom to ask, by the name of the source, and whom to tell that an answer came."""
         self._sources = sources
         self._wake = wake
@@ -69,14 +69,14 @@ class CachedSources:
 
     async def _refresh(self, question: Question, poll: _Poll) -> None:
         async with self._turn:
-            poll.sample = await self._asked(question, poll.sample)
+            poll.sample = await self._query(question, poll.sample)
         query = question.metric.query
         assert query is not None
         poll.due = time.monotonic() + max(seconds(query.every), SOONEST)
         poll.task = None
         self._wake(question.ref)
 
-    async def _asked(self, question: Question, before: Sample) -> Sample:
+    async def _query(self, question: Question, before: Sample) -> Sample:
         """Ask once; where there is no answer the last numbers stand, and the sample says why."""
         source, begin = question.metric.source, time.monotonic()
         try:

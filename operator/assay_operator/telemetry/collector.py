@@ -9,8 +9,8 @@ from typing import Any
 from prometheus_client import Counter
 
 from assay_api.names import mature
+from assay_operator.decide.experiment_facts import QualityCounts
 from assay_operator.decide.maturity import Maturity
-from assay_operator.decide.observed import QualityCounts
 from assay_operator.telemetry import (
     AnswerQuestion,
     Answers,

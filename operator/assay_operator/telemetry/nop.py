@@ -8,7 +8,7 @@ from typing import Any
 from assay_api import Ref
 from assay_operator.decide.bake import Watch
 from assay_operator.telemetry import (
-    NOT_ASKED,
+    NO_SAMPLE,
     AnswerQuestion,
     Answers,
     BakeReading,
@@ -67,7 +67,7 @@ class NoSources:
 
     def read(self, question: Question) -> Sample:
         """See `Sources.read`."""
-        return self.answers.get(question.metric.name, NOT_ASKED)
+        return self.answers.get(question.metric.name, NO_SAMPLE)
 
     def forget(self, uid: str) -> None:
         """See `Sources.forget`."""

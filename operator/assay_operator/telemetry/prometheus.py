@@ -1,4 +1,4 @@
-"""A `Source` over Prometheus' HTTP API: instant queries, one series for each arm."""
+"""A `MetricSource` over Prometheus' HTTP API: instant queries, one series for each arm."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ class Prometheus:
     seconds: float = TIMEOUT
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Any]:
-        """See `Source.ask`."""
+        """See `MetricSource.ask`."""
         if not self.url:
             raise SourceUnavailable(
                 "no Prometheus is configured; the chart's sources.prometheus.url names it"
@@ -35,9 +35,9 @@ class Prometheus:
         query = question.metric.prometheus
         assert query is not None
         texts = {"count": query.count, "sum": query.sum, "sumOfSquares": query.sum_of_squares}
-        asked = {name: _filled(text, question, now) for name, text in texts.items() if text}
-        answers = await asyncio.gather(*(self._vector(text, now) for text in asked.values()))
-        vectors = dict(zip(asked, answers, strict=True))
+        queries = {name: _filled(text, question, now) for name, text in texts.items() if text}
+        answers = await asyncio.gather(*(self._vector(text, now) for text in queries.values()))
+        vectors = dict(zip(queries, answers, strict=True))
         units = {arm for arm in question.arms if vectors["count"].get(arm)}
         absent = {
             arm: f"{name} has no number of arm {arm}, which has units; if that means 0, add `or 0 * (COUNT)`"

@@ -1,4 +1,4 @@
-"""A `Source` over any database that SQLAlchemy has a driver for: it makes the sums, and returns a row an arm.
+"""A `MetricSource` over any database that SQLAlchemy has a driver for: the database sums, a row for each arm.
 
 Queries run in threads, in a transaction that is never committed, and read-only where a database has such.
 The URL comes from a Secret and is read anew for each question; no message holds any of it.
@@ -48,7 +48,7 @@ class Sql:
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "sql"))
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Any]:  # noqa: ARG002
-        """See `Source.ask`."""
+        """See `MetricSource.ask`."""
         query = question.metric.sql
         assert query is not None
         ref = Ref(question.ref.namespace, query.url_secret_ref.name)

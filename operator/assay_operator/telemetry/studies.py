@@ -24,7 +24,7 @@ _LONGEST = 4096  # bytes of an answer
 @dataclass
 class _Known:
     ref: Ref
-    told: Mapping[str, object] = field(default_factory=dict)
+    progress: Mapping[str, object] = field(default_factory=dict)
     due: float = 0.0  # monotonic
     task: asyncio.Task[None] | None = None
 
@@ -48,7 +48,7 @@ class StudiesReader:
         if leader and known.task is None and time.monotonic() >= known.due:
             known.task = asyncio.create_task(self._refresh(known, leader.address))
         self._prune()
-        return known.told
+        return known.progress
 
     async def close(self) -> None:
         """Ask nobody any more."""
@@ -67,9 +67,9 @@ class StudiesReader:
 
     async def _refresh(self, known: _Known, address: str) -> None:
         async with self._turn:
-            told = await progress_of(self._http, address, self._port)
-        changed = bool(told) and told != known.told
-        known.told = told or known.told
+            progress = await progress_of(self._http, address, self._port)
+        changed = bool(progress) and progress != known.progress
+        known.progress = progress or known.progress
         known.due, known.task = time.monotonic() + EVERY, None
         if changed:
             self._wake(known.ref)

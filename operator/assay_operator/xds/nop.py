@@ -1,4 +1,4 @@
-"""A house without a gateway: everything published is in force at once."""
+"""No gateway at all: everything published is in force at once."""
 
 from collections.abc import Callable
 

@@ -17,9 +17,9 @@ from assay_operator.gateway import Edge, ModelRoute, Programmed, listeners
 from assay_operator.xds import metrics
 from assay_operator.xds.json_reader import parse
 from assay_operator.xds.messages import LDS, Listener, Request, chunk
-from assay_operator.xds.parcel import Parcel, parcel
-from assay_operator.xds.shelf import Shelf
+from assay_operator.xds.resource_bundle import ResourceBundle, resource_bundle
 from assay_operator.xds.snapshot import Snapshot
+from assay_operator.xds.snapshot_cache import SnapshotCache
 from assay_operator.xds.stream import RefusedError, Stream
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class AdsServer:
 
     def __init__(self, edge: Edge | None = None, *, linger: float = 30.0) -> None:
         """Want nothing yet, and serve nobody."""
-        self._shelf = Shelf()
+        self._cache = SnapshotCache()
         self._routes: dict[Ref, tuple[ModelRoute, str]] = {}
         self._streams: dict[Stream, asyncio.Task[None]] = {}
         self._since: dict[Ref, float] = {}
@@ -95,11 +95,11 @@ class AdsServer:
     async def publish(self, ref: Ref, route: ModelRoute | None) -> str:
         """Want this route for the Model, or none; see `Gateways`."""
         known = self._routes.get(ref)
-        if known and known[0] == route and ref not in self._shelf.held:
+        if known and known[0] == route and ref not in self._cache.rejected:
             return known[1]
-        packed = parcel(route) if route else None
+        packed = resource_bundle(route) if route else None
         version = packed.version if packed else ""
-        if self._shelf.publish(ref, packed):
+        if self._cache.publish(ref, packed):
             self._since.setdefault(ref, time.monotonic())
             self._tell()
         if route:
@@ -112,8 +112,8 @@ class AdsServer:
     def programmed(self, ref: Ref) -> Programmed:
         """Return whether what was published last is in force; see `Gateways`."""
         count = len(self._streams)
-        if held := self._shelf.held.get(ref):
-            return _not_yet(count, f"a gateway refused the route: {held.reason}", held.reason)
+        if rejection := self._cache.rejected.get(ref):
+            return _not_yet(count, f"a gateway refused the route: {rejection.reason}", rejection.reason)
         serving = [stream for stream in self._streams if stream.serving]
         if not serving:
             words = "gateways are starting" if count else "no gateway is connected"
@@ -163,7 +163,7 @@ class AdsServer:
 
     async def _speak(self, stream: Stream) -> None:
         while True:
-            snapshot = self._shelf.snapshot()
+            snapshot = self._cache.snapshot()
             if not stream.due(snapshot):
                 stream.wake.clear()
                 await stream.wake.wait()
@@ -183,7 +183,7 @@ class AdsServer:
             self._settle()
 
     def _refused(self, stream: Stream, snapshot: Snapshot, error: RefusedError) -> None:
-        guilty = [] if error.kind == LDS else self._shelf.reject(snapshot, error.reason, self._plain)
+        guilty = [] if error.kind == LDS else self._cache.reject(snapshot, error.reason, self._plain)
         logger.error("gateway %s refused %s; reverted: %s", stream.node, error, guilty or "nothing")
         for ref in guilty:
             metrics.NACKS.labels(ref.namespace, ref.name).inc()
@@ -193,16 +193,16 @@ class AdsServer:
             asyncio.get_running_loop().call_later(RETRY_SECONDS, stream.retry)
         self._tell()
 
-    def _plain(self, ref: Ref) -> Parcel | None:
+    def _plain(self, ref: Ref) -> ResourceBundle | None:
         """The champion for everybody, if it was the split that a gateway refused."""
         route, _ = self._routes[ref]
-        return parcel(replace(route, split=None)) if route.split else None
+        return resource_bundle(replace(route, split=None)) if route.split else None
 
     def _settle(self) -> None:
         """Draw the conclusions of an acknowledgement, a refusal or a stream that closed."""
         metrics.CONNECTED.set(len(self._streams))
-        for ref in [ref for ref in self._shelf.unproven if self.programmed(ref).done]:
-            self._shelf.prove(ref)
+        for ref in [ref for ref in self._cache.unacked if self.programmed(ref).done]:
+            self._cache.acknowledge(ref)
             if (since := self._since.pop(ref, None)) is not None:
                 metrics.PROGRAMMED.observe(time.monotonic() - since)
             self._on_progress(ref)
@@ -215,11 +215,11 @@ class AdsServer:
 
     def _retire(self) -> None:
         floor = min((stream.generation for stream in self._streams), default=-1)
-        if names := self._shelf.retired(floor):
+        if names := self._cache.retired(floor):
             asyncio.get_running_loop().call_later(self._linger, self._drop, names)
 
     def _drop(self, names: list[str]) -> None:
-        self._shelf.drop(names)
+        self._cache.drop(names)
         self._tell()
 
     def _tell(self) -> None:
@@ -227,7 +227,7 @@ class AdsServer:
             stream.wake.set()
 
     def _has(self, stream: Stream, ref: Ref) -> bool:
-        return stream.versions is not None and stream.versions.get(ref) == self._shelf.wanted(ref)
+        return stream.versions is not None and stream.versions.get(ref) == self._cache.wanted(ref)
 
 
 def _ignore(ref: Ref) -> None:
@@ -241,5 +241,5 @@ def _not_yet(gateways: int, message: str, nack: str | None = None) -> Programmed
 def _waiting(behind: list[Stream], serving: int) -> str:
     reasons = {str(stream.refusal) for stream in behind if stream.refusal}
     names = ", ".join(sorted(stream.node for stream in behind))
-    said = f"; refused: {'; '.join(sorted(reasons))}" if reasons else ""
-    return f"{serving - len(behind)} of {serving} gateways acknowledged; waiting for {names}{said}"
+    refusals = f"; refused: {'; '.join(sorted(reasons))}" if reasons else ""
+    return f"{serving - len(behind)} of {serving} gateways acknowledged; waiting for {names}{refusals}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from assay_api import Ref
-from assay_operator.xds.section import Section
+from assay_operator.xds.versioned_resources import VersionedResources
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,12 @@ class Snapshot:
         endpoints: Of each cluster that has endpoints.
         scopes: Where each Model's routes are found.
         routes: Of each Model.
-        versions: The version of each Model's parcel in it.
+        versions: The version of each Model's bundle in it.
     """
 
     generation: int
-    clusters: Section
-    endpoints: Section
-    scopes: Section
-    routes: Section
+    clusters: VersionedResources
+    endpoints: VersionedResources
+    scopes: VersionedResources
+    routes: VersionedResources
     versions: Mapping[Ref, str]

@@ -9,16 +9,16 @@ from assay_api import Ref
 from assay_operator.gateway import survivors
 from assay_operator.xds.json_reader import encoded, parse
 from assay_operator.xds.messages import CDS, EDS, LDS, RDS, SRDS, Cluster, Response, chunk
-from assay_operator.xds.section import Section
 from assay_operator.xds.snapshot import Snapshot
+from assay_operator.xds.versioned_resources import VersionedResources
 
 KINDS = frozenset({CDS, EDS, LDS, SRDS, RDS})
-NOBODY: frozenset[str] = frozenset()
+NO_NAMES: frozenset[str] = frozenset()
 RECOLLECTION_SECONDS = 1.0
 TAIL = 400  # a refusal starts with a dump of the resource; the reason is at its end
 
 
-Whole = tuple[str, Section, Mapping[str, bytes]]
+Whole = tuple[str, VersionedResources, Mapping[str, bytes]]
 
 
 class RefusedError(Exception):
@@ -63,12 +63,12 @@ class Stream:
         self._write = write
         self._listeners = listeners
         self._attempted = -1
-        self._asked: set[str] = set()
+        self._requested: set[str] = set()
         self._names: dict[str, frozenset[str]] = {}
         self._nonce: dict[str, str] = {}
         self._answers: dict[str, str] = {}
         self._sent: dict[str, str] = {}
-        self._whole: dict[str, Section] = {}
+        self._whole: dict[str, VersionedResources] = {}
         self._parts: dict[str, dict[str, bytes]] = {EDS: {}, RDS: {}}
         self._count = 0
         self._returning = False
@@ -83,14 +83,14 @@ class Stream:
             self._returning = self._returning or (kind == CDS and not request.version_info.startswith("0-"))
             self.serving = self.serving or kind == LDS
         if nonce:
-            said = request.error_detail.message if request.HasField("error_detail") else ""
-            self._answers.setdefault(kind, said)  # what follows the answer only changes the names
+            refusal = request.error_detail.message if request.HasField("error_detail") else ""
+            self._answers.setdefault(kind, refusal)  # what follows the answer only changes the names
         self._subscribe(kind, frozenset(request.resource_names))
         self.wake.set()
 
     def due(self, snapshot: Snapshot) -> bool:
         """Return whether there is anything to tell it."""
-        return bool(self._asked) or self._attempted < snapshot.generation
+        return bool(self._requested) or self._attempted < snapshot.generation
 
     async def program(self, snapshot: Snapshot) -> None:
         """Bring it to a snapshot; return when it has acknowledged all of it.
@@ -99,7 +99,7 @@ class Stream:
             RefusedError: It accepts some part of it not; it may have taken the parts before.
         """
         self._attempted = snapshot.generation
-        self._asked.discard(CDS)
+        self._requested.discard(CDS)
         try:
             await self._until(lambda: CDS in self._names)
             await self._recollect(snapshot)
@@ -108,7 +108,7 @@ class Stream:
             await self._send_pair((SRDS, snapshot.scopes, {}), (RDS, snapshot.routes))
         except RefusedError as error:
             self.refusal = error
-            self._asked.clear()  # it would be refused again
+            self._requested.clear()  # it would be refused again
             raise
         self.refusal, self.serving = None, True
         self.versions, self.generation = snapshot.versions, snapshot.generation
@@ -119,44 +119,50 @@ class Stream:
         self.wake.set()
 
     async def _send_pair(
-        self, whole: tuple[str, Section, Mapping[str, bytes]], parts: tuple[str, Section]
+        self,
+        whole: tuple[str, VersionedResources, Mapping[str, bytes]],
+        parts: tuple[str, VersionedResources],
     ) -> None:
         """Send clusters with their endpoints, or scopes with their routes.
 
         A running Envoy acknowledges new clusters only when they are ready to be used, for which it needs
         their endpoints; one that starts acknowledges them before. So nothing is awaited in between.
         """
-        kind, section, extra = whole
-        version, old = f"{section.version}+{len(extra)}", self._whole.get(kind, Section())
+        kind, resources, extra = whole
+        version, old = f"{resources.version}+{len(extra)}", self._whole.get(kind, VersionedResources())
         if self._sent.get(kind) == version:
             await self._send_parts(*parts, (), kind)
             return
         await self._until(lambda: kind in self._names)
-        await self._post(kind, version, b"".join((*section.values(), *extra.values())))
-        await self._send_parts(*parts, [name for name in section if old.get(name) != section.get(name)], kind)
+        await self._post(kind, version, b"".join((*resources.values(), *extra.values())))
+        await self._send_parts(
+            *parts, [name for name in resources if old.get(name) != resources.get(name)], kind
+        )
         await self._accepted(kind, version)
-        self._whole[kind] = section
+        self._whole[kind] = resources
 
-    async def _send_parts(self, kind: str, section: Section, changed: Collection[str], whole: str) -> None:
+    async def _send_parts(
+        self, kind: str, resources: VersionedResources, changed: Collection[str], whole: str
+    ) -> None:
         """Send the parts that are new, and those that a changed whole waits for, when Envoy asks for them."""
-        if self._whole.get(kind) is section and not changed and kind not in self._asked:
+        if self._whole.get(kind) is resources and not changed and kind not in self._requested:
             return
-        self._asked.discard(kind)  # whoever asks from here on may have missed them
-        names = {*section.news(self._parts[kind]), *(name for name in changed if name in section)}
+        self._requested.discard(kind)  # whoever asks from here on may have missed them
+        names = {*resources.news(self._parts[kind]), *(name for name in changed if name in resources)}
         if not names:
-            self._whole[kind] = section
+            self._whole[kind] = resources
             return
-        await self._until(lambda: names <= self._names.get(kind, NOBODY) or self._refused(whole))
+        await self._until(lambda: names <= self._names.get(kind, NO_NAMES) or self._refused(whole))
         if self._refused(whole):
             return
-        packed = {name: section.get(name) or b"" for name in sorted(names)}
+        packed = {name: resources.get(name) or b"" for name in sorted(names)}
         self._whole.pop(kind, None)
         for name in names:  # whether it takes them is open until it says so
             self._parts[kind].pop(name, None)
-        await self._post(kind, section.version, b"".join(packed.values()))
-        await self._accepted(kind, section.version)
+        await self._post(kind, resources.version, b"".join(packed.values()))
+        await self._accepted(kind, resources.version)
         self._parts[kind] |= packed
-        self._whole[kind] = section
+        self._whole[kind] = resources
 
     async def _send_listeners(self) -> None:
         version, packed = self._listeners
@@ -175,14 +181,14 @@ class Stream:
         self._returning = False
         packed = {
             cluster["name"]: chunk(parse(Cluster, cluster))
-            for cluster in survivors(sorted(self._names.get(EDS, NOBODY)))
+            for cluster in survivors(sorted(self._names.get(EDS, NO_NAMES)))
         }
         self.survivors = {name: value for name, value in packed.items() if name not in snapshot.clusters}
 
     def forget(self) -> None:
         """Let go of clusters that only routes from before used."""
         if self.survivors:
-            self._asked.add(CDS)
+            self._requested.add(CDS)
         self.survivors = {}
         self.wake.set()
 
@@ -213,6 +219,6 @@ class Stream:
             return
         self._names[kind] = names
         if kind in self._parts:
-            if not names <= (old or NOBODY):
-                self._asked.add(kind)
+            if not names <= (old or NO_NAMES):
+                self._requested.add(kind)
             self._parts[kind] = {name: part for name, part in self._parts[kind].items() if name in names}

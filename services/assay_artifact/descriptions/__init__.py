@@ -1,1 +1,1 @@
-"""One module for each format of a lone file; imported only when one of that format is fetched."""
+"""One module for each format of a single file; imported only when one of that format is fetched."""

@@ -9,8 +9,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from assay_artifact.lone import Description, numbers, undescribed
 from assay_artifact.manifest import Feature, FeatureType, Label, Task
+from assay_artifact.single_file import Description, numbers, undescribed
 from assay_artifact.table import is_null
 
 Kinds = Mapping[str, FeatureType]
@@ -57,7 +57,7 @@ def _kinds(step: Any, names: Sequence[str]) -> Kinds:
         return _kinds(next(each for _, each in step.steps if not _passes(each)), names)
     if isinstance(step, ColumnTransformer):
         return _routed(step, names)
-    return dict(zip(names, _seen(step, names), strict=True))
+    return dict(zip(names, _observed_types(step, names), strict=True))
 
 
 def _routed(transformer: ColumnTransformer, names: Sequence[str]) -> Kinds:
@@ -91,7 +91,7 @@ def _picked(columns: Any, names: Sequence[str]) -> Iterator[str]:
         yield column if isinstance(column, str) else names[column]
 
 
-def _seen(step: Any, names: Sequence[str]) -> Sequence[FeatureType]:
+def _observed_types(step: Any, names: Sequence[str]) -> Sequence[FeatureType]:
     """What a step saw in its columns when it was fitted.
 
     Raises:

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from assay_artifact import graph
-from assay_artifact.lone import Description, numbers, undescribed
 from assay_artifact.manifest import Feature, FeatureType, Label
-from assay_artifact.signature import Signature, Value
+from assay_artifact.onnx_proto import graph
+from assay_artifact.onnx_proto.signature import Signature, Value
+from assay_artifact.single_file import Description, numbers, undescribed
 
 TYPES: dict[str, FeatureType] = {
     "float": "number",
@@ -42,7 +42,7 @@ def describe(path: Path) -> Description:
 
 
 def _features(signature: Signature) -> tuple[Feature, ...]:
-    names, inputs = _told(signature, "feature_names"), signature.inputs
+    names, inputs = _metadata_list(signature, "feature_names"), signature.inputs
     if len(inputs) == 1 and inputs[0].kind != "string" and _width(inputs[0]) != 1:
         found = numbers(_width(inputs[0]))
         if not names:
@@ -75,7 +75,7 @@ def _width(value: Value) -> int:
 
 def _classes(signature: Signature) -> tuple[Label, ...]:
     first, last = signature.outputs[0], signature.outputs[-1]
-    found: tuple[Label, ...] = tuple(_told(signature, "classes")) or signature.labels()
+    found: tuple[Label, ...] = tuple(_metadata_list(signature, "classes")) or signature.labels()
     if not found and len(signature.outputs) > 1:
         raise undescribed(f"the classes behind output {first.name!r} can't be found")
     if found and last.kind not in ("float", "double", ""):
@@ -95,7 +95,7 @@ def _must_be_one_number(signature: Signature) -> None:
         )
 
 
-def _told(signature: Signature, name: str) -> list[Any]:
+def _metadata_list(signature: Signature, name: str) -> list[Any]:
     try:
         found = json.loads(signature.metadata.get(name, "[]"))
     except ValueError:

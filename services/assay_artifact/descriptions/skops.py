@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from assay_artifact.descriptions.estimator import described
-from assay_artifact.lone import Description
 from assay_artifact.readers.skops import estimator
+from assay_artifact.single_file import Description
 
 
 def describe(path: Path) -> Description:

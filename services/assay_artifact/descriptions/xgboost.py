@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from assay_artifact.lone import Description, numbers, undescribed
 from assay_artifact.manifest import Feature, FeatureType
+from assay_artifact.single_file import Description, numbers, undescribed
 
 TYPES: dict[str, FeatureType] = {"float": "number", "q": "number", "int": "number", "i": "boolean"}
 BINARY = "binary:logistic"

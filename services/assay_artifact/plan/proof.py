@@ -58,9 +58,12 @@ def _numbers(plan: Plan, position: int, rng: np.random.Generator) -> Floats:
             at = int(np.flatnonzero(part.source == position)[0])
             values.append(part.shift[at] + part.scale[at] * rng.normal(size=64))
             if isinstance(plan.model, Trees):
-                asked = plan.model.threshold[plan.model.feature == part.target[at]]
-                asked = asked[np.isfinite(asked)]
-                raw = rng.choice(asked, min(200, len(asked)), replace=False) * part.scale[at] + part.shift[at]
+                thresholds = plan.model.threshold[plan.model.feature == part.target[at]]
+                thresholds = thresholds[np.isfinite(thresholds)]
+                raw = (
+                    rng.choice(thresholds, min(200, len(thresholds)), replace=False) * part.scale[at]
+                    + part.shift[at]
+                )
                 values += [raw, np.nextafter(raw, np.inf), np.nextafter(raw, -np.inf)]
     return np.concatenate(values)
 

@@ -95,11 +95,11 @@ class Trees:
         at = np.tile(self.roots, rows)
         offset = np.repeat(np.arange(0, rows * width, width), len(self.roots))
         for _ in range(self.depth):
-            asked = self.feature.take(at)
-            asked += offset
-            right = flat.take(asked) > self.threshold.take(at)
+            nodes = self.feature.take(at)
+            nodes += offset
+            right = flat.take(nodes) > self.threshold.take(at)
             if nulls_matter:
-                right |= nulls.take(asked) & self.missing_right.take(at)
+                right |= nulls.take(nodes) & self.missing_right.take(at)
             at *= 2
             at += right
             at = self.child.take(at)

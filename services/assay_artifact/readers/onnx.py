@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from assay_artifact import graph
 from assay_artifact.errors import ArtifactError
 from assay_artifact.manifest import Manifest
+from assay_artifact.onnx_proto import graph
 from assay_artifact.prediction import Decision, Prediction, Predictor
 from assay_artifact.table import NUMERIC, Columns, Floats, Table, from_columns
 

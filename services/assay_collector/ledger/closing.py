@@ -2,12 +2,12 @@
 
 from sqlalchemy import Connection, select, update
 
-from assay_collector.experiment import Experiment
-from assay_collector.ledger.book import Policy
+from assay_collector.attribution.experiment import Experiment
+from assay_collector.attribution.unit import counted, matured
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import delays, histories, schema, sums
 from assay_collector.store.experiments import due, running, ticked
 from assay_collector.store.rows import rows_of
-from assay_collector.unit import counted, matured
 
 STEP = 5_000  # units in one transaction
 

@@ -1,20 +1,20 @@
-"""Counts: of profiles, where each parcel counts once, in its window; of answers, which just add up."""
+"""Counts: of profiles, where each batch counts once, in its window; of answers, which just add up."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from assay_collector.batch import Answer, Answered, Counted
-from assay_collector.ledger.book import Policy
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import answers, profiles
 
 MILLION = 1_000_000
 
 
 def count(connection: Connection, policy: Policy, now: int, batch: Counted) -> Answer:
-    """Add a parcel to its window.
+    """Add a batch to its window.
 
-    A parcel that does not fit what is there (`unknown`) or is older than counts are kept (`late`) changes
+    A batch that does not fit what is there (`unknown`) or is older than counts are kept (`late`) changes
     nothing. One that seems to come from the future belongs to now.
     """
     at = min(batch.at, now)

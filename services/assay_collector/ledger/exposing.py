@@ -2,18 +2,18 @@
 
 from collections import defaultdict
 
+from assay_collector.attribution.experiment import Experiment
+from assay_collector.attribution.history import History
+from assay_collector.attribution.unit import Excluded, Exposure, Unit, derived, enrolled, exposed, is_bot
 from assay_collector.batch import Answer, Exposures
-from assay_collector.experiment import Experiment
-from assay_collector.history import History
-from assay_collector.ledger.book import Book
+from assay_collector.ledger.unit_of_work import UnitOfWork
 from assay_collector.store import schema
 from assay_collector.store.sums import Change
-from assay_collector.unit import Excluded, Exposure, Unit, derived, enrolled, exposed, is_bot
 
 Once = dict[tuple[int, bytes], Exposure]  # by time and key: the same record always carries the same
 
 
-def expose(book: Book, batch: Exposures) -> Answer:
+def expose(book: UnitOfWork, batch: Exposures) -> Answer:
     """Take the exposures of one request."""
     answer = Answer()
     wanted: dict[str, Once] = defaultdict(dict)
@@ -36,7 +36,7 @@ def _repeated(change: Change, times: int, answer: Answer) -> None:
     change.count("duplicate_exposures", times)
 
 
-def _expose(book: Book, experiment: Experiment, once: Once, answer: Answer) -> None:
+def _expose(book: UnitOfWork, experiment: Experiment, once: Once, answer: Answer) -> None:
     new = book.rows.add_new(schema.exposures, [(experiment.id, *key) for key in once])
     if len(new) < len(once):
         _repeated(book.changes[experiment.id], len(once) - len(new), answer)
@@ -49,7 +49,7 @@ def _expose(book: Book, experiment: Experiment, once: Once, answer: Answer) -> N
         _count(book, experiment, known[exposure.unit], exposure)
 
 
-def _count(book: Book, experiment: Experiment, history: History, exposure: Exposure) -> None:
+def _count(book: UnitOfWork, experiment: Experiment, history: History, exposure: Exposure) -> None:
     if exposure.at > book.now:  # whatever a clock says, it has happened
         exposure = exposure._replace(at=book.now)
     metrics, name = experiment.plan.metrics, exposure.unit
@@ -71,7 +71,7 @@ def _tally(change: Change, arm: int, exposure: Exposure) -> None:
         change.count("audit_mismatches")
 
 
-def _derived(book: Book, experiment: Experiment, name: bytes, unit: Unit, *, new: bool) -> Unit:
+def _derived(book: UnitOfWork, experiment: Experiment, name: bytes, unit: Unit, *, new: bool) -> Unit:
     """Give a unit whose first exposure is new, or earlier than thought, the outcomes that are kept for it."""
     positions = experiment.positions
     outcomes = [outcome for outcome in book.outcomes(experiment.model, name) if outcome.metric in positions]
@@ -79,5 +79,5 @@ def _derived(book: Book, experiment: Experiment, name: bytes, unit: Unit, *, new
         return unit
     if new and (adopted := sum(outcome.arrived >= experiment.created_at for outcome in outcomes)):
         book.changes[experiment.id].count("orphan_outcomes", -adopted)
-    told = [(positions[outcome.metric], outcome) for outcome in outcomes]
-    return derived(unit, experiment.plan.metrics, told, book.policy.patience)
+    reported = [(positions[outcome.metric], outcome) for outcome in outcomes]
+    return derived(unit, experiment.plan.metrics, reported, book.policy.patience)

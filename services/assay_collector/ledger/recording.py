@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from assay_collector.attribution.experiment import Experiment, Ref
+from assay_collector.attribution.metric import Mark
+from assay_collector.attribution.unit import Outcome, Unit, observed
 from assay_collector.batch import Answer, Outcomes, Reported
-from assay_collector.experiment import Experiment
-from assay_collector.ledger.book import Book
-from assay_collector.metric import Mark
+from assay_collector.ledger.unit_of_work import UnitOfWork
 from assay_collector.store import histories
-from assay_collector.store.experiments import Ref, Scope
-from assay_collector.unit import Outcome, Unit, observed
+from assay_collector.store.experiments import Scope
 
 MOST_STRANGERS = 20  # metrics that are named in an answer
 Named = tuple[bytes, Outcome]  # an outcome and the unit that it is of
@@ -44,7 +44,7 @@ _APPLIED, _ORPHAN, _LATE, _STRANGER = Fate  # a member's look-up by name takes l
 _COUNTERS = {_ORPHAN: "orphan_outcomes", _LATE: "late_outcomes"}
 
 
-def record(book: Book, batch: Outcomes) -> Answer:
+def record(book: UnitOfWork, batch: Outcomes) -> Answer:
     """Take the outcomes of one request."""
     answer = Answer()
     by_model: dict[Ref, list[Named]] = defaultdict(list)
@@ -67,7 +67,7 @@ def record(book: Book, batch: Outcomes) -> Answer:
     return answer
 
 
-def _record(book: Book, scope: Scope, named: Sequence[Named], answer: Answer) -> None:
+def _record(book: UnitOfWork, scope: Scope, named: Sequence[Named], answer: Answer) -> None:
     known = book.load(scope.id, {name for name, _ in named})
     many = [one for one in named if known[one[0]].spilled]
     few = [one for one in named if not known[one[0]].spilled] if many else named
@@ -88,7 +88,7 @@ def _record(book: Book, scope: Scope, named: Sequence[Named], answer: Answer) ->
             answer.late += _ORPHAN not in fates and _LATE in fates
 
 
-def _target(book: Book, model: Ref, name: str) -> Target | None:
+def _target(book: UnitOfWork, model: Ref, name: str) -> Target | None:
     scope = book.scopes.get(model)
     metric = scope.metrics.get(name) if scope else None
     if scope is None or metric is None:
@@ -97,13 +97,13 @@ def _target(book: Book, model: Ref, name: str) -> Target | None:
     return Target(metric, users[-1], not all(e.closed for e in users)) if users else None
 
 
-def _outcome(book: Book, reported: Reported, target: Target) -> Outcome:
+def _outcome(book: UnitOfWork, reported: Reported, target: Target) -> Outcome:
     at = reported.at if reported.at < book.now else book.now  # whatever a clock says, it has happened
     return Outcome(target.metric, reported.key, at, reported.value, book.now)
 
 
 def _attributed(
-    book: Book, experiment: Experiment, name: bytes, units: Mapping[int, Unit], outcome: Outcome
+    book: UnitOfWork, experiment: Experiment, name: bytes, units: Mapping[int, Unit], outcome: Outcome
 ) -> Fate:
     """Add one outcome to its unit, and tell what became of it."""
     if (position := experiment.positions.get(outcome.metric)) is None:

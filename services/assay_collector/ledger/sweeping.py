@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, delete, select, update
 
-from assay_collector.history import History, waiting
-from assay_collector.ledger.book import Policy
+from assay_collector.attribution.history import History, waiting
+from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import answers, histories, schema
 from assay_collector.store.experiments import held
 from assay_collector.store.profiles import forget

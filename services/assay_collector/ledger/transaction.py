@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from assay_collector.attribution.experiment import Ref
 from assay_collector.batch import Answer, Answered, Batch, Counted, Declared, Exposures, Outcomes, Tick
-from assay_collector.ledger.book import Book, Policy
 from assay_collector.ledger.closing import STEP, close
 from assay_collector.ledger.counting import count, count_answers
 from assay_collector.ledger.exposing import expose
 from assay_collector.ledger.recording import record
 from assay_collector.ledger.sweeping import sweep
-from assay_collector.store.experiments import Ref, declare
+from assay_collector.ledger.unit_of_work import Policy, UnitOfWork
+from assay_collector.store.experiments import declare
 
 
 @dataclass(slots=True)
@@ -69,12 +70,12 @@ def _answered(
 def _events(
     connection: Connection, policy: Policy, now: int, batches: Sequence[Batch], done: Committed
 ) -> None:
-    told = _units_told_of(batches)
+    reported = _reported_units(batches)
     uids = {uid for batch in batches if isinstance(batch, Exposures) for uid, _ in batch.rows}
-    if not told and not uids:
+    if not reported and not uids:
         return
-    book = Book(connection, policy, now, told.keys(), uids)
-    for ref, names in told.items():  # all in one go, in the order in which they lie on disk
+    book = UnitOfWork(connection, policy, now, reported.keys(), uids)
+    for ref, names in reported.items():  # all in one go, in the order in which they lie on disk
         if scope := book.scopes.get(ref):
             book.load(scope.id, sorted(names))
     for index, batch in enumerate(batches):
@@ -87,7 +88,7 @@ def _events(
     done.mismatches = book.mismatches()
 
 
-def _units_told_of(batches: Sequence[Batch]) -> dict[Ref, set[bytes]]:
+def _reported_units(batches: Sequence[Batch]) -> dict[Ref, set[bytes]]:
     """Return the units of all outcomes, by Model."""
     names: dict[Ref, set[bytes]] = defaultdict(set)
     for batch in batches:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Double, cast, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from assay_assign import SLOWER_THAN
-from assay_collector.batch import Asked
+from assay_collector.batch import SumQuery
 from assay_collector.store.schema import answers, versions
 
 MOST_VERSIONS = 10_000  # that have counts at a time
@@ -61,11 +61,11 @@ def _insert(connection: Connection) -> Any:
     return sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 
 
-def summed(connection: Connection, asked: Asked, now: float) -> dict[str, Any]:
+def summed(connection: Connection, query: SumQuery, now: float) -> dict[str, Any]:
     """Return the sums over the seconds of one question; the present second is not over, so left out."""
-    until = min(asked.until, now)
-    version = _found(connection, asked.owner)
-    inside = (answers.c.version == version) & (answers.c.second >= asked.since)
+    until = min(query.until, now)
+    version = _found(connection, query.owner)
+    inside = (answers.c.version == version) & (answers.c.second >= query.since)
     row = connection.execute(_sums().where(inside & (answers.c.second + 1 <= until))).one()
     return {
         "seconds": row.seconds,

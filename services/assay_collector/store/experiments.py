@@ -6,11 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, func, insert, or_, select, tuple_, update
 
-from assay_collector.experiment import Experiment, Plan
+from assay_collector.attribution.experiment import Experiment, Plan, Progress, Ref
 from assay_collector.store.plans import plan_from, plan_text
 from assay_collector.store.schema import arms, cells, clock, experiments, firsts, metrics, models, windows
-
-Ref = tuple[str, str]  # namespace and name of a Model
 
 
 @dataclass(slots=True)
@@ -25,15 +23,6 @@ class Scope:
     id: int
     metrics: dict[str, int] = field(default_factory=dict)
     experiments: list[Experiment] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What may move while an Experiment lives."""
-
-    slots: str
-    epoch: int
-    closed: bool
 
 
 class Frozen(Exception):  # noqa: N818 - it is a refusal, not a bug

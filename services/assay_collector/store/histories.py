@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from assay_collector.history import KEPT, History, read, write
+from assay_collector.attribution.history import KEPT, History, read, write
+from assay_collector.attribution.unit import Outcome
 from assay_collector.store import schema
 from assay_collector.store.rows import Row, Rows
-from assay_collector.unit import Outcome
 
 
 def found(rows: Rows, model: int, names: Sequence[bytes]) -> dict[bytes, History]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from assay_collector.experiment import Plan
-from assay_collector.metric import Aggregate, Metric, Missing, Source, Type
+from assay_collector.attribution.experiment import Plan
+from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
 
 
 def plan_text(plan: Plan) -> str:

@@ -35,7 +35,7 @@ def number_of(connection: Connection, owner: Owner) -> int | None:
 
 
 def known(connection: Connection, profile: int, source: str, sequence: int, now: int) -> bool:
-    """Tell whether a parcel has come before, and remember it."""
+    """Tell whether a batch has come before, and remember it."""
     match = (senders.c.profile == profile) & (senders.c.source == source)
     last = connection.execute(select(senders.c.sequence).where(match)).scalar()
     if last is None:

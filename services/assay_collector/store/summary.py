@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from assay_collector.moments import Moments
+from assay_collector.attribution.moments import Moments
+from assay_collector.attribution.unit import Excluded
 from assay_collector.store import delays, histories, schema, sums
 from assay_collector.store.plans import plan_from
 from assay_collector.store.rows import rows_of
-from assay_collector.unit import Excluded
 
 MILLION = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

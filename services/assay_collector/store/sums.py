@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy import case as sql_case
 
-from assay_collector.moments import Moments
+from assay_collector.attribution.moments import Moments
 from assay_collector.store import delays, schema
 from assay_collector.store.schema import arms, cells, experiments
 

@@ -11,9 +11,9 @@ from typing import Any
 from assay_stats.conformance import comparisons, designs, sequences, tables
 
 Answers = dict[str, Any]
-Family = Callable[[Mapping[str, Any], frozenset[str]], Answers]
+Evaluator = Callable[[Mapping[str, Any], frozenset[str]], Answers]
 
-FAMILIES: Mapping[str, Family] = {
+FAMILIES: Mapping[str, Evaluator] = {
     **comparisons.FAMILIES,
     **designs.FAMILIES,
     **sequences.FAMILIES,

@@ -117,12 +117,12 @@ def _units(given: Given) -> float | None:
 
 
 def _sides(given: Given) -> int:
-    said = {
+    sides = {
         _one_or_two(given[name]) for name in ("alternative", "sided", "sides", "two_sided") if name in given
     }
-    if len(said) > 1:
+    if len(sides) > 1:
         raise ValueError("alternative, sided, sides and two_sided contradict each other")
-    return next(iter(said), 2)
+    return next(iter(sides), 2)
 
 
 def _one_or_two(word: Any) -> int:

@@ -170,13 +170,13 @@ def _paired(rule: Rule, control: Sums, treatment: Sums) -> Trace:
         peak = Peak()
         for look in range(control.n.shape[1]):
             pair = (_at(sums, run, look) for sums in (control, treatment))
-            seen = evaluate_pairs(rule, *pair, peak=peak)
-            peak = seen.peak
+            evidence = evaluate_pairs(rule, *pair, peak=peak)
+            peak = evidence.peak
             side = peak.up >= peak.down
-            p[run, look], up[run, look] = seen.p_value, side
+            p[run, look], up[run, look] = evidence.p_value, side
             worse = side != (rule.direction == "Increase")
-            may = seen.undecidable_reason is None or worse
-            able[run, look] = may and seen.estimate != 0 and side == (seen.estimate > 0)
+            may = evidence.undecidable_reason is None or worse
+            able[run, look] = may and evidence.estimate != 0 and side == (evidence.estimate > 0)
     return Trace(p, up, able)
 
 

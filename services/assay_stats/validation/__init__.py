@@ -8,9 +8,9 @@ for power. Prints a Markdown table; exits with 1 if any bar is broken.
 from collections.abc import Callable, Iterator
 
 from assay_stats.validation import guards, primaries
-from assay_stats.validation.claim import FULL, QUICK, Claim, Scale, line
+from assay_stats.validation.claim import FULL, QUICK, RateCheck, Scale, line
 
-GROUPS: tuple[Callable[[Scale], Iterator[Claim]], ...] = (
+GROUPS: tuple[Callable[[Scale], Iterator[RateCheck]], ...] = (
     primaries.proportions,
     primaries.heavy,
     primaries.early,
@@ -26,10 +26,10 @@ GROUPS: tuple[Callable[[Scale], Iterator[Claim]], ...] = (
 )
 
 
-def claims(scale: Scale) -> Iterator[Claim]:
+def claims(scale: Scale) -> Iterator[RateCheck]:
     """Return every claim, as it is found."""
     for group in GROUPS:
         yield from group(scale)
 
 
-__all__ = ["FULL", "GROUPS", "QUICK", "Claim", "Scale", "claims", "line"]
+__all__ = ["FULL", "GROUPS", "QUICK", "RateCheck", "Scale", "claims", "line"]

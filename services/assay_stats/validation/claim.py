@@ -9,7 +9,7 @@ SPLITS = ((50.0, 50.0), (95.0, 5.0), (99.0, 1.0))
 THRESHOLD_LOOKS = 60
 
 
-class Claim(NamedTuple):
+class RateCheck(NamedTuple):
     """A figure and the bar it is held against.
 
     Attributes:
@@ -55,7 +55,7 @@ def split(weights: Sequence[float]) -> str:
     return ":".join(f"{weight:g}" for weight in weights)
 
 
-def line(claim: Claim) -> str:
+def line(claim: RateCheck) -> str:
     """Return a row of the table."""
     stop = "" if claim.stop is None else f"{claim.stop:.2f}"
     verdict = "" if claim.kind == "shown" else "ok" if claim.holds else "BROKEN"

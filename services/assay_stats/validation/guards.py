@@ -12,10 +12,10 @@ from assay_stats.rule import GuardrailRule
 from assay_stats.sampleratio import log_average
 from assay_stats.simulation import Bernoulli
 from assay_stats.simulation.worlds import Draw
-from assay_stats.validation.claim import ALPHA, THRESHOLD_LOOKS, Claim, Scale
+from assay_stats.validation.claim import ALPHA, THRESHOLD_LOOKS, RateCheck, Scale
 
 
-def guardrails(scale: Scale) -> Iterator[Claim]:
+def guardrails(scale: Scale) -> Iterator[RateCheck]:
     """False rollbacks at the margin, false clearances at the margin, and the rates of a healthy candidate."""
     rows: tuple[tuple[str, GuardrailRule, float, float], ...] = (
         ("no margin", guardrail_rule("Proportion", alpha=ALPHA), 0.02, 0.02),
@@ -31,7 +31,7 @@ def guardrails(scale: Scale) -> Iterator[Claim]:
     for name, rule, control, treatment in rows:
         for share in (0.05, 0.5):
             worse = _guarded(rule, (control, treatment), share, scale, lambda *a: harm(*a).breached)
-            yield Claim(
+            yield RateCheck(
                 f"rollback at the margin: {name}, share {share}", worse, ALPHA, scale.drawn * 4, "at most"
             )
             if not rule.absolute and not rule.relative:
@@ -39,12 +39,12 @@ def guardrails(scale: Scale) -> Iterator[Claim]:
             fine = _guarded(
                 rule, (control, treatment), share, scale, lambda *a: log_safety(*a) >= threshold(ALPHA)
             )
-            yield Claim(
+            yield RateCheck(
                 f"cleared at the margin: {name}, share {share}", fine, ALPHA, scale.drawn * 4, "at most"
             )
 
 
-def canaries(scale: Scale) -> Iterator[Claim]:
+def canaries(scale: Scale) -> Iterator[RateCheck]:
     """Harm of twice the margin at 95:5 within 60,000 units, and clearing where there is no difference."""
     for rate, margin, found in ((0.01, 0.01, 0.8), (0.005, 0.01, 0.9), (0.02, 0.02, 0.95)):
         rule = guardrail_rule("Proportion", alpha=ALPHA, absolute=margin)
@@ -52,21 +52,21 @@ def canaries(scale: Scale) -> Iterator[Claim]:
         name = f"margin {margin}, rate {rate}, 95:5, 60,000 units"
         units = (1000,) * 60
         worse = _guarded(rule, at, 0.05, scale, lambda *a: harm(*a).breached, units=units)
-        yield Claim(f"power, rollback at twice the margin: {name}", worse, found, runs, "at least")
+        yield RateCheck(f"power, rollback at twice the margin: {name}", worse, found, runs, "at least")
         fine = _guarded(
             rule, (rate, rate), 0.05, scale, lambda *a: log_safety(*a) >= threshold(ALPHA), units=units
         )
-        yield Claim(f"power, cleared without a difference: {name}", fine, found, runs, "at least")
+        yield RateCheck(f"power, cleared without a difference: {name}", fine, found, runs, "at least")
 
 
-def healthy(scale: Scale) -> Iterator[Claim]:
+def healthy(scale: Scale) -> Iterator[RateCheck]:
     """A healthy candidate at 99.5% success, 60 requests an interval, over 25 intervals."""
     rule = guardrail_rule("Proportion", alpha=ALPHA)
     rolled = _guarded(rule, (0.005, 0.005), 0.5, scale, lambda *a: harm(*a).breached, units=(60,) * 25)
-    yield Claim("healthy candidate rolled back, 99.5% success", rolled, ALPHA, scale.drawn * 4, "at most")
+    yield RateCheck("healthy candidate rolled back, 99.5% success", rolled, ALPHA, scale.drawn * 4, "at most")
 
 
-def sample_ratio(scale: Scale) -> Iterator[Claim]:
+def sample_ratio(scale: Scale) -> Iterator[RateCheck]:
     """The split: false alarms over 1,000 looks at .001, and the power to see 51:49."""
     for name, parts, kind, bar in (
         ("SRM false alarms, 90:10, 1,000 looks", (0.9, 0.1), "at most", 0.001),
@@ -77,7 +77,7 @@ def sample_ratio(scale: Scale) -> Iterator[Claim]:
         runs = max(20, scale.drawn // 2)
         counts = rng.multinomial(200, parts, size=(runs, 1000)).cumsum(axis=1)
         flagged = [_flagged(run[::10], declared) for run in counts]
-        yield Claim(name, float(np.mean(flagged)), bar, runs, kind)
+        yield RateCheck(name, float(np.mean(flagged)), bar, runs, kind)
 
 
 def _flagged(counts: NDArray[np.int64], parts: Sequence[float]) -> bool:

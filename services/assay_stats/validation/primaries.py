@@ -23,7 +23,7 @@ from assay_stats.simulation import (
     simulate,
 )
 from assay_stats.simulation.worlds import World
-from assay_stats.validation.claim import ALPHA, QUICK, SPLITS, Claim, Scale, split
+from assay_stats.validation.claim import ALPHA, QUICK, SPLITS, RateCheck, Scale, split
 
 
 def proportion_rule(planned: float, rate: float | None = None) -> Rule:
@@ -39,7 +39,7 @@ def drawn_rule(world: World, planned: float) -> Rule:
     return replace(rule, type="Cuped") if isinstance(world, Cuped) else rule
 
 
-def proportions(scale: Scale) -> Iterator[Claim]:
+def proportions(scale: Scale) -> Iterator[RateCheck]:
     """Proportions: every rate, split and method without a difference."""
     for rate, per_look in ((0.05, 1000), (0.01, 200)):
         for weights in SPLITS:
@@ -48,7 +48,7 @@ def proportions(scale: Scale) -> Iterator[Claim]:
                 yield _error(f"Bernoulli {rate}, {split(weights)}, {rule.method}", design, scale.runs, scale)
 
 
-def heavy(scale: Scale) -> Iterator[Claim]:
+def heavy(scale: Scale) -> Iterator[RateCheck]:
     """Means, ratios and adjusted means, light and heavy tails."""
     worlds: dict[str, World] = {
         "log-normal 1.5": LogNormal(),
@@ -63,7 +63,7 @@ def heavy(scale: Scale) -> Iterator[Claim]:
             yield _error(f"{name}, {split(weights)}", design, scale.drawn, scale)
 
 
-def intervals(scale: Scale) -> Iterator[Claim]:
+def intervals(scale: Scale) -> Iterator[RateCheck]:
     """Sequences that are shown: the truth is missed at any of the looks, few events and none among them."""
     rng = np.random.default_rng(5)
     for rate, effect in ((0.002, 0.0), (0.01, 0.0), (0.01, 1.0), (0.05, 0.0), (0.05, -0.5), (0.96, 0.02)):
@@ -72,7 +72,7 @@ def intervals(scale: Scale) -> Iterator[Claim]:
             truth, runs = rate * effect, scale.drawn // 4
             missed = sum(_missed(rule, (rate, rate + truth), share, rng) for _ in range(runs))
             name = f"interval misses the truth: {rule.method}, {rate} and {effect:+g}, {split(weights)}"
-            yield Claim(name, missed / runs, ALPHA, runs, "at most")
+            yield RateCheck(name, missed / runs, ALPHA, runs, "at most")
 
 
 def _missed(rule: Rule, rates: tuple[float, float], share: float, rng: np.random.Generator) -> bool:
@@ -83,19 +83,19 @@ def _missed(rule: Rule, rates: tuple[float, float], share: float, rng: np.random
         control = control.merge(Moments.proportion(200 - n, float(rng.binomial(200 - n, rates[0]))))
         treatment = treatment.merge(Moments.proportion(n, float(rng.binomial(n, rates[1]))))
         if control.n and treatment.n:
-            seen = evaluate(rule, control, treatment, share)
-            if not seen.low - 1e-12 <= truth <= seen.high + 1e-12:
+            evidence = evaluate(rule, control, treatment, share)
+            if not evidence.low - 1e-12 <= truth <= evidence.high + 1e-12:
                 return True
     return False
 
 
-def growing(scale: Scale) -> Iterator[Claim]:
+def growing(scale: Scale) -> Iterator[RateCheck]:
     """The same units at every look, whose values go on growing: information grows, their number does not."""
     rng = np.random.default_rng(6)
     for weights in SPLITS[:2]:
         runs = scale.drawn
         decided = sum(_decided_on_growth(weights[1] / 100, rng) for _ in range(runs))
-        yield Claim(
+        yield RateCheck(
             f"2,000 units, amounts growing 100-fold, {split(weights)}", decided / runs, ALPHA, runs, "at most"
         )
 
@@ -108,14 +108,14 @@ def _decided_on_growth(share: float, rng: np.random.Generator) -> bool:
         control, treatment = (
             Moments(len(x), float(x.sum()), float(x @ x)) for x in (values[~treated], values[treated])
         )
-        seen = evaluate(rule, control, treatment, share, peak=peak)
-        if seen.decided:
+        evidence = evaluate(rule, control, treatment, share, peak=peak)
+        if evidence.decided:
             return True
-        peak = seen.peak
+        peak = evidence.peak
     return False
 
 
-def early(scale: Scale) -> Iterator[Claim]:
+def early(scale: Scale) -> Iterator[RateCheck]:
     """Looks from the first units on, where harm alone may be decided: no world is taken for a failure."""
     worlds: dict[str, World] = {
         "Bernoulli 0.3": Bernoulli(0.3),
@@ -134,7 +134,7 @@ def early(scale: Scale) -> Iterator[Claim]:
                 yield _error(title, design, scale.drawn * (4 if binary else 1), scale)
 
 
-def shapes(scale: Scale) -> Iterator[Claim]:
+def shapes(scale: Scale) -> Iterator[RateCheck]:
     """More arms, more looks, a growing coverage, other designs."""
     plan = proportion_rule(100_000)
     rare = proportion_rule(100_000, 0.05)
@@ -163,7 +163,7 @@ def shapes(scale: Scale) -> Iterator[Claim]:
         yield _error(f"10,000 looks, {rule.method}", Design(Bernoulli(0.05), rule, week), scale.long, scale)
 
 
-def powers(scale: Scale) -> Iterator[Claim]:
+def powers(scale: Scale) -> Iterator[RateCheck]:
     """Power at the effect that one look at the end sees with 80%, or at 3.9 standard errors."""
     steady, effect = (1000,) * 100, minimum_detectable_effect(0.05, 100_000) / 0.05
     table: tuple[tuple[str, Design, float], ...] = (
@@ -199,7 +199,7 @@ def powers(scale: Scale) -> Iterator[Claim]:
         yield _power(f"BetaBinomial, Bernoulli {rate}, {split(weights)}, 3.9 SE", design, bar, scale)
 
 
-def warnings(scale: Scale) -> Iterator[Claim]:
+def warnings(scale: Scale) -> Iterator[RateCheck]:
     """What must not be done, on the same data."""
     steady = (1000,) * 100
     for name, test in (
@@ -208,14 +208,14 @@ def warnings(scale: Scale) -> Iterator[Claim]:
         ("z test, Bonferroni over looks", Naive(bonferroni=True)),
     ):
         found = simulate(Design(Bernoulli(0.05), test, steady), runs=scale.runs, cores=scale.cores)
-        yield Claim(name, found.decided.value, ALPHA, found.runs, "shown", found.mean_stop)
+        yield RateCheck(name, found.decided.value, ALPHA, found.runs, "shown", found.mean_stop)
 
 
-def _error(name: str, design: Design, runs: int, scale: Scale) -> Claim:
+def _error(name: str, design: Design, runs: int, scale: Scale) -> RateCheck:
     found = simulate(design, runs=runs, cores=scale.cores)
-    return Claim(name, found.decided.value, ALPHA, found.runs, "at most", found.mean_stop)
+    return RateCheck(name, found.decided.value, ALPHA, found.runs, "at most", found.mean_stop)
 
 
-def _power(name: str, design: Design, bar: float, scale: Scale) -> Claim:
+def _power(name: str, design: Design, bar: float, scale: Scale) -> RateCheck:
     found = simulate(design, runs=scale.runs, cores=scale.cores)
-    return Claim(f"power, {name}", found.better.value, bar, found.runs, "at least", found.mean_stop)
+    return RateCheck(f"power, {name}", found.better.value, bar, found.runs, "at least", found.mean_stop)

@@ -6,7 +6,7 @@ from assay_assign import Interval, table
 from assay_operator.gateway import ArmRoute, Backend, Endpoint, ModelRoute, Shadow, Split
 
 ARMS = (ArmRoute("control", Backend("churn-1")), ArmRoute("boosted", Backend("churn-2")))
-GOOD = {
+GOOD: dict[str, Any] = {
     "uid": "0b7c3a52-54c5-4c26-8e46-1c7f61f0e6a1",
     "epoch": 1,
     "header": "x-user-id",

@@ -7,7 +7,7 @@ its effects on the world, as a kill would.
 import copy
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from assay_operator.gateway import ModelRoute, Programmed
 from assay_operator.kinds import Kind
 from assay_operator.kube import ApiError, Body
 from assay_operator.kube.store import Store
+from assay_operator.kube.watch import WatchEvent
 from assay_operator.reconcile.gather import Readers
 from assay_operator.settings import Settings
 from assay_operator.telemetry import ArmSummary, Summary
@@ -100,6 +101,11 @@ class Memory:
     async def listed(self, kind: Kind) -> tuple[list[Body], int]:
         return [b for (k, _), b in self.bodies.items() if k == kind.kind], self.version
 
+    async def watch(self, kind: Kind, namespace: str | None, version: int) -> AsyncIterator[WatchEvent]:
+        """Nothing happens but by the tests' own calls."""
+        if kind is None:
+            yield WatchEvent(version)
+
     async def get(self, kind: Kind, ref: Ref) -> Body | None:
         return self.bodies.get((kind.kind, ref.name))
 
@@ -125,8 +131,8 @@ class Memory:
         """An apply that names a uid or a version is of that very object, as it was then."""
         known = self.bodies.get((manifest["kind"], manifest["metadata"]["name"]))
         for pin in ("uid", "resourceVersion"):
-            asked = manifest["metadata"].get(pin)
-            if asked and (known is None or known["metadata"][pin] != asked):
+            wanted = manifest["metadata"].get(pin)
+            if wanted and (known is None or known["metadata"][pin] != wanted):
                 raise ApiError(409, f"{pin} is another one")
 
     async def create(self, manifest: Body) -> Body | None:

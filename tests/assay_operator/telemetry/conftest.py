@@ -34,12 +34,17 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tools, folder = debian.prometheus(), tmp_path_factory.mktemp("prometheus")
     (folder / "past").write_text(past(int(time.time())))
     (folder / "prometheus.yml").write_text("scrape_configs: []\n")
-    tsdb = ["tsdb", "create-blocks-from", "openmetrics", folder / "past", folder / "data"]
-    subprocess.run([tools / "promtool", *tsdb], check=True, stdout=subprocess.DEVNULL)
+    tsdb = ["tsdb", "create-blocks-from", "openmetrics", str(folder / "past"), str(folder / "data")]
+    subprocess.run([str(tools / "promtool"), *tsdb], check=True, stdout=subprocess.DEVNULL)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     flags = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    command = [tools / "prometheus", *flags, f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+    command = [
+        str(tools / "prometheus"),
+        *flags,
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=error",
+    ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         wait(f"http://127.0.0.1:{port}/-/ready", process)
         yield f"http://127.0.0.1:{port}"

@@ -37,9 +37,9 @@ class Chain(NamedTuple):
 
 
 def line(version: str, status: int, at: float) -> bytes:
-    said = {"ts": f"{at:.6f}", "id": f"{version}-{at}", "namespace": "team", "model": "churn",
+    record = {"ts": f"{at:.6f}", "id": f"{version}-{at}", "namespace": "team", "model": "churn",
             "assigned": "none", "version": version, "status": status, "dur_us": 1000}  # fmt: skip
-    return json.dumps(said).encode() + b"\n"
+    return json.dumps(record).encode() + b"\n"
 
 
 @pytest.fixture

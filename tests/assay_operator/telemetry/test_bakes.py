@@ -26,10 +26,10 @@ def watched(model: str = "churn", since: datetime = SINCE) -> Watch:
 class Counting(NoOutcomes):
     """Remembers what it was asked."""
 
-    asked: list[tuple[AnswerQuestion, ...]] = field(default_factory=list)
+    rounds: list[tuple[AnswerQuestion, ...]] = field(default_factory=list)
 
     async def answer_sums(self, questions: Sequence[AnswerQuestion]) -> tuple[Answers, ...]:
-        self.asked.append(tuple(questions))
+        self.rounds.append(tuple(questions))
         return await super().answer_sums(questions)
 
 
@@ -45,11 +45,11 @@ class Desk:
         async with asyncio.timeout(10):
             return await self.woken.get()
 
-    async def asked(self, times: int) -> None:
+    async def wait_rounds(self, times: int) -> None:
         """Wait until the collector was asked that often more."""
-        until = len(self.outcomes.asked) + times
+        until = len(self.outcomes.rounds) + times
         async with asyncio.timeout(10):
-            while len(self.outcomes.asked) < until:
+            while len(self.outcomes.rounds) < until:
                 await asyncio.sleep(0.001)
 
 
@@ -70,7 +70,7 @@ async def test_the_first_answer_wakes_the_model_and_good_seconds_do_not(desk: De
     assert desk.reader.read(CHURN, watched()) == BakeReading(watched(), Answers(0, 0.0), GOOD)
     for seconds in range(1, 5):
         desk.outcomes.answered["churn-2"] = Answers(seconds, 0.0)
-        await desk.asked(2)
+        await desk.wait_rounds(2)
     assert desk.woken.empty()
     assert desk.reader.read(CHURN, watched()).champion == Answers(4, 0.0)
     desk.outcomes.answered["churn-2"] = Answers(5, 0.1)
@@ -81,8 +81,8 @@ async def test_all_of_them_are_one_question_and_a_level_that_is_read_is_not_aske
     desk.reader.read(CHURN, watched())
     desk.reader.read(OTHER, watched("other"))
     assert {await desk.heard(), await desk.heard()} == {CHURN, OTHER}
-    await desk.asked(2)
-    first, last = desk.outcomes.asked[0], desk.outcomes.asked[-1]
+    await desk.wait_rounds(2)
+    first, last = desk.outcomes.rounds[0], desk.outcomes.rounds[-1]
     ten = timedelta(minutes=10)
     assert first == (
         AnswerQuestion(CHURN, "churn-2", SINCE), AnswerQuestion(CHURN, "churn-1", SINCE - ten, SINCE),
@@ -98,7 +98,7 @@ async def test_silence_is_told_once_and_keeps_what_was_read(desk: Desk) -> None:
     desk.outcomes.fault = "away"
     assert await desk.heard() == CHURN
     assert desk.reader.read(CHURN, watched()) == BakeReading(watched(), Answers(9, 1.0), GOOD, "away")
-    await desk.asked(3)
+    await desk.wait_rounds(3)
     assert desk.woken.empty()
     desk.outcomes.fault = ""
     assert await desk.heard() == CHURN
@@ -115,5 +115,5 @@ async def test_another_change_is_read_anew_and_who_is_forgotten_is_not_asked_abo
     desk.reader.forget(OTHER)
     desk.reader.read(OTHER, watched("other"))
     await desk.heard()
-    await desk.asked(1)
-    assert {each.ref for each in desk.outcomes.asked[-1]} == {OTHER}
+    await desk.wait_rounds(1)
+    assert {each.ref for each in desk.outcomes.rounds[-1]} == {OTHER}

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from assay_api import Metric, Ref
-from assay_operator.telemetry import NoData, Question, Sample, SourceError, SourceUnavailable, cached_sources
+from assay_operator.telemetry import NoData, Question, Sample, SourceError, SourceUnavailable
 from assay_operator.telemetry.cached_sources import AT_ONCE, CachedSources
 from assay_operator.telemetry.lazy_source import LazySource
 from assay_stats import Moments
@@ -25,12 +25,12 @@ class Gate:
 
     answer: Any = field(default_factory=lambda: SUMS)
     open: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: int = 0
+    calls: int = 0
     inside: int = 0
     most: int = 0
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Moments]:
-        self.asked += 1
+        self.calls += 1
         self.inside += 1
         self.most = max(self.most, self.inside)
         try:
@@ -43,8 +43,8 @@ class Gate:
 
 
 def question(name: str = "orders", uid: str = "uid-1") -> Question:
-    asked = {"count": "x", "sum": "y", "every": "1m"}
-    metric = Metric.model_validate({"name": name, "source": "Prometheus", "prometheus": asked})
+    queries = {"count": "x", "sum": "y", "every": "1m"}
+    metric = Metric.model_validate({"name": name, "source": "Prometheus", "prometheus": queries})
     start = datetime(2026, 1, 1, tzinfo=UTC)
     return Question(CHURN, "churn-2-g2", uid, metric, ("control", "boosted"), start)
 
@@ -66,7 +66,7 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     gate, woken, clock = Gate(), asyncio.Queue[Ref](), [1000.0]
-    monkeypatch.setattr(cached_sources.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("assay_operator.telemetry.cached_sources.time.monotonic", lambda: clock[0])
     return Desk(gate, CachedSources({"Prometheus": gate}, woken.put_nowait), woken, clock)
 
 
@@ -85,11 +85,11 @@ async def test_an_answer_lasts_its_time_and_is_asked_for_once(desk: Desk) -> Non
     for _ in range(5):
         desk.sources.read(question())
     await asyncio.sleep(0)
-    assert desk.gate.asked == 1
+    assert desk.gate.calls == 1
     desk.clock[0] += 2
     assert desk.sources.read(question()).moments == SUMS, "the last one stands until the next one comes"
     await desk.answered()
-    assert desk.gate.asked == 2
+    assert desk.gate.calls == 2
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,16 @@ from assay_stats import Moments
 
 UNITS = "sum by (arm) (units_total)"
 ORDERS = "sum by (arm) (orders_total)"
-SQUARES = {"sum": "sum by (arm) (value_total)", "sumOfSquares": "sum by (arm) (squares_total)"}
+SQUARES: dict[str, Any] = {
+    "sum": "sum by (arm) (value_total)",
+    "sumOfSquares": "sum by (arm) (squares_total)",
+}
 
 
 def question(kind: str = "Proportion", minutes: float = 5, **queries: Any) -> Question:
-    asked = {"count": UNITS, "sum": ORDERS} | queries
+    texts = {"count": UNITS, "sum": ORDERS} | queries
     metric = Metric.model_validate(
-        {"name": "orders", "type": kind, "source": "Prometheus", "prometheus": asked}
+        {"name": "orders", "type": kind, "source": "Prometheus", "prometheus": texts}
     )
     start = datetime.now(UTC) - timedelta(minutes=minutes)
     return Question(Ref("team", "churn"), "churn-2-g2", "uid-1", metric, ("control", "boosted"), start)
@@ -34,7 +37,7 @@ def question(kind: str = "Proportion", minutes: float = 5, **queries: Any) -> Qu
 async def asking(url: str, patience: float = 10) -> AsyncIterator[Callable[[Question], Awaitable[Any]]]:
     async with http() as client:
         source = Prometheus(client, url, patience)
-        yield lambda asked: source.ask(asked, datetime.now(UTC))
+        yield lambda one: source.ask(one, datetime.now(UTC))
 
 
 async def test_each_arm_has_its_units_and_events(prometheus: str) -> None:
@@ -61,7 +64,10 @@ async def test_a_mean_of_shifted_values_is_that_of_the_values(prometheus: str) -
 
 async def test_a_mean_in_which_the_spread_is_lost_is_refused_with_the_next_step(prometheus: str) -> None:
     """Values of a billion that differ by one: their squares are no numbers any more that a float can tell."""
-    lost = {"sum": f"1e9 * {UNITS} + {ORDERS}", "sumOfSquares": f"1e18 * {UNITS} + 2e9 * {ORDERS}"}
+    lost: dict[str, Any] = {
+        "sum": f"1e9 * {UNITS} + {ORDERS}",
+        "sumOfSquares": f"1e18 * {UNITS} + 2e9 * {ORDERS}",
+    }
     async with asking(prometheus) as ask:
         with pytest.raises(SourceError, match=r"spread is lost beside a mean of 1e\+09: let"):
             await ask(question("Mean", **lost))
@@ -100,7 +106,7 @@ NEVER = "{} / 0 * 0"
     ],
 )
 async def test_what_is_lost_is_missing_and_never_zero(
-    prometheus: str, queries: dict[str, str], words: str
+    prometheus: str, queries: dict[str, Any], words: str
 ) -> None:
     async with asking(prometheus) as ask:
         with pytest.raises(NoData, match=words):
@@ -114,9 +120,9 @@ async def test_no_event_may_be_said_to_be_zero(prometheus: str) -> None:
 
 
 async def test_an_arm_that_was_dropped_need_not_have_numbers_any_more(prometheus: str) -> None:
-    asked = dataclasses.replace(question(sum=LOST), dropped=frozenset({"control"}))
+    one = dataclasses.replace(question(sum=LOST), dropped=frozenset({"control"}))
     async with asking(prometheus) as ask:
-        assert await ask(asked) == {"boosted": Moments(4100, 492, 492)}
+        assert await ask(one) == {"boosted": Moments(4100, 492, 492)}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +159,7 @@ async def test_nothing_is_no_data_and_no_failure(prometheus: str, count: str) ->
     ],
 )
 async def test_a_query_that_says_nothing_of_arms_is_told_why(
-    prometheus: str, queries: dict[str, str], words: str
+    prometheus: str, queries: dict[str, Any], words: str
 ) -> None:
     async with asking(prometheus) as ask:
         with pytest.raises(SourceUnavailable, match=words):

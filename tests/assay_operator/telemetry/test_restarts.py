@@ -20,8 +20,8 @@ import pytest
 
 from assay_api import Metric, Ref
 from assay_api.experiment_status import Counted
+from assay_operator.decide.experiment_facts import ArmCounts
 from assay_operator.decide.growth import Growth
-from assay_operator.decide.observed import ArmCounts
 from assay_operator.telemetry import Question
 from assay_operator.telemetry.http import http
 from assay_operator.telemetry.prometheus import Prometheus
@@ -86,7 +86,12 @@ def scraping(shop: Shop, tmp_path: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"127.0.0.1:{probe.getsockname()[1]}"
     flags = [f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
-    command = [debian.prometheus() / "prometheus", *flags, f"--web.listen-address={url}", "--log.level=error"]
+    command = [
+        str(debian.prometheus() / "prometheus"),
+        *flags,
+        f"--web.listen-address={url}",
+        "--log.level=error",
+    ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         until(f"http://{url}", "vector(1)", 1)
         yield f"http://{url}"
@@ -113,8 +118,8 @@ def until(url: str, query: str, least: float) -> None:
 
 
 def metric(query: str) -> Metric:
-    asked = {"count": query.format("units"), "sum": query.format("orders")}
-    return Metric.model_validate({"name": "ordered", "source": "Prometheus", "prometheus": asked})
+    queries = {"count": query.format("units"), "sum": query.format("orders")}
+    return Metric.model_validate({"name": "ordered", "source": "Prometheus", "prometheus": queries})
 
 
 async def test_a_restart_of_the_target_loses_nothing_by_increase_and_is_noticed_in_raw_counters(
@@ -161,22 +166,23 @@ DAYS, LOOKS, UNITS, RATE, ALPHA, RUNS = 28, 8, 500, 0.2, 0.05, 300
 
 def false_verdicts(*, held: bool) -> float:
     """Return the share of A/A runs that decide, of raw counters of a target that restarts every day."""
-    rng, asked = np.random.default_rng(20261129), metric(RAW)
+    rng, queries = np.random.default_rng(20261129), metric(RAW)
     rule = primary_rule("Proportion", alpha=ALPHA)
     decided = 0
     for _ in range(RUNS):
         events = rng.binomial(UNITS, RATE, (DAYS, LOOKS, 2)).cumsum(axis=1)
         units = UNITS * np.arange(1, LOOKS + 1)
-        peak, counted = Peak(0.0, 0.0), ()
+        peak = Peak(0.0, 0.0)
+        counted: tuple[Counted, ...] = ()
         for day, look in itertools.product(range(DAYS), range(LOOKS)):
             sums = [Moments.proportion(int(units[look]), int(events[day, look, a])) for a in (0, 1)]
-            growth = Growth((asked,), counted)
+            growth = Growth((queries,), counted)
             arms = [ArmCounts(a, "v", moments={"ordered": m}) for a, m in zip(ARMS, sums, strict=True)]
             kept, gaps = growth.checked(arms)
             if held and gaps:
                 continue
             counted = growth.after(kept)
-            evidence = evaluate(rule, *sums, 0.5, peak=peak)
+            evidence = evaluate(rule, sums[0], sums[1], 0.5, peak=peak)
             peak = evidence.peak
             if evidence.decided:
                 decided += 1

@@ -32,14 +32,14 @@ def source(url: str, **more: Any) -> Sql:
 
 
 def question(query: str = MEAN, kind: str = "Mean", dropped: str = "") -> Question:
-    asked = {"urlSecretRef": {"name": "warehouse", "key": "dsn"}, "query": query}
-    metric = Metric.model_validate({"name": "spent", "type": kind, "source": "SQL", "sql": asked})
+    sql = {"urlSecretRef": {"name": "warehouse", "key": "dsn"}, "query": query}
+    metric = Metric.model_validate({"name": "spent", "type": kind, "source": "SQL", "sql": sql})
     who = (Ref("team", "churn"), "churn-2-g2", "uid-1", metric, ("control", "boosted"), START)
     return Question(*who, frozenset({dropped} - {""}))
 
 
-async def ask(url: str, *asked: Any, **more: Any) -> Any:
-    return await source(url, **more).ask(question(*asked), datetime.now(UTC))
+async def ask(url: str, *arguments: Any, **more: Any) -> Any:
+    return await source(url, **more).ask(question(*arguments), datetime.now(UTC))
 
 
 @pytest.fixture(params=["postgresql", "duckdb"])
@@ -235,8 +235,8 @@ async def test_embedded_databases_are_refused_unless_they_are_allowed() -> None:
     with pytest.raises(
         SourceUnavailable, match=r"duckdb is not allowed here; sources\.sql\.drivers allows postgresql"
     ):
-        await Sql(lambda *_: _said("duckdb:///:memory:")).ask(question(), START)
+        await Sql(lambda *_: _failure("duckdb:///:memory:")).ask(question(), START)
 
 
-async def _said(url: str) -> str:
+async def _failure(url: str) -> str:
     return url

@@ -68,6 +68,6 @@ async def test_nobody_at_an_ipv6_address_says_nothing() -> None:
 
 def test_last_words_that_are_nested_too_deeply_are_none() -> None:
     words = DEEP.decode()
-    ended = trained(finished=True, job_message="exit 1", last_words=(words,), trouble="", told={})
+    ended = trained(finished=True, job_message="exit 1", last_words=(words,), trouble="", raw_study={})
     assert (ended.ready, ended.message) == ("False", "training ended without a report: exit 1")
     assert pods_not_ready((worker(termination_message=words),)).message == "pods are starting"

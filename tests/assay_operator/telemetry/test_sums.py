@@ -130,8 +130,8 @@ def test_whatever_a_source_says_it_is_sums_that_data_can_have_or_an_error(sums: 
 
 
 def question(dropped: str = "") -> Question:
-    asked = {"name": "m", "source": "Prometheus", "prometheus": {"count": "a", "sum": "b"}}
-    who = (Ref("team", "churn"), "mine", "uid-1", Metric.model_validate(asked))
+    metric = {"name": "m", "source": "Prometheus", "prometheus": {"count": "a", "sum": "b"}}
+    who = (Ref("team", "churn"), "mine", "uid-1", Metric.model_validate(metric))
     return Question(
         *who, ("control", "b", "c"), datetime(2026, 1, 1, tzinfo=UTC), frozenset({dropped} - {""})
     )

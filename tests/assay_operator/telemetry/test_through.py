@@ -18,8 +18,8 @@ from assay_operator.telemetry.prometheus import Prometheus
 from assay_stats import Moments
 
 SUM = 'sum by (arm) (orders_total{arm="control"}) or 2 * sum by (arm) (orders_total{arm="boosted"})'
-ASKED = {"count": "sum by (arm) (units_total)", "sum": SUM}
-PRIMARY = {"name": "ordered", "source": "Prometheus", "prometheus": ASKED}
+QUERIES = {"count": "sum by (arm) (units_total)", "sum": SUM}
+PRIMARY = {"name": "ordered", "source": "Prometheus", "prometheus": QUERIES}
 SPEC: dict[str, Any] = {
     "modelRef": {"name": "churn"},
     "arms": [
@@ -39,7 +39,7 @@ def counted(world: World) -> Summary:
 
 
 @asynccontextmanager
-async def running(world: World, prometheus: str, **asked: str) -> AsyncIterator[asyncio.Queue[Ref]]:
+async def running(world: World, prometheus: str, **queries: str) -> AsyncIterator[asyncio.Queue[Ref]]:
     """An Experiment that has run for a minute, and asks a real Prometheus; who is woken by it."""
     woken: asyncio.Queue[Ref] = asyncio.Queue()
     async with http() as client:
@@ -49,7 +49,7 @@ async def running(world: World, prometheus: str, **asked: str) -> AsyncIterator[
         world.cluster.bodies.pop(("Experiment", "churn-2-g2"))
         world.restart()
         world.answers("churn-2")
-        primary = PRIMARY | {"prometheus": ASKED | asked}
+        primary = PRIMARY | {"prometheus": QUERIES | queries}
         world.put("Experiment", "mine", spec=SPEC | {"metrics": {"primary": primary, **GUARD}})
         await world.settle()
         world.moment += timedelta(minutes=1)
@@ -74,7 +74,7 @@ async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason", "words"),
+    ("queries", "reason", "words"),
     [
         pytest.param(
             {"sum": 'sum by (arm) (orders_total{arm="boosted"})'},
@@ -103,9 +103,9 @@ async def test_a_metric_of_prometheus_decides(world: World, prometheus: str) -> 
     ],
 )
 async def test_a_number_that_is_lost_or_impossible_decides_nothing(
-    world: World, prometheus: str, asked: dict[str, str], reason: str, words: str
+    world: World, prometheus: str, queries: dict[str, str], reason: str, words: str
 ) -> None:
-    async with running(world, prometheus, **asked) as woken, asyncio.timeout(20):
+    async with running(world, prometheus, **queries) as woken, asyncio.timeout(20):
         while words not in world.status("Experiment", "mine")["checks"]["sources"]:
             assert await woken.get() == CHURN
             world.restart()  # numbers alone are written now and then

@@ -61,7 +61,8 @@ def agrees(kind: type[Message], value: dict[str, Any]) -> bool:
 
 
 def _plain(message: Message) -> dict[str, Any]:
-    return json_format.MessageToDict(message)
+    plain: dict[str, Any] = json_format.MessageToDict(message)
+    return plain
 
 
 def _resources(route: ModelRoute) -> Iterator[tuple[type[Message], dict[str, Any]]]:

@@ -396,14 +396,14 @@ async def test_gateways_that_disagree_all_go_back_to_what_both_had(
     while server.programmed(REF).message != "2 of 2 gateways acknowledged":
         await asyncio.sleep(0.01)
     await server.publish(REF, route(port=3001))
-    seen = {peer: await peer.next(EDS) for peer in (willing, unwilling)}
+    tables = {peer: await peer.next(EDS) for peer in (willing, unwilling)}
     answers = {willing: "", unwilling: "edge-2 cannot"}
     order = (willing, unwilling) if first == "the one that accepts" else (unwilling, willing)
     for peer in order:
-        await peer.answer(seen[peer], NAME, error=answers[peer])
+        await peer.answer(tables[peer], NAME, error=answers[peer])
     old = {(await peer.take(EDS, NAME)).version_info for peer in order}
     assert len(old) == 1
-    assert old != {seen[willing].version_info}
+    assert old != {tables[willing].version_info}
     refused = await server.wait_programmed(REF, 5)
     assert (refused.done, refused.nack) == (False, "edge-2 cannot")
     await server.publish(REF, route(port=3002))

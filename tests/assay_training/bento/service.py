@@ -9,7 +9,7 @@ Row = dict[str, Any]
 Rows = list[Row]
 
 
-def told(row: Row) -> Row:
+def answer(row: Row) -> Row:
     """Return the answer for a customer, as a predictor would."""
     likely = leaves(row)
     return {"label": "yes" if likely >= 0.5 else "no", "probabilities": {"yes": likely, "no": 1 - likely}}
@@ -26,12 +26,12 @@ class Rules:
         """Answer with probabilities; a row that shows key or answer is a leak, and fails."""
         if any({"customer_id", "churn"} & row.keys() for row in rows):
             raise ValueError("I must not see this")
-        return {"predictions": [told(row) for row in rows]}
+        return {"predictions": [answer(row) for row in rows]}
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def labels(self, rows: Rows) -> dict[str, Any]:
         """Answer with labels alone."""
-        return {"predictions": [{"label": told(row)["label"]} for row in rows]}
+        return {"predictions": [{"label": answer(row)["label"]} for row in rows]}
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def minutes(self, rows: Rows) -> dict[str, Any]:
@@ -43,12 +43,12 @@ class Rules:
         """Fail for customers with the international plan."""
         if any(row["international_plan"] == "yes" for row in rows):
             raise ValueError("abroad")
-        return {"predictions": [told(row) for row in rows]}
+        return {"predictions": [answer(row) for row in rows]}
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def shouts(self, rows: Rows) -> dict[str, Any]:
         """Answer with labels that the data does not have."""
-        return {"predictions": [{"label": told(row)["label"].upper()} for row in rows]}
+        return {"predictions": [{"label": answer(row)["label"].upper()} for row in rows]}
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def unsure(self, rows: Rows) -> dict[str, Any]:
@@ -58,9 +58,9 @@ class Rules:
     @bentoml.api  # type: ignore[untyped-decorator]
     def first(self, rows: Rows) -> dict[str, Any]:
         """Answer for the first row only."""
-        return {"predictions": [told(rows[0])]}
+        return {"predictions": [answer(rows[0])]}
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def bare(self, rows: Rows) -> list[str]:
         """Answer with a list."""
-        return [told(row)["label"] for row in rows]
+        return [answer(row)["label"] for row in rows]

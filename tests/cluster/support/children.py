@@ -98,7 +98,7 @@ def champion(objects: Objects, name: str = MODEL) -> str:
     return str(((objects.get("Model", name) or {}).get("status") or {}).get("champion", ""))
 
 
-def said_of(objects: Objects, reason: str, name: str = MODEL) -> list[str]:
+def messages_of(objects: Objects, reason: str, name: str = MODEL) -> list[str]:
     """Return the messages of the Model's conditions that have this reason."""
     return [c["message"] for c in objects.conditions("Model", name) if c["reason"] == reason]
 

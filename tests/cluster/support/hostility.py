@@ -89,18 +89,18 @@ def last_words(objects: Objects) -> None:
     )  # fmt: skip
     for index, text in enumerate(words):
         for role in ("trainer", "predictor"):
-            body, said = _pod(f"{role}-{index}", role, text)
+            body, status_ = _pod(f"{role}-{index}", role, text)
             assert tried(objects, body)
-            status(objects, "Pod", body["metadata"]["name"], said)
+            status(objects, "Pod", body["metadata"]["name"], status_)
 
 
 def annotations(objects: Objects) -> None:
     """Pods with as many annotations and labels as fit, on everything that the operator watches."""
     objects.create(model(IMAGE, VICTIM))
-    body, said = _pod("annotated", "predictor", "x")
+    body, status_ = _pod("annotated", "predictor", "x")
     body["metadata"]["annotations"] = {f"a.example/{i}": "x" * 1000 for i in range(200)}
     assert tried(objects, body)
-    status(objects, "Pod", "annotated", said | {"podIP": "10.9.9.9", "podIPs": [{"ip": "10.9.9.9"}]})
+    status(objects, "Pod", "annotated", status_ | {"podIP": "10.9.9.9", "podIPs": [{"ip": "10.9.9.9"}]})
 
 
 def strays(objects: Objects) -> None:
@@ -321,7 +321,7 @@ def _hang(objects: Objects, name: str, address: str) -> None:
         "podIP": address,
         "podIPs": [{"ip": address}],
     }
-    body, said = _pod(f"{trainer_name(version)}-0-x", "trainer", None, **ready)
+    body, status_ = _pod(f"{trainer_name(version)}-0-x", "trainer", None, **ready)
     body["metadata"]["labels"] |= {"assay.dev/model": name, "assay.dev/version": version}
     assert tried(objects, body)
-    objects.patch("Pod", body["metadata"]["name"], {"status": said}, "status")
+    objects.patch("Pod", body["metadata"]["name"], {"status": status_}, "status")

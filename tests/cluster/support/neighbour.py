@@ -100,8 +100,8 @@ class Neighbour:
         return bool(status.get("phase") == "Running" and status.get("state", {}).get("table"))
 
     def _is_programmed(self) -> bool:
-        told = self.objects.condition("Experiment", EXPERIMENT, "Programmed").get("status") == "True"
-        return told and SECOND in self.gateway.route(self.model)
+        programmed = self.objects.condition("Experiment", EXPERIMENT, "Programmed").get("status") == "True"
+        return programmed and SECOND in self.gateway.route(self.model)
 
     def _status(self) -> Body:
         return dict((self.objects.get("Model", NAME) or {}).get("status", {}))

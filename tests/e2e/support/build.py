@@ -1,4 +1,4 @@
-"""Bring a town up: cluster, images, Assay, and a lake with data and two trained versions."""
+"""Bring a cluster up: cluster, images, Assay, and a lake with data and two trained versions."""
 
 import base64
 import hashlib
@@ -52,8 +52,8 @@ def data() -> Path:
 
 def trained(name: str, algorithm: str, features: dict[str, list[str]] | None) -> tuple[Path, str]:
     """Train a version here, once, by the Job's own program; return its folder and its digest."""
-    told = OUT / f"{name}.json"
-    if not told.exists():
+    report = OUT / f"{name}.json"
+    if not report.exists():
         job = {
             "model": name, "namespace": "e2e", "version": name, "number": 1, "store": f"file://{OUT / name}",
             "path": f"e2e/{name}", "task": "Classification", "gates": [], "champion": None,
@@ -66,12 +66,12 @@ def trained(name: str, algorithm: str, features: dict[str, list[str]] | None) ->
         env = {
             **os.environ,
             "ASSAY_JOB": json.dumps(job),
-            "ASSAY_TERMINATION_LOG": str(told),
+            "ASSAY_TERMINATION_LOG": str(report),
             "OMP_NUM_THREADS": "1",
         }
         OUT.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "assay_training"], check=True, env=env)
-    artifact = json.loads(told.read_text())["artifact"]
+    artifact = json.loads(report.read_text())["artifact"]
     return Path(artifact["uri"].removeprefix("file://")), artifact["digest"]
 
 

@@ -81,9 +81,9 @@ class Traffic:
         Raises:
             TimeoutError: They were not in time.
         """
-        wanted = self.ledger.asked + count
+        wanted = self.ledger.requests + count
         async with asyncio.timeout(patience):
-            while self.ledger.asked < wanted:
+            while self.ledger.requests < wanted:
                 await asyncio.sleep(0.02)
 
     def since(self, moment: float) -> list[Answer]:
@@ -115,7 +115,9 @@ async def users(
         finally:
             stop.set()
             steady = await task
-    assert traffic.ledger.asked == steady.sent, f"{steady.sent} sent, {traffic.ledger.asked} accounted for"
+    assert traffic.ledger.requests == steady.sent, (
+        f"{steady.sent} sent, {traffic.ledger.requests} accounted for"
+    )
 
 
 async def ask_all(client: Client, units: Iterable[str], row: Row, most_open: int = 32) -> list[Answer]:

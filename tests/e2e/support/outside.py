@@ -21,7 +21,7 @@ from typing import Any
 
 import debian
 from cluster.settings import NODE_IP
-from town import Json, Town, wait
+from cluster_fixture import ClusterFixture, Json, wait
 
 NAMESPACE = "outside"
 PROMETHEUS, POSTGRESQL, SHOP = 9090, 5432, 9100
@@ -59,7 +59,7 @@ def _service(name: str, port: int) -> Iterator[Json]:
 class Web:
     """An HTTP server in the cluster's network that answers whoever asks with what `say` returns."""
 
-    def __init__(self, town: Town, port: int, status: int = 200) -> None:
+    def __init__(self, cluster: ClusterFixture, port: int, status: int = 200) -> None:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -76,7 +76,7 @@ class Web:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        with town.inside():
+        with cluster.inside():
             self._server = ThreadingHTTPServer((NODE_IP, port), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -91,10 +91,10 @@ class Web:
 class Shop(Web):
     """Counts visitors of each arm and those of them who ordered; text, so that a count may be no number."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, cluster: ClusterFixture) -> None:
         self.counts: Mapping[str, tuple[str, str]] = {}
         self.experiment = ""
-        super().__init__(town, SHOP)
+        super().__init__(cluster, SHOP)
 
     def say(self) -> str:
         lines = [
@@ -108,13 +108,13 @@ class Shop(Web):
 class Prometheus:
     """Debian's Prometheus, which scrapes the shop every second."""
 
-    def __init__(self, town: Town, folder: Path) -> None:
-        self.town, self.folder = town, folder
+    def __init__(self, cluster: ClusterFixture, folder: Path) -> None:
+        self.cluster, self.folder = cluster, folder
         self.process: subprocess.Popen[bytes] | None = None
         (folder / "prometheus.yml").write_text(CONFIGURATION)
 
     def start(self) -> None:
-        enter = ["nsenter", f"--net={self.town.cluster.netns}"]
+        enter = ["nsenter", f"--net={self.cluster.settings.netns}"]
         flags = [f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data"]
         listen = f"--web.listen-address={NODE_IP}:{PROMETHEUS}"
         command = [*enter, str(debian.prometheus() / "prometheus"), *flags, listen, "--log.level=error"]
@@ -125,7 +125,7 @@ class Prometheus:
         """Ask what pods ask, from the node; nothing while it does not answer."""
         url = f"http://{NODE_IP}:{PROMETHEUS}/api/v1/query?query={urllib.parse.quote(query)}"
         try:
-            with self.town.inside(), urllib.request.urlopen(url, timeout=5) as answer:
+            with self.cluster.inside(), urllib.request.urlopen(url, timeout=5) as answer:
                 found = json.load(answer)["data"]["result"]
         except OSError:
             return []
@@ -145,7 +145,7 @@ class Prometheus:
     def out_of_order(self) -> Iterator[None]:
         """Put in its place what answers 503, as the proxy before a Prometheus that died."""
         self.stop()
-        proxy = Web(self.town, PROMETHEUS, 503)
+        proxy = Web(self.cluster, PROMETHEUS, 503)
         try:
             yield
         finally:
@@ -162,8 +162,8 @@ class Prometheus:
 class Warehouse:
     """A PostgreSQL with who had what refunded; `reader` may read it."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
+    def __init__(self, cluster: ClusterFixture) -> None:
+        self.cluster = cluster
         self.folder = Path(tempfile.mkdtemp(prefix="assay-warehouse-", dir="/tmp"))
         if os.getuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
@@ -215,7 +215,7 @@ class Warehouse:
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", *words)
 
     def _run(self, *words: str) -> None:
-        enter = ["nsenter", f"--net={self.town.cluster.netns}"]
+        enter = ["nsenter", f"--net={self.cluster.settings.netns}"]
         command = [*enter, *debian.postgres_user(), *words]
         subprocess.run(
             command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -90,14 +90,14 @@ def _move(bind: sa.Connection) -> None:
 
 
 def _move_some(bind: sa.Connection, model: int, names: list[bytes]) -> None:
-    asked = {"model": model, "names": names}
+    parameters = {"model": model, "names": names}
     units: dict[bytes, dict[int, Any]] = defaultdict(dict)
-    for row in bind.execute(_UNITS, asked):
+    for row in bind.execute(_UNITS, parameters):
         marks = msgspec.json.decode(row.marks)
         unit = [row.arm, row.first_at, row.epoch, row.exposures, row.excluded, marks]
         units[bytes(row.unit)][row.experiment] = unit
     outcomes: dict[bytes, list[Any]] = defaultdict(list)
-    for row in bind.execute(_OUTCOMES, asked):
+    for row in bind.execute(_OUTCOMES, parameters):
         outcomes[bytes(row.unit)].append([row.metric, bytes(row.key), row.at, row.value, row.arrived])
     many = {name for name in names if len(outcomes[name]) > KEPT}
     states = {name: [units[name], [] if name in many else outcomes[name], name in many] for name in names}

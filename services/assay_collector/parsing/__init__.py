@@ -1,0 +1,1 @@
+"""Bytes of a request to typed batches, or a problem that names the record and the field."""

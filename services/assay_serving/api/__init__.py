@@ -1,0 +1,1 @@
+"""The routes: JSON rows, the Open Inference Protocol, schemas; they know nothing of BentoML."""

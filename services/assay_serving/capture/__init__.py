@@ -1,0 +1,1 @@
+"""Counting rows and predictions for drift, and reporting the counts to the collector."""

@@ -1,0 +1,1 @@
+"""Bodies to tables of named features, and predictions to bodies."""

@@ -1,0 +1,1 @@
+"""Model calls: micro-batches, checks of what comes back, explanations."""

@@ -1,0 +1,1 @@
+"""Rows: read, checked, typed and split, before anything is learned from them."""

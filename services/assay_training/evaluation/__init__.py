@@ -1,0 +1,1 @@
+"""How good predictions are: metrics, intervals, thresholds, gates, and the champion as a bar."""

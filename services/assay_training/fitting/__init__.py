@@ -1,0 +1,1 @@
+"""Pipelines and estimators, fitted to rows and cross-validated."""

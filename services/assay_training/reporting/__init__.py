@@ -1,0 +1,1 @@
+"""What people read of a version: findings, model card, plots, reference profile, its predecessor."""

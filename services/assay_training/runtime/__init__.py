@@ -1,0 +1,1 @@
+"""The process: threads, memory, progress, and errors that may pass; imported before numpy."""

@@ -1,0 +1,1 @@
+"""Hyperparameter search: the space, the study, its storage, and workers that share its trials."""
