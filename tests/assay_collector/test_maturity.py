@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay_collector.attribution.delay import EDGES, cell, learned
 from assay_collector.attribution.experiment import Plan, Progress
 from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
 from assay_collector.attribution.unit import Exposure
 from assay_collector.batch import Declared, Exposures, Outcomes, Reported
-from assay_collector.delay import EDGES, cell, learned
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
+from assay_collector.attribution.delay import cell
 from assay_collector.attribution.experiment import Plan, Progress
 from assay_collector.attribution.history import KEPT
 from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
 from assay_collector.attribution.unit import Exposure, Patience
 from assay_collector.batch import Batch, Declared, Exposures, Outcomes, Reported, Tick
-from assay_collector.delay import cell
 from assay_collector.ledger.transaction import transact
 from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import histories

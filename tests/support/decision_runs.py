@@ -14,8 +14,8 @@ import numpy as np
 
 from assay_api import ExperimentSpec
 from assay_api.names import SETTLED, mature
-from assay_collector import delay as of_collector
-from assay_collector.delay import learned
+from assay_collector.attribution import delay as of_collector
+from assay_collector.attribution.delay import learned
 from assay_operator.decide.analysis import plan, reached, readings
 from assay_operator.decide.decision import Decision
 from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts

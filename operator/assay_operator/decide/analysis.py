@@ -36,7 +36,7 @@ LOG_LAG = 2.0  # seconds from the end of a request to its place in the counts
 
 
 def plan(spec: ExperimentSpec, timeout: float = 30.0, known: Baseline | None = None) -> AnalysisPlan:
-    """Fix what must not change once data is seen: the test of each metric, and the sample size.
+    """Fix what must not change once data is reading: the test of each metric, and the sample size.
 
     Rules that share the control's alpha for rollback: guardrails times candidates (Bonferroni).
 
@@ -210,15 +210,15 @@ def _reading(reading: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[f
     return replace(reading, harm=worse, non_inferiority=within)
 
 
-def _compared(seen: Reading, rule: Rule, share: float, peak: tuple[float, ...]) -> Reading:
-    """Mature units show what is better; what is worse may be seen of all units, and at once."""
-    now = evaluate(rule, seen.control, seen.candidate, share, peak=Peak(*peak[:3]))
-    if seen.mature is None:
-        return replace(seen, evidence=now)
-    old = evaluate(rule, *seen.mature[:2], share, peak=Peak(*peak[3:6]))
-    if not (seen.mature.control.n and seen.mature.candidate.n):
+def _compared(reading: Reading, rule: Rule, share: float, peak: tuple[float, ...]) -> Reading:
+    """Mature units show what is better; what is worse may be reading of all units, and at once."""
+    now = evaluate(rule, reading.control, reading.candidate, share, peak=Peak(*peak[:3]))
+    if reading.mature is None:
+        return replace(reading, evidence=now)
+    old = evaluate(rule, *reading.mature[:2], share, peak=Peak(*peak[3:6]))
+    if not (reading.mature.control.n and reading.mature.candidate.n):
         old = old._replace(undecidable_reason=IMMATURE)
-    return replace(seen, evidence=now if now.decided == "worse" else old, early=now)
+    return replace(reading, evidence=now if now.decided == "worse" else old, early=now)
 
 
 def missing(facts: ExperimentFacts, reading: Reading) -> tuple[int, int] | None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from assay_collector.attribution.delay import cell
 from assay_collector.attribution.experiment import Experiment, Ref
 from assay_collector.attribution.history import History
 from assay_collector.attribution.unit import Excluded, Outcome, Patience, Unit, counted, delayed, matured
-from assay_collector.delay import cell
 from assay_collector.store import histories, schema, sums
 from assay_collector.store.experiments import closed_until, scopes, ticked
 from assay_collector.store.rows import Row, rows_of

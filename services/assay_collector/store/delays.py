@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from assay_collector.attribution.delay import learned
 from assay_collector.attribution.experiment import Experiment
-from assay_collector.delay import learned
 from assay_collector.store.schema import arrivals, delays, experiments, windows
 
 Cells = Mapping[tuple[int, ...], int]
