@@ -31,10 +31,10 @@ class Peak(Observed):
     values: Annotated[
         tuple[float, ...],
         Field(
-            max_length=4,
+            max_length=6,
             description="Of a primary or secondary metric: better, worse, and the variance that intrinsic "
-            "time is counted in; of a guardrail: harm and "
-            "non-inferiority.",
+            "time is counted in, and the same of mature units; of a guardrail: harm, non-inferiority, and "
+            "the variance of each.",
         ),
     ] = ()
 

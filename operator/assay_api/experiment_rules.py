@@ -96,15 +96,23 @@ UNITS_FIT = Rule(
     ".ramp",
 )
 _MOST = cel("self.decision.maxDuration")
-WINDOWS_END = Rule(
-    f"(!has(self.metrics.primary) || !has(self.metrics.primary.window)"
-    f" || {cel('self.metrics.primary.window')} <= {_MOST})"
-    f" && self.metrics.guardrails.all(m, !has(m.window) || {cel('m.window')} <= {_MOST})"
-    f" && self.metrics.secondary.all(m, !has(m.window) || {cel('m.window')} <= {_MOST})",
-    "the window of a metric must not be longer than decision.maxDuration, or no unit is complete in time",
-    lambda it: all(milliseconds(m.window) <= _most(it) for m in it.metrics.every if m.window),
-    ".metrics",
-)
+
+
+def _end(field: str, bounds: str) -> Rule:
+    return Rule(
+        f"(!has(self.metrics.primary) || !has(self.metrics.primary.{field})"
+        f" || {cel(f'self.metrics.primary.{field}')} <= {_MOST})"
+        f" && self.metrics.guardrails.all(m, !has(m.{field}) || {cel(f'm.{field}')} <= {_MOST})"
+        f" && self.metrics.secondary.all(m, !has(m.{field}) || {cel(f'm.{field}')} <= {_MOST})",
+        f"the {field} of a metric must not be longer than decision.maxDuration, or no unit is {bounds} in "
+        "time",
+        lambda it: all(milliseconds(e) <= _most(it) for m in it.metrics.every if (e := getattr(m, field))),
+        ".metrics",
+    )
+
+
+WINDOWS_END = _end("window", "complete")
+LAGS_END = _end("lag", "old enough")
 FEW_READINGS = Rule(
     "(size(self.arms) - 1) * ((has(self.metrics.primary) ? 1 : 0) + size(self.metrics.guardrails)"
     f" + size(self.metrics.secondary)) <= {MOST_READINGS}",
@@ -114,7 +122,7 @@ FEW_READINGS = Rule(
 )
 DESIGN_RULES = (
     WEIGHTS_ADD_UP, NAMES_DIFFER, NAME_IS_TAKEN, RAMP_ASCENDS, RAMP_FITS, LAYER_FITS, PROMISE, RAMP_ENDS,
-    UNITS_FIT, WINDOWS_END, FEW_READINGS,
+    UNITS_FIT, WINDOWS_END, LAGS_END, FEW_READINGS,
 )  # fmt: skip
 
 VERSIONS_DIFFER = Rule(

@@ -69,15 +69,69 @@ class FrozenRule(Observed):
     ] = None
 
 
+class FrozenLag(Observed):
+    """From which age on the units of a metric decide."""
+
+    seconds: Annotated[float, Field(ge=0, description="Age; holds until a shorter one is learned.")]
+    learned: Annotated[bool, Field(description="Is a shorter one learned from how late outcomes arrive?")] = (
+        False
+    )
+
+
+class Baseline(Observed):
+    """The level of the primary metric that the plan is made for."""
+
+    value: Annotated[float, Field(description="Expected value of the control.")]
+    deviation: Annotated[float | None, Field(description="Expected standard deviation of a Mean.")] = None
+    source: Annotated[
+        Literal["Spec", "History"],
+        Field(description="Spec: baseline of the metric. History: learned from an earlier Experiment."),
+    ]
+    experiment: Annotated[
+        str, Field(max_length=63, description="The Experiment that it was learned from.")
+    ] = ""
+    version: Annotated[str, Field(max_length=63, description="The version whose level it is.")] = ""
+    began: Annotated[datetime | None, Field(alias="from", description="When the first unit came.")] = None
+    ended: Annotated[datetime | None, Field(alias="to", description="When the last unit came.")] = None
+    n: Annotated[int, Field(ge=0, description="Sample size that it was learned from.")] = 0
+
+
+class Forecast(Observed):
+    """How many units the minimum effect needs, and when they will be there."""
+
+    units: Annotated[
+        dict[str, int], Field(max_length=10, description="Planned sample size, by arm; empty: not planned.")
+    ] = {}
+    missing: Annotated[
+        dict[str, int], Field(max_length=10, description="Still to come of them, by arm.")
+    ] = {}
+    effect: Annotated[
+        float | None, Field(description="Difference that is planned for; has the sign of what is better.")
+    ] = None
+    baseline: Annotated[Baseline | None, Field(description="Level that is planned for.")] = None
+    units_per_day: Annotated[float | None, Field(description="New units, in the present step.")] = None
+    eta: Annotated[
+        datetime | None, Field(description="When the planned units will be there at the present rate.")
+    ] = None
+    message: Annotated[str, Field(max_length=1024, description="All of this in words.")] = ""
+
+
 class AnalysisPlan(Observed):
     """What was fixed before the first unit came."""
 
     units_per_arm: Annotated[
         int | None, Field(description="Planned for the minimum effect at the wanted power.")
     ] = None
+    units: Annotated[dict[str, int], Field(max_length=10, description="The same, by arm.")] = {}
+    effect: Annotated[float | None, Field(description="The minimum effect, absolute and signed.")] = None
+    baseline: Annotated[Baseline | None, Field(description="Level that was planned for.")] = None
     settle_seconds: Annotated[
         float, Field(description="When every request of a unit has ended, and its ratio can be judged.")
     ] = 32
+    lags: Annotated[
+        dict[str, FrozenLag],
+        Field(max_length=32, description="Of metrics whose outcomes may come at any time, by name."),
+    ] = {}
     rules: Annotated[
         dict[str, FrozenRule], Field(max_length=32, description="The test of each metric, frozen.")
     ] = {}
@@ -98,6 +152,14 @@ class ExperimentState(Observed):
     schema_version: Annotated[Literal[1], Field(description="Version of this block's schema.")] = 1
     step_started_at: Annotated[datetime | None, Field(description="When the present step began.")] = None
     epoch: Annotated[int, Field(ge=0, description="Counts the changes of the table.")] = 0
+    step_units: Annotated[int, Field(ge=0, description="Units of all arms when the step began.")] = 0
+    levels: Annotated[
+        dict[str, Annotated[tuple[float, ...], Field(max_length=4)]],
+        Field(
+            max_length=10,
+            description="At the end: sums of the primary metric by arm; later plans learn from them.",
+        ),
+    ] = {}
     salt: Annotated[str, Field(max_length=63, description="Salt of the hash.")] = ""
     slots: Annotated[
         Span | None, Field(description="Its part of the layer, until every gateway has let go of it.")
@@ -143,7 +205,11 @@ class Checks(Observed):
         Field(max_length=1024, description="Metrics without data or without any outcome, with the reason."),
     ] = ""
     maturity: Annotated[
-        str, Field(max_length=1024, description="Guardrails that immature outcomes may clear too early.")
+        str,
+        Field(
+            max_length=1024,
+            description="Age from which on units of metrics without a window decide, and what is not known.",
+        ),
     ] = ""
     crossover_units: Annotated[int, Field(ge=0, description="Units in more than one arm; excluded.")] = 0
     bot_units: Annotated[int, Field(ge=0, description="Units with too many requests (bots); excluded.")] = 0
@@ -186,6 +252,9 @@ class ExperimentStatus(Observed):
     analysis: Annotated[
         tuple[Analysis, ...], Field(description="Statistics of each metric and candidate.", max_length=250)
     ] = ()
+    plan: Annotated[
+        Forecast | None, Field(description="Sample size that the minimum effect needs, and when it is there.")
+    ] = None
     checks: Checks | None = None
     decision: Annotated[
         Verdict | None, Field(description="Decision that ended the Experiment, and its evidence.")

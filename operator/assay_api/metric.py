@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from assay_api.duration import Timeout, Window
+from assay_api.duration import Pause, Timeout, Window
 from assay_api.metric_rules import (
     GUARDRAIL_RULES,
     METRIC_RULES,
@@ -59,6 +59,14 @@ class Metric(Resource):
             "Absent: without bound."
         ),
     ] = None
+    lag: Annotated[
+        Pause | None,
+        Field(
+            description="Age of a unit from which on its outcomes have come, where there is no window: only "
+            "units as old decide. At most 90d; 0s: outcomes come at once. Absent: learned from how late "
+            "outcomes arrive."
+        ),
+    ] = None
     missing: Annotated[
         Literal["Zero", "Ignore"],
         Field(
@@ -98,6 +106,14 @@ class Metric(Resource):
     def query(self) -> PrometheusQuery | SqlQuery | None:
         """What to ask, if somebody else than the collector counts."""
         return self.prometheus or self.sql
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether units count as zeros at once, although an outcome may come at any time later.
+
+        With a window a unit counts once it has closed; one that is ignored without an outcome is no zero.
+        """
+        return self.source == "Events" and self.missing == "Zero" and self.window is None
 
     @property
     def counts_every_unit(self) -> bool:

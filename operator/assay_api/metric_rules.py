@@ -36,6 +36,13 @@ def _metric_rules(source: str = "self.source") -> tuple[Rule, ...]:
             lambda metric: metric.source == "Events" or not (metric.window or metric.aggregate),
         ),
         Rule(
+            f"!has(self.lag) || ({source} == 'Events' && self.missing == 'Zero' && !has(self.window))",
+            "lag needs source Events, missing Zero and no window: a window says the same, and outcomes after "
+            "it do not count",
+            lambda metric: metric.lag is None or metric.unbounded,
+            ".lag",
+        ),
+        Rule(
             f"{source} != 'Gateway' || self.direction == 'Decrease'",
             "a Gateway metric counts bad units; direction must be Decrease",
             lambda metric: metric.source != "Gateway" or metric.direction == "Decrease",

@@ -23,6 +23,11 @@ DIGEST = f"{GROUP}/digest"
 SETTLED = "assay.settled"  # a count of our own beside the user's metrics, whose names have no dot
 
 
+def mature(metric: str) -> str:
+    """Return the name under which a metric's units that are old enough are counted."""
+    return f"{metric}.mature"
+
+
 def version_name(model: str, number: int) -> str:
     """Return the name of a ModelVersion.
 

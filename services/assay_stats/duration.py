@@ -19,8 +19,9 @@ from assay_stats.sequential import half_width, tuning
 
 Method = Literal["Sequential", "GroupSequential", "Fixed"]
 LOOKS = 40
-GRID = 201
+GRID = 101
 STAGES = 5
+FEWEST = 0.05  # of the events that the mixture is tuned to: a plan of fewer is a plan of a handful of units
 CALIBRATION = 1.05
 """What simulation asks for beyond the normal recursion, so that power is as planned at 90:10 too."""
 
@@ -136,7 +137,8 @@ def _rare_inflation(goal: Goal) -> float:
     units = 2.0 * fixed
     for _ in range(4):
         events = rate * units
-        weight = float(f"{events * (1 + s * lift) / planned_concentration(events, goal.alpha):.2g}")
+        weight = events * (1 + s * lift) / planned_concentration(events, goal.alpha)
+        weight = float(f"{max(weight, FEWEST):.2g}")
         drift = wanted * sqrt(sequential_inflation(goal.alpha, goal.power, weight)) + wider
         units = drift**2 / drift_of_one
     return units / fixed
@@ -155,7 +157,9 @@ def sequential_inflation(alpha: float, power: float, weight: float) -> float:
     def missing(drift: float) -> float:
         return sum(groupsequential.crossing(fractions, z, drift, sides=1, grid=GRID)) - power
 
-    return float((brentq(missing, 0.0, 12.0, xtol=1e-4) / (ndtri(1 - alpha / 2) + ndtri(power))) ** 2)
+    end = z[-1] + float(ndtri(power))  # what the last look needs alone; the others can only help
+    found = brentq(missing, 0.0, end, xtol=1e-4) if missing(end) > 0 else end
+    return float((found / (ndtri(1 - alpha / 2) + ndtri(power))) ** 2)
 
 
 def _words(method: Method, size: Size) -> str:

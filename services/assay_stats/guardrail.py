@@ -14,7 +14,7 @@ import numpy as np
 
 from assay_stats import betabinomial, betting, exactmargin, sequential, smallsample
 from assay_stats.difference import Difference, arm, difference
-from assay_stats.evidence import threshold, too_few
+from assay_stats.evidence import pooled_variance, threshold, too_few
 from assay_stats.exactmargin import Counts
 from assay_stats.moments import Moments
 from assay_stats.rule import GuardrailRule
@@ -30,6 +30,8 @@ class Harm(NamedTuple):
         p_value: Always valid, for this guardrail alone.
         estimate: m_T - m_C.
         units: Units of both arms.
+        variance: Of one unit, at the first look that could decide; hand it back at the next look. Intrinsic
+            time is counted in it, as for primaries.
     """
 
     log_e: float
@@ -38,6 +40,7 @@ class Harm(NamedTuple):
     p_value: float
     estimate: float
     units: int
+    variance: float = 0.0
 
 
 class NonInferiority(NamedTuple):
@@ -53,6 +56,7 @@ class NonInferiority(NamedTuple):
             metrics to increase. For a relative margin, of m_T - (1 +- margin) m_C + margin * m_C.
         margin: The difference that is still accepted, at control's present mean; signed like `bound`.
         undecidable_reason: Why it cannot be shown yet; None if only the numbers are missing.
+        variance: As of `Harm`.
     """
 
     log_e: float
@@ -63,6 +67,7 @@ class NonInferiority(NamedTuple):
     bound: float
     margin: float
     undecidable_reason: str | None
+    variance: float = 0.0
 
 
 class _View(NamedTuple):
@@ -75,6 +80,7 @@ class _View(NamedTuple):
         bound: Upper bound of the difference at ln e, the bar of safety.
         beyond: The estimate beyond the margin; negative is within it.
         reason: Why safety cannot be shown yet.
+        variance: Of one unit, that intrinsic time is counted in; 0 where units are counted.
     """
 
     log_harm: Callable[[], float]
@@ -83,6 +89,7 @@ class _View(NamedTuple):
     bound: Callable[[float], float]
     beyond: float
     reason: str | None
+    variance: float = 0.0
 
     def harm(self) -> float:
         """Return ln e of harm at this look, by either test; 0 while the estimate is within the margin."""
@@ -98,7 +105,13 @@ class _View(NamedTuple):
 
 
 def harm(
-    rule: GuardrailRule, control: Moments, treatment: Moments, share: float, *, previous: float = 0.0
+    rule: GuardrailRule,
+    control: Moments,
+    treatment: Moments,
+    share: float,
+    *,
+    previous: float = 0.0,
+    variance: float = 0.0,
 ) -> Harm:
     """Ask whether to roll back.
 
@@ -108,23 +121,26 @@ def harm(
         treatment: Sums of the candidate.
         share: The candidate's declared part of the units of the two, in (0, 1).
         previous: `log_e` of the look before.
+        variance: `variance` of the look before.
 
     Raises:
         ValueError: Sums that no data can have, or a share outside (0, 1).
     """
-    log_e = max(previous, _view(rule, control, treatment, share).harm())
+    view = _view(rule, control, treatment, share, variance)
+    log_e = max(previous, view.harm())
     bar = threshold(rule.alpha, rule.guardrails)
-    gap = treatment.mean - control.mean
-    return Harm(log_e, bar, log_e >= bar, float(sequential.p_value(log_e)), gap, control.n + treatment.n)
+    gap, units = treatment.mean - control.mean, control.n + treatment.n
+    return Harm(log_e, bar, log_e >= bar, float(sequential.p_value(log_e)), gap, units, view.variance)
 
 
-def non_inferiority(
+def non_inferiority(  # noqa: PLR0913 - what two looks need
     rule: GuardrailRule,
     control: Moments,
     treatment: Moments,
     share: float,
     *,
     previous: float = 0.0,
+    variance: float = 0.0,
     candidates: int = 1,
 ) -> NonInferiority:
     """Ask whether the guardrail allows a promotion; arguments as for `harm`.
@@ -137,9 +153,10 @@ def non_inferiority(
         treatment: Sums of the candidate.
         share: The candidate's declared part of the units of the two.
         previous: `log_e` of the look before.
+        variance: `variance` of the look before.
         candidates: Candidates that may be promoted by a false pass (Bonferroni).
     """
-    view = _view(rule, control, treatment, share)
+    view = _view(rule, control, treatment, share, variance)
     now = view.safety()
     log_e, bar = max(previous, now), threshold(rule.alpha, candidates)
     faded = "shown at an earlier look, but this one does not show it" if now < bar <= log_e else None
@@ -154,6 +171,7 @@ def non_inferiority(
         bound=sign * (inf if view.reason else view.bound(rule.alpha / candidates)),
         margin=sign * margin,
         undecidable_reason=view.reason or faded,
+        variance=view.variance,
     )
 
 
@@ -162,51 +180,58 @@ def log_safety(rule: GuardrailRule, control: Moments, treatment: Moments, share:
     return _view(rule, control, treatment, share).safety()
 
 
-def _view(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:
+def _view(
+    rule: GuardrailRule, control: Moments, treatment: Moments, share: float, variance: float = 0.0
+) -> _View:
     if not 0 < share < 1:
         raise ValueError(f"share: {share} is not between 0 and 1")
     for sums in (control, treatment):
         sums.checked_proportion() if rule.type == "Proportion" else sums.checked()
     if not control.n or not treatment.n:
-        return _View(_silent, _silent, _silent, lambda _: inf, 0.0, "an arm has no units")
-    return VIEWS[rule.method](rule, control, treatment, share)
+        return _View(_silent, _silent, _silent, lambda _: inf, 0.0, "an arm has no units", variance)
+    if rule.method == "AsymptoticCS":
+        return _asymptotic(rule, control, treatment, variance)
+    return EXACT[rule.method](rule, control, treatment, share)
 
 
 def _silent() -> float:
     return -inf
 
 
-def _asymptotic(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:  # noqa: ARG001
+def _asymptotic(rule: GuardrailRule, control: Moments, treatment: Moments, first: float) -> _View:
     binary = rule.type == "Proportion"
     reason = too_few((rule.floor_units, rule.floor_events), control, treatment, binary=binary)
     sign = _sign(rule)
     scale = 1 + sign * rule.relative * (1 if control.mean >= 0 else -1)
-    gap = difference(arm(control, binary=binary), arm(treatment, binary=binary), scale)
+    arms = arm(control, binary=binary), arm(treatment, binary=binary)
+    gap, variance = difference(*arms, scale), pooled_variance(*arms)
     beyond = sign * gap.estimate - rule.absolute
     if not gap.guarded_se:
         reason = reason or "no value differs from another, so nothing can be said"
     z = beyond / gap.guarded_se if gap.guarded_se else 0.0
+    information = gap.units / rule.n_star * (variance / first if first else 1.0)
     spread = smallsample.Gap(beyond, gap.guarded_se, treatment.n, control.n)
     early = (lambda: _log_early(rule, control, treatment)) if binary else (
         lambda: float(smallsample.log_harm_of_mean(spread, rule.alpha))
     )  # fmt: skip
     return _View(
-        _silent if reason else (lambda: _log_one_sided(rule, gap, z)),
+        _silent if reason else (lambda: _log_one_sided(rule, information, z)),
         early,
-        lambda: _log_one_sided(rule, gap, -z),
-        lambda alpha: _asymptotic_bound(rule, control, gap, alpha),
+        lambda: _log_one_sided(rule, information, -z),
+        lambda alpha: _asymptotic_bound(
+            rule, control, gap, float(sequential.one_sided_half_width(information, rule.alpha, alpha))
+        ),
         beyond,
         reason,
+        first or (0.0 if reason else variance),
     )
 
 
-def _log_one_sided(rule: GuardrailRule, gap: Difference, z: float) -> float:
-    return float(sequential.one_sided_log_evidence(z, gap.units / rule.n_star, rule.alpha))
+def _log_one_sided(rule: GuardrailRule, information: float, z: float) -> float:
+    return float(sequential.one_sided_log_evidence(z, information, rule.alpha))
 
 
-def _asymptotic_bound(rule: GuardrailRule, control: Moments, gap: Difference, alpha: float) -> float:
-    information = gap.units / rule.n_star
-    width = float(sequential.one_sided_half_width(information, rule.alpha, alpha))
+def _asymptotic_bound(rule: GuardrailRule, control: Moments, gap: Difference, width: float) -> float:
     return _sign(rule) * gap.estimate + rule.relative * abs(control.mean) + width * gap.guarded_se
 
 
@@ -297,8 +322,7 @@ def _sign(rule: GuardrailRule) -> int:
     return 1 if rule.direction == "Decrease" else -1
 
 
-VIEWS: Mapping[str, Callable[[GuardrailRule, Moments, Moments, float], _View]] = {
-    "AsymptoticCS": _asymptotic,
+EXACT: Mapping[str, Callable[[GuardrailRule, Moments, Moments, float], _View]] = {
     "BetaBinomial": _beta_binomial,
     "ExactMargin": _exact_margin,
 }

@@ -47,6 +47,7 @@ def test_the_whole_way_from_exposure_and_outcome_to_the_summary(
             "paid": {"n": 0, "sum": 0.0, "sumsq": 0.0, "m2": 0.0},
             "errors": {"n": 1, "sum": 0.0, "sumsq": 0.0, "m2": 0.0},
         },
+        "mature": {},
     }
     assert found["arms"]["boosted"]["metrics"]["errors"]["sum"] == 1
     assert found["startedAt"] == "2026-01-01T00:00:00Z"

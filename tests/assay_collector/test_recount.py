@@ -1,5 +1,6 @@
 """Whatever comes in, in whatever order, however often: the sums are those of a count from the raw input."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from assay_collector.attribution.delay import cell
 from assay_collector.attribution.experiment import Plan, Progress
 from assay_collector.attribution.history import KEPT
 from assay_collector.attribution.metric import Aggregate, Metric, Missing, Source, Type
@@ -17,7 +19,7 @@ from assay_collector.batch import Batch, Declared, Exposures, Outcomes, Reported
 from assay_collector.ledger.transaction import transact
 from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.store import histories
-from assay_collector.store.schema import clock, metadata
+from assay_collector.store.schema import arrivals, clock, delays, metadata
 from assay_collector.store.summary import summary
 
 SECOND = 1_000_000
@@ -26,7 +28,18 @@ WINDOW = 100
 SKEW = 5
 ARMS = ("control", "boosted")
 METRICS = (
-    Metric("any", Type.PROPORTION, Source.EVENTS, None, Missing.ZERO, Aggregate.ANY, None, None),
+    Metric(
+        "any",
+        Type.PROPORTION,
+        Source.EVENTS,
+        None,
+        Missing.ZERO,
+        Aggregate.ANY,
+        None,
+        None,
+        lag=WINDOW * SECOND,
+        learns_lag=True,
+    ),
     Metric("sum", Type.MEAN, Source.EVENTS, WINDOW * SECOND, Missing.ZERO, Aggregate.SUM, None, 6.0),
     Metric("last", Type.MEAN, Source.EVENTS, None, Missing.IGNORE, Aggregate.LAST, None, None),
     Metric("errors", Type.PROPORTION, Source.GATEWAY, None, Missing.ZERO, Aggregate.ANY, None, None),
@@ -160,4 +173,37 @@ def recounted(ledger: Any, happened: list[ExposureEvent | OutcomeEvent], dice: A
             transact(connection, policy, now, batches[start : start + group])
     with engine.begin() as connection:
         transact(connection, policy, now + 2_000_000 * SECOND, [Tick()])
-    assert counted(engine) == recount(happened)
+    expected = recount(happened)
+    assert counted(engine) == expected
+    assert mature(engine) == {arm: cells["any"] for arm, cells in expected.items()}
+    assert late(engine) == delays_of(happened, now)
+
+
+def mature(engine: Engine) -> dict[str, tuple[int, float, float]]:
+    with engine.connect() as connection:
+        found: Any = summary(connection, "exp-1")
+    of = {arm: counts["mature"]["any"] for arm, counts in found["arms"].items()}
+    return {arm: (m["n"], m["sum"], m["sumsq"]) for arm, m in of.items()}
+
+
+def late(engine: Engine) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the cells of arrivals and of delays that are not empty."""
+    with engine.connect() as connection:
+        rows = [list(connection.execute(select(table.c.cell, table.c.n))) for table in (arrivals, delays)]
+    units, outcomes = ({cell: n for cell, n in found if n} for found in rows)
+    return units, outcomes
+
+
+def delays_of(happened: Iterable[Seen | Told], now: int) -> tuple[dict[int, int], dict[int, int]]:
+    """Count from scratch: of units in one arm, when they came and how long after that an outcome arrived."""
+    known, units, outcomes = list(happened), Counter[int](), Counter[int]()
+    for unit in {event.unit for event in known if isinstance(event, Seen)}:
+        seen = [event for event in known if isinstance(event, Seen) and event.unit == unit]
+        if len({event.arm for event in seen}) > 1:
+            continue
+        first = min(event.at for event in seen)
+        units[cell(NOW + first * SECOND - now)] += 1
+        told = [e for e in known if isinstance(e, Told) and e.unit == unit and e.metric == 0]
+        if any(event.value for event in told if event.at >= first - SKEW):
+            outcomes[cell(now - NOW - first * SECOND)] += 1
+    return dict(units), dict(outcomes)

@@ -23,7 +23,7 @@ SEEDS = int(os.environ.get("ASSAY_SEEDS", "40"))  # `ASSAY_SEEDS=600` is 12,000 
 LOOKS = 5
 
 
-@pytest.mark.parametrize("group", [decision_runs.failures, decision_runs.several])
+@pytest.mark.parametrize("group", [decision_runs.failures, decision_runs.several, decision_runs.growing])
 def test_a_short_validation_holds_every_bar(group: Callable[[], Iterator[Row]]) -> None:
     broken = [claim for claim in claims(3, [group]) if not claim.holds]
     assert not broken

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assay_api import ExperimentSpec
-from assay_api.names import SETTLED
+from assay_api.names import SETTLED, mature
 from assay_operator.decide.analysis import plan, reached, readings
 from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts
 from assay_operator.decide.maturity import finding
@@ -48,6 +48,8 @@ def spec(metrics: dict[str, Any], weights: tuple[int, ...] = (50, 50), **decisio
 def facts(design: ExperimentSpec, counts: Mapping[str, tuple[Moments, ...]], **more: Any) -> ExperimentFacts:
     """An Experiment at its last step, after two hours; one tuple of an arm's moments for each metric."""
     units = [max(c[i].n for c in counts.values()) for i in range(len(design.arms))]
+    at_once = {mature(name): counts[name] for name in plan(design).lags if name in counts}
+    counts = {**at_once, **counts}
     arms = tuple(
         ArmCounts(
             arm.name,
@@ -265,6 +267,7 @@ def test_clearing_is_corrected_for_the_number_of_candidates() -> None:
     ("guardrail", "words"),
     [
         pytest.param({"source": "Events"}, "complaints: no window", id="a complaint may come at any time"),
+        pytest.param({"source": "Events", "lag": "2h"}, "complaints: units decide", id="its lag is said"),
         pytest.param({"source": "Events", "window": "1d"}, "", id="units count once their window has closed"),
         pytest.param({"source": "Events", "missing": "Ignore"}, "", id="no outcome is no good one"),
         pytest.param({"source": "Gateway"}, "", id="an answer is bad when it ends"),
@@ -274,5 +277,6 @@ def test_a_guardrail_whose_outcomes_may_still_come_is_a_finding(
     guardrail: dict[str, Any], words: str
 ) -> None:
     design = spec({"guardrails": [guardrail | {"name": "complaints", "margin": {"absolute": 0.02}}]})
-    assert finding(design).startswith(words)
-    assert bool(finding(design)) == bool(words)
+    found = finding(design, plan(design), {})
+    assert found.startswith(words)
+    assert bool(found) == bool(words)

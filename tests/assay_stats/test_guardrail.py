@@ -174,3 +174,19 @@ def test_safety_must_be_shown_by_the_present_look() -> None:
     assert early.passed
     assert not later.passed
     assert "earlier look" in (later.undecidable_reason or "")
+
+
+def test_information_is_counted_in_variance_not_in_units() -> None:
+    """The same units with values that grew: as much information as four times the units of the first look."""
+    rule = guardrail_rule("Mean", alpha=0.05, absolute=0.1)
+    first = Moments(1000, 0, 1000), Moments(1000, 60, 1000)
+    grown = Moments(1000, 0, 4000), Moments(1000, 120, 4000)
+    longer = Moments(4000, 0, 4000), Moments(4000, 120, 4000)
+    before = non_inferiority(rule, *first, 0.5)
+    assert before.variance == pytest.approx(1, rel=1e-2)
+    assert harm(rule, *first, 0.5).variance == before.variance
+    looks = [non_inferiority(rule, *sums, 0.5, variance=before.variance) for sums in (grown, longer)]
+    assert looks[0].variance == before.variance
+    errors = (4 * 2 / 1000) ** 0.5, (2 / 4000) ** 0.5
+    widths = [(each.bound - each.estimate) / error for each, error in zip(looks, errors, strict=True)]
+    assert widths[0] == pytest.approx(widths[1], rel=1e-2)

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from assay_api import ExperimentSpec
-from assay_api.names import SETTLED
+from assay_api.names import SETTLED, mature
+from assay_collector.attribution import delay as of_collector
+from assay_collector.attribution.delay import learned
 from assay_operator.decide.analysis import plan, reached, readings
 from assay_operator.decide.decision import Decision
 from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts
@@ -22,6 +24,8 @@ from assay_stats import Moments, srm
 from assay_stats.validation import RateCheck, line
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = 3_600_000_000
+EDGES = np.array(of_collector.EDGES)
 NAMES = ("control", "one", "two", "three", "four")
 QUERY = {"count": "x", "sum": "y", "sumOfSquares": "z"}
 SOURCES: Mapping[str, dict[str, Any]] = {
@@ -67,8 +71,14 @@ def spec(metrics: dict[str, Any], weights: Sequence[int] = (50, 50), **decision:
 def experiment_facts(
     design: ExperimentSpec, counts: Mapping[str, Sequence[Moments]], **more: Any
 ) -> ExperimentFacts:
-    """Return what is seen two hours after the start; `counts` has the moments of each arm by metric."""
+    """Return what is seen two hours after the start; `counts` has the moments of each arm by metric.
+
+    Without `worded` a Hold does not say how many units are missing, which takes most of its time.
+    """
+    fixed = more.pop("plan", None) or plan(design)
+    old = {mature(name): counts[name] for name in fixed.lags if name in counts}  # outcomes come at once
     units = [max(of[i].n for of in counts.values()) for i in range(len(design.arms))]
+    counts = old | dict(counts)
     arms = tuple(
         ArmCounts(
             arm.name,
@@ -85,7 +95,8 @@ def experiment_facts(
         "step": len(design.ramp) - 1,
         "step_started_at": START,
         "arms": arms,
-        "readings": readings(design, more.pop("plan", None) or plan(design), arms, more.get("peaks", ())),
+        "plan": fixed if more.pop("worded", True) else None,
+        "readings": readings(design, fixed, arms, more.get("peaks", ())),
         "quality": DataQuality(srm=srm({a.name: a.units for a in arms}, design.weights, 0.001), data_age=1.0),
     }
     return ExperimentFacts(**(usual | more))
@@ -107,7 +118,9 @@ def run(world: World, rng: np.random.Generator) -> tuple[Decision | None, int]:
                 for s, draw, n in zip(sums[name], draws, arriving, strict=True)
             ]
         quality = DataQuality(srm=srm(dict.fromkeys(design.weights, 0), design.weights, 0.001), data_age=1.0)
-        facts = experiment_facts(design, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality)
+        facts = experiment_facts(
+            design, sums, plan=fixed, peaks=peaks, dropped=dropped, quality=quality, worded=False
+        )
         peaks = tuple(reached(reading) for reading in facts.readings)
         outcome = decide(facts)
         if outcome.kind == "Drop":
@@ -120,7 +133,7 @@ def run(world: World, rng: np.random.Generator) -> tuple[Decision | None, int]:
 def rate(world: World, kinds: set[str], runs: int, seed: int = 1) -> float:
     """Return the part of runs that end with one of the verdicts."""
     rng = np.random.default_rng(seed)
-    ends = [run(world, rng)[0] for _ in range(runs)]
+    ends = [RUNS[type(world)](world, rng)[0] for _ in range(runs)]
     return sum(end is not None and end.kind in kinds for end in ends) / runs
 
 
@@ -134,7 +147,112 @@ def lognormal(scale: float = 1.0) -> Draw:
     return lambda rng, n: np.minimum(rng.lognormal(0, 1.2, n), 16.0) * scale
 
 
+@dataclass(frozen=True)
+class LateWorld(World):
+    """One whose outcomes arrive some time after their units: `looks` are a quarter of an hour apart.
+
+    Attributes:
+        delay: Of an outcome, in hours.
+        growth: Units come as the growth-th power of time: 1 evenly, more with a ramp.
+    """
+
+    delay: Draw = field(kw_only=True)
+    growth: float = 1.0
+
+
+@dataclass
+class Arrived:
+    """All units that will come, in hours: of what arm, since when, with an outcome, known from when on."""
+
+    arm: np.ndarray[Any, Any]
+    since: np.ndarray[Any, Any]
+    event: np.ndarray[Any, Any]
+    known: np.ndarray[Any, Any]
+    mature: float = -1.0  # up to which arrivals are mature
+    lag: float = np.inf
+
+    def learn(self, now: float) -> None:
+        """Do what the collector does every second."""
+        here, come = self.since <= now, self.event & (self.known <= now)
+        late = (self.known - self.since)[come]
+        lag = learned(_cells(late), _cells(self.since[here]), round(now * HOUR))
+        self.lag = np.inf if lag is None else lag / HOUR
+        self.mature = max(self.mature, now - self.lag)
+
+    def sums(self, arms: int, now: float, since: float) -> list[Moments]:
+        """Return the sums of the units that came until `since`, with the outcomes that are known."""
+        here = self.since <= since
+        come = here & self.event & (self.known <= now)
+        units, events = (np.bincount(self.arm[each], minlength=arms) for each in (here, come))
+        return [Moments.proportion(int(n), float(e)) for n, e in zip(units, events, strict=True)]
+
+
+def _cells(hours: np.ndarray[Any, Any]) -> dict[int, int]:
+    cells, counts = np.unique(np.searchsorted(EDGES, hours * HOUR), return_counts=True)
+    return dict(zip(cells.tolist(), counts.tolist(), strict=True))
+
+
+def arrived(world: LateWorld, rates: Sequence[float], rng: np.random.Generator) -> Arrived:
+    """Draw everybody."""
+    n, parts = sum(world.looks), np.array(world.weights) / sum(world.weights)
+    arm, hours = rng.choice(len(parts), size=n, p=parts), len(world.looks) / 4
+    since = hours * rng.random(n) ** (1 / world.growth)
+    return Arrived(arm, since, rng.random(n) < np.array(rates)[arm], since + world.delay(rng, n))
+
+
+def run_late(world: LateWorld, rng: np.random.Generator) -> tuple[Decision | None, int]:
+    """Return the verdict of an Experiment whose outcomes come late, as `run` does."""
+    design = spec(world.metrics, world.weights, **world.decision)
+    fixed = plan(design)
+    peaks: tuple[Any, ...] = ()
+    ((name, draws),) = world.truth.items()
+    people = arrived(world, [float(draw(rng, 1)[0]) for draw in draws], rng)
+    for look in range(1, len(world.looks) + 1):
+        now = look / 4
+        people.learn(now)
+        ready = people.mature <= now - people.lag
+        sums = {name: people.sums(len(draws), now, now)}
+        if fixed.lags:
+            sums[mature(name)] = people.sums(len(draws), now, people.mature if ready else -1.0)
+        quality = DataQuality(srm=srm(dict.fromkeys(design.weights, 0), design.weights, 0.001), data_age=1.0)
+        at = START + timedelta(hours=now)
+        facts = experiment_facts(design, sums, plan=fixed, peaks=peaks, quality=quality, now=at, worded=False)
+        peaks = tuple(reached(reading) for reading in facts.readings)
+        if (outcome := decide(facts)).final:
+            return outcome, look
+    return None, len(world.looks)
+
+
+@dataclass(frozen=True)
+class GrowingWorld(World):
+    """The same units at every look, whose values go on growing: information grows, their number does not."""
+
+
+def run_growing(world: GrowingWorld, rng: np.random.Generator) -> tuple[Decision | None, int]:
+    """Return the verdict of an Experiment of a fixed population, as `run` does."""
+    design = spec(world.metrics, world.weights, **world.decision)
+    fixed = plan(design)
+    peaks: tuple[Any, ...] = ()
+    ((name, draws),) = world.truth.items()
+    parts = np.array(world.weights) / sum(world.weights)
+    values = [np.zeros(n) for n in rng.multinomial(world.looks[0], parts)]
+    quality = DataQuality(srm=srm(dict.fromkeys(design.weights, 0), design.weights, 0.001), data_age=1.0)
+    for look in range(len(world.looks)):
+        values = [v + draw(rng, len(v)) for v, draw in zip(values, draws, strict=True)]
+        sums = [Moments(len(v), float(v.sum()), float(v @ v)) for v in values]
+        facts = experiment_facts(design, {name: sums}, plan=fixed, peaks=peaks, quality=quality, worded=False)
+        peaks = tuple(reached(reading) for reading in facts.readings)
+        if (outcome := decide(facts)).final:
+            return outcome, look
+    return None, len(world.looks)
+
+
 Row = tuple[str, World, set[str], float, str]
+RUNS: Mapping[type[World], Callable[[Any, np.random.Generator], tuple[Decision | None, int]]] = {
+    World: run,
+    LateWorld: run_late,
+    GrowingWorld: run_growing,
+}
 VERDICTS = {"Promote", "RollBack"}
 CANARY = (95, 5)
 
@@ -217,7 +335,64 @@ def power() -> Iterator[Row]:
         yield f"promoted, {name}", world, {"Promote"}, 0.05, "at most"
 
 
-GROUPS = (failures, margins, several, power, equal)
+def certainly(p: float) -> Draw:
+    """Return a draw of nothing but `p`: the rate of a world whose outcomes come late."""
+    return lambda _, n: np.full(n, p)
+
+
+DELAYS: Mapping[str, Draw] = {
+    "within minutes": lambda rng, n: rng.exponential(0.05, n),
+    "after 3 h": lambda rng, n: rng.exponential(3.0, n),
+    "after 12 h": lambda rng, n: rng.exponential(12.0, n),
+    "half at once, half at night": lambda rng, n: np.where(rng.random(n) < 0.5, 0.01, 5 + 2 * rng.random(n)),
+    "log-normal around 1 h": lambda rng, n: rng.lognormal(0.0, 1.5, n),
+}
+
+
+def late() -> Iterator[Row]:
+    """Outcomes that come late, no window and no minDuration: what is not known yet clears no guardrail.
+
+    Of a second half that comes hours after the first nobody can know before: at the margin it is cleared.
+    """
+    ends = {"minDuration": "0s", "maxDuration": "30d"}
+    for when, delay in DELAYS.items():
+        for weights, growth in (((50, 50), 1.0), (CANARY, 1.0), ((50, 50), 3.0)):
+            guard = {"guardrails": [SOURCES["Events"] | {"name": "m", "margin": {"absolute": 0.02}}]}
+            name = f"outcomes {when}, {weights[0]}:{weights[1]}{', ramp' if growth > 1 else ''}"
+            sizes = {"twice the margin": 0.06} | ({} if "night" in when else {"the margin": 0.04})
+            for words, at in sizes.items():
+                truth = {"m": [certainly(0.02), certainly(at)]}
+                world = LateWorld(guard, truth, weights, (250,) * 48, ends, delay=delay, growth=growth)
+                yield f"promoted at {words}, {name}", world, {"Promote"}, 0.05, "at most"
+    truth = {"m": [certainly(0.02)] * 2}
+    world = LateWorld(guard, truth, looks=(250,) * 48, decision=ends, delay=DELAYS["within minutes"])
+    yield "promoted without a difference, outcomes within minutes, 50:50", world, {"Promote"}, 0.9, "at least"
+    truth = {"m": [certainly(0.3)] * 2}
+    for when in ("after 3 h", "after 12 h"):
+        primary = {"primary": {"name": "m"}}
+        world = LateWorld(primary, truth, looks=(250,) * 48, decision=ends, delay=DELAYS[when])
+        yield f"no difference, outcomes {when}, 50:50", world, VERDICTS, 0.05, "at most"
+
+
+def growing() -> Iterator[Row]:
+    """A fixed population whose amounts grow, at the margin of a guardrail or without a difference."""
+
+    def amounts(scale: float) -> Draw:
+        return lambda rng, n: rng.exponential(scale, n)
+
+    for weights in ((50, 50), (80, 20)):
+        name = f"2,000 units growing 100-fold, {weights[0]}:{weights[1]}"
+        metric = SOURCES["SQL"] | {"name": "m", "type": "Mean"}
+        guard = {"guardrails": [metric | {"margin": {"relative": 0.2}}]}
+        truth = {"m": [amounts(1.0), amounts(1.2)]}
+        world: World = GrowingWorld(guard, truth, weights, (2000,) * 100)
+        yield f"rolled back at the margin, {name}", world, {"RollBack"}, 0.05, "at most"
+        yield f"cleared at the margin, {name}", world, {"Promote"}, 0.05, "at most"
+        world = GrowingWorld({"primary": metric}, {"m": [amounts(1.0)] * 2}, weights, (2000,) * 100)
+        yield f"no difference, {name}", world, VERDICTS, 0.05, "at most"
+
+
+GROUPS = (failures, margins, several, power, equal, late, growing)
 
 
 def claims(runs: int, groups: Sequence[Callable[[], Iterator[Row]]] = GROUPS) -> Iterator[RateCheck]:

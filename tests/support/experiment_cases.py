@@ -107,6 +107,7 @@ REFUSED: list[Any] = [
     ),
     pytest.param(primary(cap=3), of_metric("cap needs type"), id="a cap of a Proportion"),
     pytest.param(primary(source="SQL", sql=SQL, window="1h"), of_metric("window and"), id="a window of sums"),
+    pytest.param(primary(window="1h", lag="1h"), of_metric("lag needs"), id="a window and a lag"),
     pytest.param(guardrail(aggregate="Last"), of_metric("window and"), id="an aggregate of answers"),
     pytest.param(guardrail(type="Mean"), of_metric("a Gateway metric is"), id="a Mean of answers"),
     pytest.param(guardrail(direction="Increase"), of_metric("a Gateway metric counts bad"), id="more errors"),
@@ -180,6 +181,9 @@ REFUSED: list[Any] = [
         {"decision": {"maxUnits": 100}, "ramp": [{"percent": 5, "minUnitsPerArm": 51}]},
         design.UNITS_FIT,
         id="102 units of 100",
+    ),
+    pytest.param(
+        {"decision": {"maxDuration": "2h"}} | primary(lag="3h"), design.LAGS_END, id="a lag too long"
     ),
     pytest.param(
         {"decision": {"maxDuration": "2h"}} | primary(window="3h"), design.WINDOWS_END, id="a window too long"

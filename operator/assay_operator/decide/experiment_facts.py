@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 from assay_api import Arm, ExperimentSpec
 from assay_api.duration import seconds
 from assay_api.evidence import ArmEvidence, Evidence, GapEvidence, Peak, QualityEvidence
+from assay_api.experiment_status import AnalysisPlan
 from assay_api.reason import Reason
+from assay_operator.decide.maturity import Maturity
 from assay_stats import Evidence as Estimate
 from assay_stats import Harm, Moments, NonInferiority, Srm
 
@@ -25,18 +27,40 @@ class ArmCounts:
     moments: Mapping[str, Moments] = field(default_factory=dict)
 
 
+class Mature(NamedTuple):
+    """Sums of the units that are old enough for their outcomes to have come."""
+
+    control: Moments
+    candidate: Moments
+    learned: bool
+
+
 @dataclass(frozen=True)
 class Reading:
-    """One metric of one candidate against the control."""
+    """One metric of one candidate against the control.
+
+    Attributes:
+        mature: The same of mature units, where outcomes may come at any time.
+        early: What all units say of a primary, where only mature ones decide for the candidate.
+    """
 
     metric: str
     role: Role
     arm: str
     control: Moments
     candidate: Moments
+    mature: Mature | None = None
     evidence: Estimate | None = None
+    early: Estimate | None = None
     harm: Harm | None = None
     non_inferiority: NonInferiority | None = None
+
+    @property
+    def judged(self) -> tuple[Moments, Moments]:
+        """The sums of control and candidate that the evidence is of."""
+        if self.mature is None or self.evidence is None or self.evidence is self.early:
+            return self.control, self.candidate
+        return self.mature.control, self.mature.candidate
 
 
 @dataclass(frozen=True)
@@ -93,7 +117,9 @@ class ExperimentFacts:
     step_started_at: datetime
     arms: tuple[ArmCounts, ...]
     readings: tuple[Reading, ...] = ()
+    plan: AnalysisPlan | None = None  # the rules that the readings are by
     peaks: tuple[Peak, ...] = ()  # log evidence that was reached before
+    maturity: Mapping[str, Maturity] = field(default_factory=dict)  # of metrics without a window
     quality: DataQuality = DataQuality()
     dropped: frozenset[str] = frozenset()  # arms that were taken out before
     approved: str = ""  # by whom

@@ -36,6 +36,7 @@ def replay(experiment: Experiment) -> Decision:
             step_started_at=evidence.step_started_at,
             arms=arms,
             readings=() if fault else readings(experiment.spec, plan, arms, evidence.peaks),
+            plan=plan,
             peaks=evidence.peaks,
             quality=_quality(evidence, arms),
             dropped=frozenset(evidence.dropped),

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from assay_operator.decide.experiment_facts import CLEAN, QualityCounts
+from assay_operator.decide.maturity import Maturity
 from assay_stats import Moments
 
 
 @dataclass(frozen=True)
 class ArmSummary:
-    """Units and exposures of one arm, and its moments by metric."""
+    """Units and exposures of one arm, and its moments by metric; those of mature units by `names.mature`."""
 
     units: int
     exposures: int
@@ -24,6 +25,7 @@ class Summary:
     arms: Mapping[str, ArmSummary] = field(default_factory=dict)
     last_ingest: datetime | None = None
     findings: QualityCounts = CLEAN
+    maturity: Mapping[str, Maturity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

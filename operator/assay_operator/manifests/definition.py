@@ -4,6 +4,7 @@ from typing import Any
 
 from assay_api import Experiment, ExperimentStatus, Metric
 from assay_api.duration import seconds
+from assay_api.experiment_status import FrozenLag
 from assay_api.names import SETTLED
 from assay_assign import Interval, encode
 
@@ -12,7 +13,8 @@ DEFAULT_SETTLE = 32.0  # seconds: the gateway's time-out, and a little for the l
 
 def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool = False) -> dict[str, Any]:
     """Return the definition; metrics and arms never change, the table and its epoch do."""
-    settle = status.state.plan.settle_seconds if status.state.plan else DEFAULT_SETTLE
+    plan = status.state.plan
+    settle, lags = (plan.settle_seconds, plan.lags) if plan else (DEFAULT_SETTLE, {})
     return {
         "namespace": experiment.metadata.namespace,
         "name": experiment.metadata.name,
@@ -21,7 +23,10 @@ def definition(experiment: Experiment, status: ExperimentStatus, *, closed: bool
         "table": encode(Interval(slots.arm, slots.start, slots.end) for slots in status.state.table),
         "epoch": status.state.epoch,
         "startedAt": status.started_at.isoformat() if status.started_at else None,
-        "metrics": [*(_metric(metric) for metric in _counted(experiment)), _settled(settle)],
+        "metrics": [
+            *(_metric(metric, lags.get(metric.name)) for metric in _counted(experiment)),
+            _settled(settle),
+        ],
         "closed": closed,
     }
 
@@ -46,7 +51,7 @@ def _settled(window: float) -> dict[str, Any]:
     }
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def _metric(metric: Metric, lag: FrozenLag | None) -> dict[str, Any]:
     slow = metric.slower_than
     return {
         "name": metric.name,
@@ -57,4 +62,5 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "aggregate": metric.aggregate or ("Any" if metric.type == "Proportion" else "Sum"),
         "slowerThanUs": round(seconds(slow) * 1e6) if slow else None,
         "cap": metric.cap,
+        **({"lagSeconds": lag.seconds, "learnsLag": lag.learned} if lag else {}),
     }

@@ -7,15 +7,17 @@ from assay_api import Experiment, ExperimentStatus, Slots
 from assay_api.condition import find
 from assay_api.duration import seconds
 from assay_api.evidence import Span
-from assay_api.experiment_status import ArmStatus, Checks, Verdict
+from assay_api.experiment_status import AnalysisPlan, ArmStatus, Checks, Verdict
 from assay_api.reason import Reason
 from assay_assign import layer, table
 from assay_operator.decide.analysis import plan as frozen_plan
 from assay_operator.decide.analysis import reached, reported
+from assay_operator.decide.baseline import baseline, levels
 from assay_operator.decide.decision import Decision
 from assay_operator.decide.desired_condition import DesiredCondition, flag
 from assay_operator.decide.experiment_conditions import Shown, invalid, over, running, waiting
 from assay_operator.decide.experiment_facts import ExperimentFacts
+from assay_operator.decide.forecast import forecast
 from assay_operator.decide.layer import Holding, place
 from assay_operator.decide.maturity import finding
 from assay_operator.decide.start import StartBlocker, StartFacts, start_blocker
@@ -100,7 +102,8 @@ def _start(world: World, experiment: Experiment) -> Step:
     if isinstance(place_, StartBlocker):
         return Step(_shown(world, experiment, experiment.status, _blocked(place_)))
     timeout = seconds(world.model.spec.serving.timeout) if world.model else 0.0
-    begun = _first(experiment, place_, timeout, world.now)
+    fixed = frozen_plan(experiment.spec, timeout, baseline(experiment, world.experiments))
+    begun = _first(experiment, place_, fixed, world.now)
     if fault := world.facts.undefined.get(
         experiment.metadata.uid
     ):  # no unit is sent before it can be counted
@@ -120,23 +123,23 @@ def _place(world: World, experiment: Experiment) -> Holding | StartBlocker:
     return world.facts.places.get(experiment.metadata.uid) or place(experiment, ())
 
 
-def _first(experiment: Experiment, where: Holding, timeout: float, now: datetime) -> ExperimentStatus:
+def _first(experiment: Experiment, where: Holding, fixed: AnalysisPlan, now: datetime) -> ExperimentStatus:
     """Freeze what must not change, and enrol the units of the first step."""
     status = experiment.status
     news = {
         "salt": where.salt,
         "slots": Span(start=where.span.start, end=where.span.end) if experiment.spec.layer else None,
-        "plan": frozen_plan(experiment.spec, timeout),
+        "plan": fixed,
     }
-    frozen = status.changed(started_at=now, state=status.state.changed(**news))
+    planned = forecast(experiment.spec, fixed)
+    frozen = status.changed(started_at=now, plan=planned, state=status.state.changed(**news))
     return _stepped(experiment, frozen, 0, now)
 
 
 def _stepped(experiment: Experiment, status: ExperimentStatus, to: int, now: datetime) -> ExperimentStatus:
-    return _tabled(
-        experiment,
-        status.changed(step=to, state=status.state.changed(step_started_at=now)),
-    )
+    units = sum(arm.units for arm in status.arms)
+    state = status.state.changed(step_started_at=now, step_units=units)
+    return _tabled(experiment, status.changed(step=to, state=state))
 
 
 def _tabled(experiment: Experiment, status: ExperimentStatus) -> ExperimentStatus:
@@ -225,7 +228,9 @@ def _end(
     )
     winner = decision.winner or experiment.spec.control.version
     arms = tuple(arm.changed(share=100.0 * (arm.version == winner)) for arm in status.arms)
-    emptied = state.changed(table=(), epoch=state.epoch + 1)
+    emptied = state.changed(
+        table=(), epoch=state.epoch + 1, levels=levels(facts, state.plan) if facts else {}
+    )
     news = {"decision": verdict, "state": emptied, "arms": arms}
     return Step(_shown(world, experiment, status.changed(**news), over(verdict)), again=0.0)
 
@@ -289,7 +294,7 @@ def _measured(experiment: Experiment, facts: ExperimentFacts) -> ExperimentStatu
         known = status.checks or Checks()
         news = {"freshness": quality.fault[:256], "sources": gaps}
         return status.changed(checks=known.changed(**news))
-    units = {arm.name: arm.units for arm in facts.arms}
+    units, fixed = {arm.name: arm.units for arm in facts.arms}, status.state.plan
     state = {
         "peaks": tuple(reached(reading) for reading in facts.readings),
         "counted": growth(experiment, quality.counts).after(facts.arms),
@@ -298,12 +303,15 @@ def _measured(experiment: Experiment, facts: ExperimentFacts) -> ExperimentStatu
     return status.changed(
         arms=tuple(arm.changed(units=units.get(arm.name, 0)) for arm in _arms(experiment, status)),
         analysis=tuple(reported(reading) for reading in facts.readings),
-        checks=_checks(facts, gaps),
+        plan=forecast(facts.spec, status.state.plan, facts, status.state.step_units)
+        if status.state.plan
+        else None,
+        checks=_checks(facts, fixed, gaps),
         state=status.state.changed(**state),
     )
 
 
-def _checks(facts: ExperimentFacts, gaps: str) -> Checks:
+def _checks(facts: ExperimentFacts, plan: AnalysisPlan | None, gaps: str) -> Checks:
     age, srm, units = facts.quality.data_age, facts.quality.srm, facts.total_units
     counts = asdict(facts.quality.counts)
     unknown = "SRM check pending: units still settling" if units else "SRM check pending: no unit is counted"
@@ -314,7 +322,7 @@ def _checks(facts: ExperimentFacts, gaps: str) -> Checks:
         audit=f"{facts.quality.counts.audit_mismatches} mismatches",
         freshness=f"{age:.0f} s" if age is not None else "no data yet",
         sources=gaps,
-        maturity=finding(facts.spec)[:1024],
+        maturity=finding(facts.spec, plan, facts.maturity)[:1024],
         **counts,
     )
 

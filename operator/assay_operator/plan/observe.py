@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from assay_api import Experiment
-from assay_api.names import APPROVE, SETTLED
+from assay_api.names import APPROVE, SETTLED, mature
 from assay_operator.decide.analysis import SRM_ALPHA, readings
 from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts, Gap, QualityCounts
 from assay_operator.decide.growth import Growth
@@ -23,7 +23,8 @@ def experiment_facts(world: World, experiment: Experiment, reading: Reading) -> 
     fault = reading.fault or (UNKNOWN if reading.summary is None else "")
     summary = reading.summary or Summary()
     samples = world.facts.samples.get(experiment.metadata.uid, {})
-    arms, shrunk = growth(experiment, summary.findings).checked(_arms(experiment, summary, samples))
+    found = _arms(experiment, _old(summary, world.now), samples)
+    arms, shrunk = growth(experiment, summary.findings).checked(found)
     assert status.started_at is not None
     assert state.step_started_at is not None
     assert state.plan is not None
@@ -35,7 +36,9 @@ def experiment_facts(world: World, experiment: Experiment, reading: Reading) -> 
         step_started_at=state.step_started_at,
         arms=arms,
         readings=() if fault else readings(spec, state.plan, arms, state.peaks),
+        plan=state.plan,
         peaks=state.peaks,
+        maturity=summary.maturity,
         quality=replace(_quality(experiment, summary, fault, world.now), gaps=(*shrunk, *_gaps(samples))),
         dropped=frozenset(state.dropped),
         approved=experiment.metadata.annotations.get(APPROVE, ""),
@@ -65,6 +68,18 @@ def _arms(experiment: Experiment, summary: Summary, samples: Mapping[str, Sample
         ArmCounts(arm.name, arm.version, counts.units, {**counts.moments, **_of(arm.name, samples)})
         for arm, counts in found
     )
+
+
+def _old(summary: Summary, now: datetime) -> Summary:
+    """Return the summary without mature units of metrics whose lag has grown beyond the age of some."""
+    young = {mature(name) for name, maturity in summary.maturity.items() if not maturity.reached(now)}
+    if not young:
+        return summary
+    arms = {
+        name: replace(arm, moments={m: sums for m, sums in arm.moments.items() if m not in young})
+        for name, arm in summary.arms.items()
+    }
+    return replace(summary, arms=arms)
 
 
 def _of(arm: str, samples: Mapping[str, Sample]) -> dict[str, Moments]:

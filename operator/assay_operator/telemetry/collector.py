@@ -8,7 +8,9 @@ from typing import Any
 
 from prometheus_client import Counter
 
+from assay_api.names import mature
 from assay_operator.decide.experiment_facts import QualityCounts
+from assay_operator.decide.maturity import Maturity
 from assay_operator.telemetry import (
     AnswerQuestion,
     Answers,
@@ -93,6 +95,7 @@ def _summary(answer: Mapping[str, Any]) -> Summary:
             arms={name: _arm(name, arm) for name, arm in answer["arms"].items()},
             last_ingest=datetime.fromisoformat(newest) if newest else None,
             findings=QualityCounts(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
+            maturity={name: _maturity(of) for name, of in answer.get("maturity", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(
@@ -112,7 +115,16 @@ _FINDINGS = {
 
 def _arm(name: str, arm: Mapping[str, Any]) -> ArmSummary:
     moments = {metric: _moments(f"{name}, metric {metric}", cell) for metric, cell in arm["metrics"].items()}
-    return ArmSummary(arm["units"], arm["exposures"], moments)
+    old = {
+        mature(metric): _moments(f"{name}, metric {metric}", cell)
+        for metric, cell in arm.get("mature", {}).items()
+    }
+    return ArmSummary(arm["units"], arm["exposures"], moments | old)
+
+
+def _maturity(found: Mapping[str, Any]) -> Maturity:
+    until = found["until"]
+    return Maturity(found["lagSeconds"], found["learned"], datetime.fromisoformat(until) if until else None)
 
 
 def _moments(whose: str, cell: Mapping[str, Any]) -> Moments:

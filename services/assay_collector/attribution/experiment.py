@@ -27,6 +27,14 @@ class Plan:
             if metric.missing is Missing.ZERO and metric.window is not None
         )
 
+    def maturing(self) -> tuple[int, ...]:
+        """Positions of the metrics that have sums of mature units beside those of all."""
+        return tuple(position for position, metric in enumerate(self.metrics) if metric.lag is not None)
+
+    def mature(self, position: int) -> int:
+        """Return where the sums of a metric's mature units are kept, behind those of all metrics."""
+        return len(self.metrics) + position
+
     def events(self) -> tuple[tuple[int, Metric], ...]:
         """Positions and metrics that the application feeds."""
         return tuple((p, metric) for p, metric in enumerate(self.metrics) if metric.source is Source.EVENTS)
@@ -50,6 +58,11 @@ class Experiment:
     positions: Mapping[int, int]
     created_at: int
     closed: bool
+
+    @property
+    def since(self) -> int:
+        """From when on units are exposed, in microseconds since 1970."""
+        return self.created_at if self.plan.started_at is None else self.plan.started_at
 
 
 @dataclass(frozen=True, slots=True)

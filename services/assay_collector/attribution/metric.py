@@ -42,10 +42,11 @@ _PROPORTION = Type.PROPORTION  # a member's look-up by name takes longer than wh
 
 
 class Mark(Struct, frozen=True, order=True, array_like=True, gc=False):
-    """What one unit has reached on one metric, and when what decided it happened."""
+    """What one unit has reached on one metric, and when what decided it happened and arrived."""
 
     value: float
     at: int
+    arrived: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Metric:
         window: Microseconds after the first exposure in which outcomes count; None is for ever.
         slower_than: Gateway only: microseconds above which an answer is bad; None asks for errors instead.
         cap: Winsorises a Mean: a unit's value is at most this.
+        lag: Microseconds after the first exposure from which a unit is mature; None where that is not asked.
+        learns_lag: Whether a shorter lag is learned from the delays of outcomes.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Metric:
     aggregate: Aggregate
     slower_than: int | None
     cap: float | None
+    lag: int | None = None
+    learns_lag: bool = False
 
     def shaped(self, mark: Mark | None) -> float:
         """Return what a unit with this mark adds to the sum."""
@@ -85,11 +90,12 @@ class Metric:
 def _any(old: Mark, new: Mark) -> Mark:
     if bool(old.value) is not bool(new.value):
         return old if old.value else new
-    return new if new.at < old.at else old
+    first, arrived = (new if new.at < old.at else old), min(old.arrived, new.arrived)
+    return first if first.arrived == arrived else Mark(first.value, first.at, arrived)
 
 
 def _sum(old: Mark, new: Mark) -> Mark:
-    return Mark(old.value + new.value, max(old.at, new.at))
+    return Mark(old.value + new.value, max(old.at, new.at), max(old.arrived, new.arrived))
 
 
 def _first(old: Mark, new: Mark) -> Mark:

@@ -151,7 +151,7 @@ def derived(
     for position, outcome in outcomes:
         metric = metrics[position]
         if patience.admits(metric.window, unit.first_at, outcome.at, outcome.arrived):
-            unit = observed(unit, position, metric, Mark(outcome.value, outcome.at))
+            unit = observed(unit, position, metric, Mark(outcome.value, outcome.at, outcome.arrived))
     return unit
 
 
@@ -168,3 +168,18 @@ def counted(unit: Unit | None, position: int, metric: Metric, closed_until: int)
     if metric.window is not None and unit.first_at > closed_until:
         return None
     return metric.shaped(mark)
+
+
+def matured(unit: Unit | None, position: int, metric: Metric, mature_until: int) -> float | None:
+    """Return the unit's value among mature units, or None while it is not; outcomes go on counting."""
+    if unit is None or unit.excluded or unit.first_at > mature_until:
+        return None
+    return metric.shaped(unit.marks[position])
+
+
+def delayed(unit: Unit | None, position: int, metric: Metric) -> int | None:
+    """Return how long after its first exposure what the unit adds has arrived; None if it adds nothing."""
+    if unit is None or unit.excluded:
+        return None
+    mark = unit.marks[position]
+    return None if mark is None or not metric.shaped(mark) else mark.arrived - unit.first_at

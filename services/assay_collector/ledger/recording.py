@@ -112,7 +112,7 @@ def _attributed(
     if unit is not None and book.policy.patience.admits(
         metric.window, unit.first_at, outcome.at, outcome.arrived
     ):
-        after = observed(unit, position, metric, Mark(outcome.value, outcome.at))
+        after = observed(unit, position, metric, Mark(outcome.value, outcome.at, outcome.arrived))
         if after is not unit:
             book.mark(experiment, name, after, position)
         return _APPLIED

@@ -97,7 +97,8 @@ def _finished(connection: Connection, rows: Rows, due: int, step: int) -> bool:
         return False
     if not _units(connection, rows, oldest.id, oldest.model, step):
         connection.execute(delete(schema.exposures).where(schema.exposures.c.experiment == oldest.id))
-        connection.execute(delete(schema.windows).where(schema.windows.c.experiment == oldest.id))
+        for table in (schema.windows, schema.arrivals, schema.delays):
+            connection.execute(delete(table).where(table.c.experiment == oldest.id))
         connection.execute(update(schema.experiments).where(columns.id == oldest.id).values(folded=True))
     return True
 

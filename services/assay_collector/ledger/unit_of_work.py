@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from assay_collector.attribution.delay import cell
 from assay_collector.attribution.experiment import Experiment, Ref
 from assay_collector.attribution.history import History
-from assay_collector.attribution.unit import Excluded, Outcome, Patience, Unit, counted
+from assay_collector.attribution.unit import Excluded, Outcome, Patience, Unit, counted, delayed, matured
 from assay_collector.store import histories, schema, sums
 from assay_collector.store.experiments import closed_until, scopes, ticked
 from assay_collector.store.rows import Row, rows_of
@@ -144,6 +145,9 @@ class UnitOfWork:
         if was is not now:
             units = self.changes[experiment.id].units
             units[after.arm] = units.get(after.arm, 0) + now - was
+        if any(metric.learns_lag for metric in experiment.plan.metrics):
+            moved = _arrival(experiment, before), _arrival(experiment, after)
+            self.changes[experiment.id].move(self.changes[experiment.id].arrivals, (), *moved)
         if after.excluded and (before is None or not before.excluded):
             self.changes[experiment.id].count(_REASON[Excluded(after.excluded)])
 
@@ -156,3 +160,20 @@ class UnitOfWork:
             old, new = counted(before, position, metric, until), counted(after, position, metric, until)
             if old != new:
                 self.changes[experiment.id].replace((after.arm, position), old, new)
+            if metric.lag is not None:
+                self._mature(experiment, before, after, position)
+
+    def _mature(self, experiment: Experiment, before: Unit | None, after: Unit, position: int) -> None:
+        """Take down the difference among mature units, and in how late the outcome came."""
+        metric, change = experiment.plan.metrics[position], self.changes[experiment.id]
+        until = self._closed.get((experiment.id, position), -1)
+        old, new = matured(before, position, metric, until), matured(after, position, metric, until)
+        if old != new:
+            change.replace((after.arm, experiment.plan.mature(position)), old, new)
+        if metric.learns_lag:
+            late = delayed(before, position, metric), delayed(after, position, metric)
+            change.move(change.delays, (position,), *(None if d is None else cell(d) for d in late))
+
+
+def _arrival(experiment: Experiment, unit: Unit | None) -> int | None:
+    return None if unit is None or unit.excluded else cell(unit.first_at - experiment.since)

@@ -132,6 +132,8 @@ def _metric(metric: wire.Metric) -> Metric:
         metric.aggregate,
         metric.slower_than_us,
         metric.cap,
+        None if metric.lag_seconds is None else round(metric.lag_seconds * MILLION),
+        metric.learns_lag,
     )
 
 

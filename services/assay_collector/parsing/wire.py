@@ -131,6 +131,12 @@ class Metric(Record):
     aggregate: Aggregate = Aggregate.ANY
     slower_than_us: Annotated[int, Field(gt=0)] | None = None
     cap: Finite | None = None
+    lag_seconds: Annotated[float, Field(ge=0, le=1e9)] | None = Field(
+        default=None, description="sums of units that are at least this old are kept beside those of all"
+    )
+    learns_lag: StrictBool = Field(
+        default=False, description="a shorter lag is learned from how late outcomes arrive"
+    )
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -141,6 +147,11 @@ class Metric(Record):
             raise ValueError("a Gateway metric counts every exposed unit at once: no window, missing Zero")
         if not gateway and self.slower_than_us is not None:
             raise ValueError("slowerThanUs belongs to Gateway metrics")
+        unbounded = not gateway and self.missing is Missing.ZERO and self.window_seconds is None
+        if self.lag_seconds is not None and not unbounded:
+            raise ValueError("lagSeconds belongs to Events metrics without a window, missing Zero")
+        if self.learns_lag and self.lag_seconds is None:
+            raise ValueError("learnsLag needs lagSeconds, which holds until a shorter one is known")
         if self.type is Type.PROPORTION and self.cap is not None:
             raise ValueError("cap belongs to metrics of type Mean")
         return self

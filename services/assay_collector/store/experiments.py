@@ -77,11 +77,11 @@ def _create(connection: Connection, uid: str, plan: Plan, progress: Progress, no
     ).scalar_one()
     for arm in range(len(plan.arms)):
         connection.execute(insert(arms).values(experiment=made, arm=arm, units=0, exposures=0))
-        for position in range(len(plan.metrics)):
+        for position in (*range(len(plan.metrics)), *map(plan.mature, plan.maturing())):
             key = {"experiment": made, "arm": arm, "metric": position}
             connection.execute(insert(cells).values(**key, n=0, total="0", squares="0"))
-    for position in plan.windowed():
-        length = plan.metrics[position].window
+    for position in (*plan.windowed(), *plan.maturing()):
+        length = plan.metrics[position].window or plan.metrics[position].lag or 0
         window = {"experiment": made, "metric": position, "closed_until": -1, "length": length}
         connection.execute(insert(windows).values(window))
 

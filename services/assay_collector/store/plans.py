@@ -38,4 +38,6 @@ def _metric(raw: dict[str, Any]) -> Metric:
         aggregate=Aggregate(raw["aggregate"]),
         slower_than=raw["slower_than"],
         cap=raw["cap"],
+        lag=raw.get("lag"),
+        learns_lag=raw.get("learns_lag", False),
     )

@@ -97,6 +97,25 @@ windows = Table(
     Column("length", BigInteger, nullable=False),
 )
 
+arrivals = Table(  # units by the time from the start to their first exposure, where a lag is learned
+    "arrivals",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("cell", SmallInteger, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+delays = Table(  # units with an outcome by the time from their first exposure to it
+    "delays",
+    metadata,
+    Column("experiment", Integer, primary_key=True),
+    Column("metric", SmallInteger, primary_key=True),
+    Column("cell", SmallInteger, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 exposures = Table(
     "exposures",
     metadata,

@@ -5,11 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from assay_collector.attribution.moments import Moments
 from assay_collector.attribution.unit import Excluded
-from assay_collector.store import histories, schema, sums
+from assay_collector.store import delays, histories, schema, sums
 from assay_collector.store.plans import plan_from
 from assay_collector.store.rows import rows_of
 
+MILLION = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,6 +29,7 @@ def summary(connection: Connection, uid: str) -> dict[str, Any] | None:
         "lastExposureAt": iso(row.last_exposure_at),
         "lastIngestAt": iso(row.last_ingest_at),
         "arms": _arms(connection, row.id, row.plan),
+        "maturity": _maturity(connection, row.id, row.plan),
         "checks": {
             "auditMismatches": row.audit_mismatches,
             "crossoverUnits": row.crossover_units,
@@ -48,12 +51,34 @@ def _arms(connection: Connection, experiment: int, plan: str) -> dict[str, Any]:
             "units": counts[number].units,
             "exposures": counts[number].exposures,
             "metrics": {
-                metric.name: {"n": cell.n, "sum": cell.sum, "sumsq": cell.sumsq, "m2": cell.m2}
-                for position, metric in enumerate(names.metrics)
-                for cell in [cells[number, position]]
+                metric.name: _sums(cells[number, position]) for position, metric in enumerate(names.metrics)
+            },
+            "mature": {
+                names.metrics[position].name: _sums(cells[number, names.mature(position)])
+                for position in names.maturing()
             },
         }
         for number, arm in enumerate(names.arms)
+    }
+
+
+def _sums(cell: Moments) -> dict[str, float]:
+    return {"n": cell.n, "sum": cell.sum, "sumsq": cell.sumsq, "m2": cell.m2}
+
+
+def _maturity(connection: Connection, experiment: int, plan: str) -> dict[str, Any]:
+    """Return how old a unit is when it is mature, by metric, and the first exposures up to which all are."""
+    names = plan_from(plan)
+    found = delays.lags(connection, [experiment])
+    return {
+        metric.name: {
+            "lagSeconds": lag.length / MILLION,
+            "learned": metric.learns_lag and lag.length != metric.lag,
+            "until": iso(lag.until) if lag.until >= 0 else None,
+        }
+        for position in names.maturing()
+        for metric in [names.metrics[position]]
+        if (lag := found.get((experiment, position)))
     }
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy import case as sql_case
 
 from assay_collector.attribution.moments import Moments
+from assay_collector.store import delays, schema
 from assay_collector.store.schema import arms, cells, experiments
 
 Cell = tuple[int, int]  # arm and metric, by position
@@ -21,12 +22,22 @@ class Change:
     units: dict[int, int] = field(default_factory=dict)
     exposures: dict[int, int] = field(default_factory=dict)
     cells: dict[Cell, dict[float, int]] = field(default_factory=dict)  # how often each value came and went
+    arrivals: dict[tuple[int, ...], int] = field(default_factory=dict)
+    delays: dict[tuple[int, ...], int] = field(default_factory=dict)  # by metric and cell
     last_exposure_at: int | None = None
     ingested: bool = False
 
     def count(self, counter: str, times: int = 1) -> None:
         """Add to a counter of the Experiment."""
         self.counters[counter] = self.counters.get(counter, 0) + times
+
+    def move(
+        self, counts: dict[tuple[int, ...], int], head: tuple[int, ...], old: int | None, new: int | None
+    ) -> None:
+        """Move a unit from one cell of `counts` to another; None is outside of them."""
+        for cell, step in ((old, -1), (new, 1)) if old != new else ():
+            if cell is not None:
+                counts[*head, cell] = counts.get((*head, cell), 0) + step
 
     def replace(self, cell: Cell, old: float | None, new: float | None) -> None:
         """Take a unit's old value from a cell, if it had one, and add its new one, if it has one."""
@@ -46,6 +57,8 @@ def apply(connection: Connection, experiment: int, change: Change, now: int, rev
         match = (arms.c.experiment == experiment) & (arms.c.arm == arm)
         connection.execute(update(arms).where(match).values(values))
     _cells(connection, experiment, change.cells)
+    delays.add(connection, schema.arrivals, experiment, change.arrivals)
+    delays.add(connection, schema.delays, experiment, change.delays)
 
 
 def _counters(connection: Connection, experiment: int, change: Change, now: int, revision: int) -> None:

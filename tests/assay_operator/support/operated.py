@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from kstatus import judged, moved
 
 from assay_api import Ref
-from assay_api.names import predictor_name
+from assay_api.names import mature, predictor_name
 from assay_operator.composition import reconciler
 from assay_operator.gateway import ModelRoute, Programmed
 from assay_operator.kinds import Kind
@@ -272,11 +272,9 @@ class World:
 
         def arm(units: int, right: int) -> ArmSummary:
             settled = Moments.proportion(units, 0)
-            return ArmSummary(
-                units,
-                units,
-                {"right": Moments.proportion(units, right), "errors": settled, "assay.settled": settled},
-            )
+            found = Moments.proportion(units, right)  # outcomes come at once, so every unit is mature
+            metrics = {"right": found, mature("right"): found, "errors": settled, "assay.settled": settled}
+            return ArmSummary(units, units, metrics)
 
         self.outcomes.answers[uid] = Summary(
             {"control": arm(*control), "candidate": arm(*candidate)}, last_ingest=self.moment
@@ -291,6 +289,7 @@ class World:
                 units,
                 {
                     "right": Moments.proportion(units, right),
+                    mature("right"): Moments.proportion(units, right),
                     "errors": Moments.proportion(units, errors),
                     "assay.settled": Moments.proportion(units, 0),
                 },
