@@ -274,6 +274,10 @@ def test_a_report_has_the_verdict_the_arms_and_the_numbers(api: Api, capsys: Any
         "control": 0.8,
         "estimate": -0.08,
         "low": -0.1,
+        "lift": -0.1,
+        "liftLow": -0.125,
+        "liftHigh": -0.075,
+        "units": 1234,
     }
     checks = {"srm": "p 0.5", "audit": "0 mismatches", "freshness": "1 s", "botUnits": 7}
     api.body = experiment(
@@ -286,7 +290,8 @@ def test_a_report_has_the_verdict_the_arms_and_the_numbers(api: Api, capsys: Any
         "> more of them stay",
         "**RollBack** after 2h: worse",
         "| control | churn-1 | 20% | 5,000 |",
-        "| right | Primary | boosted | 0.8 | -0.08 | -0.1 to - | - | worse |",
+        "| metric | role | arm | control | effect | 95% CS | lift | 95% CS | p | n | says |",
+        "| right | Primary | boosted | 0.8 | -0.08 | -0.1 to - | -10.0% | -12.5% to -7.5% | - | 1,234 |",
         "7 bots",
     ):
         assert words in out

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from assay_api import Experiment, ExperimentSpec, ExperimentStatus
 from assay_api.names import SETTLED
-from assay_operator.decide.analysis import plan, reached, readings, reported
+from assay_operator.decide.analysis import plan, reached, readings
 from assay_operator.decide.observed import ArmCounts, DataQuality, Gap, Observed, QualityCounts
 from assay_operator.decide.replay import replay
+from assay_operator.decide.reporting import analyses
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
 
@@ -399,9 +400,10 @@ def test_the_same_is_decided_whenever_it_is_asked(
     first, again = decide(observed), decide(observed)
     assert first == again
     assert (first.winner is None) or first.final
-    lines = [reported(reading) for reading in observed.readings]
+    lines = analyses(observed.spec, plan(observed.spec), observed.readings)
     peaks = [reached(reading) for reading in observed.readings]
-    later = [reported(r) for r in readings(observed.spec, plan(observed.spec), observed.arms, peaks)]
+    fixed = plan(observed.spec)
+    later = analyses(observed.spec, fixed, readings(observed.spec, fixed, observed.arms, peaks))
     assert all((b.log_evidence or 0) >= (a.log_evidence or 0) for a, b in zip(lines, later, strict=True))
     assert observed.record().arms["control"].units == units
     assert replay(recorded(observed)) == replace(first, message=replay(recorded(observed)).message)
@@ -410,13 +412,14 @@ def test_the_same_is_decided_whenever_it_is_asked(
 def recorded(observed: Observed) -> Experiment:
     """The Experiment as Kubernetes would have it: JSON with sorted keys, rounded as the status is."""
     outcome, fixed = decide(observed), plan(observed.spec)
+    lines = analyses(observed.spec, fixed, observed.readings)
     evidence = observed.record().model_dump(mode="json", by_alias=True, exclude_none=True)
     table = [{"arm": a.name, "from": 0, "to": a.weight} for a in observed.spec.arms]
     verdict = {"verdict": "Conclude", "reason": outcome.reason, "message": "", "at": observed.now.isoformat()}
     status = {
         "startedAt": observed.started_at.isoformat(),
         "state": {"plan": fixed.model_dump(mode="json", by_alias=True)},
-        "analysis": [reported(r).model_dump(mode="json", by_alias=True) for r in observed.readings],
+        "analysis": [line.model_dump(mode="json", by_alias=True) for line in lines],
         "decision": verdict | {"evidence": evidence | {"table": table}},
     }
     spec = observed.spec.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import decision_runs
@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assay_api import ExperimentSpec
-from assay_operator.decide.analysis import plan, reached, reported
+from assay_operator.decide.analysis import plan, reached
 from assay_operator.decide.observed import DataQuality, Observed
 from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.reporting import analyses
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments
 
@@ -116,12 +117,19 @@ def sound(asked: ExperimentSpec) -> DataQuality:
     return observed(asked, {"m": [Moments(arm.weight, 0.0) for arm in asked.arms]}, readings=()).quality
 
 
+def _check_report(seen: Observed) -> None:
+    for line in analyses(seen.spec, plan(seen.spec), seen.readings):
+        numbers = {k: v for k, v in line.model_dump().items() if isinstance(v, float)}
+        assert all(map(isfinite, numbers.values()))
+        assert numbers.get("low", -inf) <= numbers.get("high", inf)
+        assert numbers.get("lift_low", -inf) <= numbers.get("lift_high", inf)
+
+
 def _check(seen: Observed, outcome: Outcome) -> None:
     assert outcome.message
     assert "nan" not in outcome.message
+    _check_report(seen)
     for reading in seen.readings:
-        shown = reported(reading).model_dump()
-        assert all(isfinite(value) for value in shown.values() if isinstance(value, float))
         if reading.harm and reading.non_inferiority:
             assert not (reading.harm.breached and reading.non_inferiority.passed)
             assert 0 <= reading.harm.p_value <= 1

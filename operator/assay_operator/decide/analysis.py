@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import asdict, fields, replace
 from math import isfinite
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from assay_api import ExperimentSpec, Guardrail, Metric, Primary
 from assay_api.evidence import Peak as ReachedPeak
-from assay_api.experiment_status import Analysis, FrozenRule, Plan
+from assay_api.experiment_status import FrozenRule, Plan
 from assay_operator.decide.observed import ArmCounts, Reading, Role
 from assay_stats import (
     Design,
@@ -53,7 +53,8 @@ def _frozen(rule: Rule | GuardrailRule) -> FrozenRule:
 R = TypeVar("R", Rule, GuardrailRule)
 
 
-def _thawed(kind: type[R], rule: FrozenRule) -> R:
+def thawed(kind: type[R], rule: FrozenRule) -> R:
+    """Return the rule as the statistics know it."""
     values = {field.name: getattr(rule, field.name) for field in fields(kind)}
     return kind(**{name: value for name, value in values.items() if value is not None})
 
@@ -162,9 +163,9 @@ def _reading(seen: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[floa
     """Any candidate may be promoted by a false clearance, so that clearing is corrected for their number."""
     share, candidates = pairing
     if seen.role != "Guardrail":
-        evidence = evaluate(_thawed(Rule, rule), seen.control, seen.candidate, share, peak=Peak(*peak))
+        evidence = evaluate(thawed(Rule, rule), seen.control, seen.candidate, share, peak=Peak(*peak))
         return replace(seen, evidence=evidence)
-    guard, sums = _thawed(GuardrailRule, rule), (seen.control, seen.candidate)
+    guard, sums = thawed(GuardrailRule, rule), (seen.control, seen.candidate)
     worse = harm(guard, *sums, share, previous=peak[0])
     within = non_inferiority(guard, *sums, share, previous=peak[1], candidates=candidates)
     if worse.breached:
@@ -172,63 +173,5 @@ def _reading(seen: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[floa
     return replace(seen, harm=worse, non_inferiority=within)
 
 
-def reported(reading: Reading) -> Analysis:
-    """Return a reading as the status shows it."""
-    control = reading.control.mean if reading.control.n else None
-    head = {
-        "metric": reading.metric,
-        "arm": reading.arm,
-        "role": reading.role,
-        "units": reading.control.n + reading.candidate.n,
-        "control": _shown(control),
-    }
-    return Analysis(**(head | (_evidence(reading) if reading.evidence else _guardrail(reading))))
-
-
-def _evidence(reading: Reading) -> dict[str, Any]:
-    seen = reading.evidence
-    assert seen is not None
-    words = (
-        seen.undecidable_reason
-        or {"better": "better", "worse": "worse", None: "not decided yet"}[seen.decided]
-    )
-    return {
-        "estimate": _shown(seen.estimate),
-        "low": _shown(seen.low),
-        "high": _shown(seen.high),
-        "p_value": _shown(seen.p_value),
-        "log_evidence": _shown(seen.peak.log_e),
-        "says": words[:256],
-    }
-
-
-def _guardrail(reading: Reading) -> dict[str, Any]:
-    worse, bearable = reading.harm, reading.non_inferiority
-    assert worse is not None
-    assert bearable is not None
-    words = (
-        "harm shown" if worse.breached else "within the margin" if bearable.passed else _undecided(reading)
-    )
-    return {
-        "estimate": _shown(worse.estimate),
-        "high": _shown(bearable.bound),
-        "p_value": _shown(worse.p_value),
-        "log_evidence": _shown(worse.log_e),
-        "says": words[:256],
-    }
-
-
-def _undecided(reading: Reading) -> str:
-    bearable = reading.non_inferiority
-    assert bearable is not None
-    return bearable.undecidable_reason or (
-        f"not within the margin yet: log evidence {bearable.log_e:.2f}, needs {bearable.threshold:.2f}"
-    )
-
-
 def _number(value: float) -> float:
     return round(value, 9) if isfinite(value) else 0.0
-
-
-def _shown(value: float | None) -> float | None:
-    return None if value is None or not isfinite(value) else round(value, 9)

@@ -7,17 +7,18 @@ from assay_api import Experiment, ExperimentStatus, Slots
 from assay_api.condition import find
 from assay_api.duration import seconds
 from assay_api.evidence import Span
-from assay_api.experiment_status import ArmStatus, Checks, Verdict
+from assay_api.experiment_status import ArmStatus, Checks, Plan, Verdict
 from assay_api.reason import Reason
 from assay_assign import layer, table
 from assay_operator.decide.analysis import plan as frozen_plan
-from assay_operator.decide.analysis import reached, reported
+from assay_operator.decide.analysis import reached
 from assay_operator.decide.claim import Claim, flag
 from assay_operator.decide.experiment_conditions import Shown, invalid, over, running, waiting
 from assay_operator.decide.layer import Holding, place
 from assay_operator.decide.maturity import finding
 from assay_operator.decide.observed import Observed
 from assay_operator.decide.outcome import Outcome
+from assay_operator.decide.reporting import analyses
 from assay_operator.decide.start import StartBlocker, StartFacts, start_blocker
 from assay_operator.decide.summary import Reading, Summary
 from assay_operator.decide.unreported import unreported
@@ -297,7 +298,7 @@ def _measured(experiment: Experiment, seen: Observed) -> ExperimentStatus:
     }
     return status.changed(
         arms=tuple(arm.changed(units=units.get(arm.name, 0)) for arm in _arms(experiment, status)),
-        analysis=tuple(reported(reading) for reading in seen.readings),
+        analysis=analyses(experiment.spec, status.state.plan or Plan(), seen.readings),
         checks=_checks(seen, gaps),
         state=status.state.changed(**state),
     )
