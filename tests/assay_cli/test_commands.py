@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from assay_api import ExperimentSpec
-from assay_api.names import ABORT, APPROVE, RETRAIN
+from assay_api.names import ABORT, ACKNOWLEDGE, APPROVE, RETRAIN
 from assay_assign import arm_at, decode, slot
 from assay_cli.main import main
 from assay_operator.decide.analysis import plan
@@ -194,6 +194,16 @@ def test_a_word_that_comes_too_late_is_refused(api: Api, words: list[str], capsy
     assert api.run(*words) == 2
     assert "rollout is over: RolledBack, PrimaryWorse" in capsys.readouterr().err
     assert api.patches == []
+
+
+def test_what_an_aa_test_found_is_acknowledged(api: Api, capsys: Any) -> None:
+    words = ["acknowledge", "rollout", "--why", "a cache"]
+    api.body = experiment(decision=ENDED, phase="RolledBack")
+    assert api.run(*words) == 2
+    assert "no A/A test that found a difference" in capsys.readouterr().err
+    api.body = experiment(decision=ENDED | {"verdict": "Conclude", "reason": "AADiffers"})
+    assert api.run(*words) == 0
+    assert api.patches == [{"metadata": {"annotations": {ACKNOWLEDGE: "a cache"}}}]
 
 
 def test_what_promotes_by_itself_needs_no_approval(api: Api, capsys: Any) -> None:

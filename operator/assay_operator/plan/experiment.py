@@ -10,6 +10,7 @@ from assay_api.evidence import Span
 from assay_api.experiment_status import ArmStatus, Checks, Plan, Verdict
 from assay_api.reason import Reason
 from assay_assign import layer, table
+from assay_operator.decide.acknowledged import acknowledgement
 from assay_operator.decide.analysis import plan as frozen_plan
 from assay_operator.decide.analysis import reached
 from assay_operator.decide.claim import Claim, flag
@@ -91,7 +92,14 @@ def start_facts(world: World, experiment: Experiment) -> StartFacts:
     ahead = active.metadata.name if active and other else None
     champion = model.status.champion if model else ""
     return StartFacts(
-        experiment, model, world.versions, champion, ahead, world.available, world.facts.schemas
+        experiment,
+        model,
+        world.versions,
+        champion,
+        ahead,
+        world.available,
+        world.facts.schemas,
+        world.experiments,
     )
 
 
@@ -235,13 +243,14 @@ def _close(world: World, experiment: Experiment) -> Step:
     """Tell the collector that what comes now is late, once; free the slots when the gateways have let go."""
     status = _released(world, experiment)
     done = find(status.conditions, "Closed")
+    taken_back = acknowledgement(experiment)
     if (done and done.status == "True") or status.started_at is None:
-        return Step(experiment.changed(status=status))
+        return Step(_shown(world, experiment, status, (status.phase, taken_back)))
     fault = world.facts.undefined.get(experiment.metadata.uid, "")
     words = fault or "the collector counts no more"
     reason = Reason.COLLECTOR_UNREACHABLE if fault else Reason.CLOSED
     claim = Claim("Closed", flag(of=not fault), reason, words)
-    shown = _shown(world, experiment, status, (status.phase, (claim,)))
+    shown = _shown(world, experiment, status, (status.phase, (claim, *taken_back)))
     told = _defined(experiment, status, closed=True)
     return Step(shown, told, again=RETRY if fault else None)
 
