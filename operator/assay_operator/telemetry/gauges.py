@@ -44,10 +44,14 @@ def show_experiment(experiment: Experiment, status: ExperimentStatus) -> None:
         for gauge, value in zip(_READINGS, values, strict=True):
             if value is not None:
                 gauge.labels(*who, line.arm, line.metric).set(value)
-    if experiment.spec.mode == "AA":
-        metrics.aa_differs.labels(*who).set(_alarms(status))
     if status.checks:
         _show_checks(who, status.checks)
+
+
+def show_alarm(experiment: Experiment) -> None:
+    """Set whether an A/A test alarms; at every look, as an alarm must not end with an operator."""
+    if experiment.spec.mode == "AA":
+        metrics.aa_differs.labels(*experiment.metadata.ref).set(_alarms(experiment.status))
 
 
 def _alarms(status: ExperimentStatus) -> bool:
