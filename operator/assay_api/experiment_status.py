@@ -160,6 +160,13 @@ class Checks(Observed):
             max_length=1024, description="Metrics without numbers, or that no outcome has come for, and why."
         ),
     ] = ""
+    unknown_metrics: Annotated[
+        tuple[Annotated[str, Field(max_length=63)], ...],
+        Field(
+            max_length=20,
+            description="Metrics that outcomes name and no Experiment of the Model declares: not counted.",
+        ),
+    ] = ()
     maturity: Annotated[
         str, Field(max_length=1024, description="Guardrails that outcomes still to come may clear too early.")
     ] = ""

@@ -78,6 +78,8 @@ def _checks(checks: Checks) -> Iterator[str]:
     )
     if checks.sources:
         yield f"Without numbers: {checks.sources}."
+    if checks.unknown_metrics:
+        yield f"Outcomes name metrics that nobody declared: {', '.join(checks.unknown_metrics)}."
 
 
 def _number(value: float | None, form: str = ".4g") -> str:

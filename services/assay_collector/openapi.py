@@ -228,6 +228,7 @@ def _answers() -> Schema:
             lastIngestAt=MOMENT,
             arms=_map(_reference("Arm")),
             checks=_reference("Checks"),
+            unknownMetrics={"type": "array", "items": text},
         ),
         "Sums": _object(n=COUNT, sum=number, sumsq=number, m2=number),
         "Unit": _object(

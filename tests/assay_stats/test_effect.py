@@ -45,11 +45,11 @@ part = st.floats(0, 1)
 def test_sequences_contain_the_estimate_and_no_impossible_value(
     name: str, m: int, a: float, n: int, b: float
 ) -> None:
+    n = n if name.startswith("common") else m  # the exact rules suppose the declared split
     control, treatment = Moments.proportion(m, round(m * a)), Moments.proportion(n, round(n * b))
-    assume(abs(m - n) < 0.2 * (m + n))  # the exact rules suppose the declared split
     found = RULES[name](control, treatment)
     gap = treatment.mean - control.mean
-    assert found.low - 1e-9 <= gap <= found.high + 1e-9 or name in {"rare primary", "relative margin"}
+    assert found.low - 1e-9 <= gap <= found.high + 1e-9
     assert found.low <= found.high
     assert found.lift_low <= found.lift_high
     assert not any(np.isnan(found))

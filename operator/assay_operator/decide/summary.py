@@ -24,6 +24,7 @@ class Summary:
     arms: Mapping[str, ArmSummary] = field(default_factory=dict)
     last_ingest: datetime | None = None
     findings: QualityCounts = CLEAN
+    unknown_metrics: tuple[str, ...] = ()  # named in outcomes, and declared by no Experiment of the Model
 
 
 @dataclass(frozen=True)

@@ -324,6 +324,7 @@ def _checks(seen: Observed, gaps: str) -> Checks:
         audit=f"{seen.quality.counts.audit_mismatches} mismatches",
         freshness=f"{age:.0f} s" if age is not None else "no data yet",
         sources=gaps,
+        unknown_metrics=seen.quality.unknown_metrics,
         maturity=finding(seen.spec)[:1024],
         **counts,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from assay_collector.store import histories, schema, sums
+from assay_collector.store import histories, schema, sums, unknown
 from assay_collector.store.plans import plan_from
 from assay_collector.store.rows import rows_of
 from assay_collector.unit import Excluded
@@ -35,6 +35,7 @@ def summary(connection: Connection, uid: str) -> dict[str, Any] | None:
             "orphanOutcomes": row.orphan_outcomes,
             "lateOutcomes": row.late_outcomes,
         },
+        "unknownMetrics": unknown.noted(connection, row.model, row.created_at),
     }
 
 
