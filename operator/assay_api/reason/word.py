@@ -106,6 +106,7 @@ class Reason(StrEnum):
     OVERFITTING = "Overfitting"
     UNDERFITTING = "Underfitting"
     ACCURACY_ON_IMBALANCE = "AccuracyOnImbalance"
+    NEAR_LEAK = "NearLeak"
     CONTRACT_LOST = "ContractLost"
 
     # what ends a training: the data
