@@ -91,11 +91,11 @@ def of_leaks(train: Examples, target: str) -> Iterator[Finding]:
     """A column that alone tells the target is often a copy of it, or known only after the fact."""
     rows = np.linspace(0, len(train.frame) - 1, min(COMPARED, len(train.frame))).astype(np.int64)
     some = train.at(rows)
-    tells = _classes_told if some.target.classes is not None else _numbers_told
-    told = {str(name): tells(_cells(some.frame[name]), some.target) for name in some.frame.columns}
-    near = sorted((name for name in told if told[name] >= NEAR), key=lambda name: -told[name])
+    measure = _skill_on_classes if some.target.classes is not None else _skill_on_numbers
+    shares = {str(name): measure(_cells(some.frame[name]), some.target) for name in some.frame.columns}
+    near = sorted((name for name in shares if shares[name] >= NEAR), key=lambda name: -shares[name])
     if near:
-        named = ", ".join(f"{name!r} ({told[name]:.1%})" for name in near[:NAMED])
+        named = ", ".join(f"{name!r} ({shares[name]:.1%})" for name in near[:NAMED])
         advice = "leave out of training.features what is known only after the fact"
         yield Finding("NearLeak", f"alone these columns tell nearly all of {target!r}: {named}; {advice}")
 
@@ -111,7 +111,7 @@ def _cells(column: pandas.Series) -> NDArray[np.int64]:
     return pandas.factorize(column)[0].astype(np.int64) + 1
 
 
-def _classes_told(cells: NDArray[np.int64], target: Target) -> float:
+def _skill_on_classes(cells: NDArray[np.int64], target: Target) -> float:
     """How much of the errors of a constant answer a table of the cells avoids, on other rows: 1 is all."""
     size, classes = int(cells.max()) + 1, len(target.classes or ())
     codes = target.values.astype(np.int64)
@@ -123,7 +123,7 @@ def _classes_told(cells: NDArray[np.int64], target: Target) -> float:
     return 1 - float((answers[cells[SEEN]] != codes[SEEN]).sum()) / usual if usual else 0.0
 
 
-def _numbers_told(cells: NDArray[np.int64], target: Target) -> float:
+def _skill_on_numbers(cells: NDArray[np.int64], target: Target) -> float:
     """How much of the variance the means of the cells explain, on other rows: 1 is all."""
     values, size = target.values.astype(np.float64), int(cells.max()) + 1
     counts = np.bincount(cells[LEARNED], minlength=size)

@@ -110,16 +110,16 @@ def _reached(wanted: Threshold, among: Curve) -> NDArray[np.bool_]:
 
 
 def _out_of_reach(wanted: Threshold, whole: Curve, band: tuple[float, float]) -> str:
-    asked = f"training.threshold wants {wanted.prefer} of at least {wanted.at_least:g}"
+    request = f"training.threshold wants {wanted.prefer} of at least {wanted.at_least:g}"
     if _reached(wanted, whole).any():
         low, high = band
         return (
-            f"{asked}, which is reached only by thresholds outside of training.neutral, {low:g} to {high:g}: "
+            f"{request}, reached only by thresholds outside of training.neutral, {low:g} to {high:g}: "
             "move the band, so that the threshold is in it"
         )
     held = whole.precision if wanted.prefer == "precision" else whole.recall
     best = int(held.argmax())
-    found = f"{asked}, out of fold at most {held[best]:.4g} is reached"
+    found = f"{request}, out of fold at most {held[best]:.4g} is reached"
     if held[best] < wanted.at_least:
         return f"{found}: ask for less, or give better features"
     return (
@@ -132,7 +132,7 @@ def promise(wanted: Threshold | None, judged: Context) -> Iterator[Verdict]:
     """The threshold's promise as a gate: test rows must not contradict it, and some must be positive by it.
 
     Args:
-        wanted: What was asked for; without it nothing is promised.
+        wanted: What was request for; without it nothing is promised.
         judged: The test rows, with the threshold.
     """
     if wanted is None or judged.target.threshold is None:

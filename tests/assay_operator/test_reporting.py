@@ -18,8 +18,8 @@ KEPT = {"name": "kept", "source": "Events", "direction": "Increase", "margin": {
 def lines(
     metrics: dict[str, Any], counts: dict[str, list[Moments]], weights: tuple[int, ...]
 ) -> list[Analysis]:
-    asked = spec(metrics, weights)
-    return list(analyses(asked, plan(asked), observed(asked, counts).readings))
+    experiment = spec(metrics, weights)
+    return list(analyses(experiment, plan(experiment), observed(experiment, counts).readings))
 
 
 def rates(n: int, *parts: float) -> list[Moments]:

@@ -42,18 +42,18 @@ def _line(reading: Reading, found: dict[str, Any]) -> Analysis:
 
 
 def _evidence(reading: Reading, words: Words) -> dict[str, Any]:
-    seen = reading.evidence
-    assert seen is not None
-    lift = seen.lift
+    evidence = reading.evidence
+    assert evidence is not None
+    lift = evidence.lift
     return {
-        "estimate": seen.estimate,
-        "low": seen.low,
-        "high": seen.high,
+        "estimate": evidence.estimate,
+        "low": evidence.low,
+        "high": evidence.high,
         "lift": lift.estimate if lift else None,
         "lift_low": lift.low if lift else None,
         "lift_high": lift.high if lift else None,
-        "p_value": seen.p_value,
-        "log_evidence": seen.peak.log_e,
+        "p_value": evidence.p_value,
+        "log_evidence": evidence.peak.log_e,
         "says": words[reading.metric, reading.arm],
     }
 
@@ -107,12 +107,12 @@ def _secondaries(spec: ExperimentSpec, readings: Sequence[Reading]) -> Words:
     words = {}
     for (reading, evidence), discovered in zip(found, kept, strict=True):
         better = (evidence.estimate > 0) == rises[reading.metric]
-        said = evidence.undecidable_reason or "not decided yet"
+        verdict = evidence.undecidable_reason or "not decided yet"
         if discovered and (not better or not evidence.undecidable_reason):
-            said = f"{'better' if better else 'worse'}, e-BH over {len(found)}"
+            verdict = f"{'better' if better else 'worse'}, e-BH over {len(found)}"
         elif evidence.decided:
-            said = f"{evidence.decided} taken alone, not with e-BH over {len(found)}"
-        words[reading.metric, reading.arm] = said
+            verdict = f"{evidence.decided} taken alone, not with e-BH over {len(found)}"
+        words[reading.metric, reading.arm] = verdict
     return words
 
 

@@ -93,8 +93,8 @@ def _missed(
         control = control.merge(truth.control(rng, units - n))
         treatment = treatment.merge(truth.treatment(rng, n))
         if isinstance(rule, Rule):
-            seen = evaluate(rule, control, treatment, share, peak=peak)
-            peak, found = seen.peak, of(seen)
+            evidence = evaluate(rule, control, treatment, share, peak=peak)
+            peak, found = evidence.peak, of(evidence)
         else:
             found = shown(rule, control, treatment, share)
         missed[0] |= not found.low - SLACK <= t - m <= found.high + SLACK
@@ -102,7 +102,7 @@ def _missed(
     return missed[0], missed[1]
 
 
-def of(seen: Evidence) -> Effect:
+def of(evidence: Evidence) -> Effect:
     """Return what is shown of the evidence."""
-    ends = (seen.lift.low, seen.lift.high) if seen.lift else (-np.inf, np.inf)
-    return Effect(seen.low, seen.high, *ends)
+    ends = (evidence.lift.low, evidence.lift.high) if evidence.lift else (-np.inf, np.inf)
+    return Effect(evidence.low, evidence.high, *ends)
