@@ -195,6 +195,39 @@ def waits(reason: str) -> Any:
     )
 
 
+async def test_of_two_candidates_the_harmful_one_is_dropped_and_the_other_goes_on(place: Place) -> None:
+    """Its units see the champion from then on; nobody fails, and nobody else changes sides."""
+    good = await asyncio.to_thread(place.two_versions)
+    rollout = {"strategy": "Experiment", "rollbackWindow": "1h", "experiment": LONG}
+    place.town.apply(place.model("faulty", rollout=rollout))
+    await asyncio.to_thread(place.experiment_phase, "churn-3-g3", "Pending", "Running", patience=90)
+    place.town.kubectl("delete", "aexp", "churn-3-g3", "-n", place.namespace)
+    three = place.experiment(*good, ramp=[{"percent": 60}], metrics={"primary": CORRECT, **LONG["metrics"]})
+    arms = (("control", "churn-1", 34), ("good", "churn-2", 33), ("bad", "churn-3", 33))
+    three["spec"]["arms"] = [{"name": name, "version": version, "weight": w} for name, version, w in arms]
+    place.town.apply(three)
+    await asyncio.to_thread(place.running, patience=90)
+    async with place.users() as traffic:
+        status = await asyncio.to_thread(place.town.until, "aexp", "exp", place.namespace, drops("bad"), 90)
+        end = time.time()
+        await traffic.more(300)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert "decision" not in status
+    shares = {arm["name"]: arm.get("share", 0) for arm in status["arms"]}
+    assert shares["bad"] == 0
+    assert shares["good"] == pytest.approx(30, abs=0.1)
+    later = traffic.since(end + 2)
+    assert {a.version for a in later} == {"churn-1", "churn-2"}
+    assert "bad" not in {a.arm for a in later}
+    assert await asyncio.to_thread(place.running)
+    degraded = place.town.condition("aexp", "exp", place.namespace, "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "ArmDropped")
+
+
+def drops(arm: str) -> Any:
+    return lambda s: arm in s.get("state", {}).get("dropped", [])
+
+
 def test_without_traffic_it_holds_and_says_so(place: Place) -> None:
     """No data is not a failure."""
     place.town.apply(
