@@ -121,7 +121,7 @@ async def test_a_primary_of_prometheus_holds_while_it_has_no_numbers_and_then_de
 async def test_a_candidate_that_fails_altogether_by_a_metric_of_prometheus_is_rolled_back(
     place: Place, shop: Shop, prometheus: Prometheus
 ) -> None:
-    """Its first 30 units fail, every one; gateways and collector notice nothing, and no floor is waited for."""
+    """Each of its first 30 units fails, which gateways and collector do not notice; no floor is waited for."""
     failed = ORDERED | {"name": "failed", "margin": {"absolute": 0.02}}
     long = {"minDuration": "1h", "maxDuration": "2h"}
     versions = await asyncio.to_thread(place.two_versions)
@@ -135,15 +135,13 @@ async def test_a_candidate_that_fails_altogether_by_a_metric_of_prometheus_is_ro
         await traffic.more(100)
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert status["decision"]["reason"] == "GuardrailBreached"
-    assert (
-        "guardrail failed breached: candidate - control = +1 (margin 0.02)" in status["decision"]["message"]
-    )
+    assert status["decision"]["message"].startswith("guardrail failed breached: candidate - control = +1 ")
     assert status["decision"]["evidence"]["arms"]["candidate"]["metrics"]["failed"][:2] == [30, 30]
     assert place.town.status("amodel", "churn", place.namespace)["champion"] == "churn-1"
 
 
 class BusyShop(Shop):
-    """Counts on and on, from zero when it is opened: 200 visitors a second of each arm; one in four orders."""
+    """Counts from zero when it is opened: 200 visitors a second of each arm, of whom one in four orders."""
 
     def __init__(self, town: Town, experiment: str) -> None:
         self.opened = time.monotonic()
@@ -190,7 +188,7 @@ async def test_a_restart_of_the_metrics_target_changes_no_verdict(
 
 
 async def counted(place: Place, units: int) -> int:
-    """Wait until the primary has so many units, and see that it runs on all the while, with its source well."""
+    """Wait until the primary has so many units, and check that it runs on meanwhile, with its source well."""
 
     def ordered(status: Json) -> int:
         lines: list[Json] = [line for line in status.get("analysis", []) if line["metric"] == "ordered"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import load
 import pytest
-from people import CORRECT, ERRORS, Place
+from people import CORRECT, ERRORS, SAFE, Place
 from town import LEADER, SYSTEM, wait
 
 
@@ -202,7 +202,7 @@ async def test_of_two_candidates_the_harmful_one_is_dropped_and_the_other_goes_o
     place.town.apply(place.model("faulty", rollout=rollout))
     await asyncio.to_thread(place.experiment_phase, "churn-3-g3", "Pending", "Running", patience=90)
     place.town.kubectl("delete", "aexp", "churn-3-g3", "-n", place.namespace)
-    three = place.experiment(*good, ramp=[{"percent": 60}], metrics={"primary": CORRECT, **LONG["metrics"]})
+    three = place.experiment(*good, ramp=[{"percent": 60}], metrics={"primary": CORRECT, **SAFE})
     arms = (("control", "churn-1", 34), ("good", "churn-2", 33), ("bad", "churn-3", 33))
     three["spec"]["arms"] = [{"name": name, "version": version, "weight": w} for name, version, w in arms]
     place.town.apply(three)
