@@ -121,7 +121,7 @@ async def test_a_primary_of_prometheus_holds_while_it_has_no_numbers_and_then_de
 async def test_a_candidate_that_fails_altogether_by_a_metric_of_prometheus_is_rolled_back(
     place: Place, shop: Shop, prometheus: Prometheus
 ) -> None:
-    """Each of its first 30 units fails, which gateways and collector do not notice; no floor is waited for."""
+    """Each of its first 30 units fails, which gateways and collector do not notice; no floor is awaited."""
     failed = ORDERED | {"name": "failed", "margin": {"absolute": 0.02}}
     long = {"minDuration": "1h", "maxDuration": "2h"}
     versions = await asyncio.to_thread(place.two_versions)

@@ -7,7 +7,7 @@ for power. Prints a Markdown table; exits with 1 if any bar is broken.
 
 from collections.abc import Callable, Iterator
 
-from assay_stats.validation import guards, intervals, primaries
+from assay_stats.validation import guards, intervals, primaries, secondaries
 from assay_stats.validation.claim import FULL, QUICK, Claim, Scale, line
 
 GROUPS: tuple[Callable[[Scale], Iterator[Claim]], ...] = (
@@ -15,6 +15,7 @@ GROUPS: tuple[Callable[[Scale], Iterator[Claim]], ...] = (
     primaries.heavy,
     primaries.early,
     intervals.coverage,
+    secondaries.discoveries,
     primaries.growing,
     primaries.shapes,
     primaries.powers,
