@@ -5,9 +5,9 @@ which needs no stake and so stays near at any number of units. For a difference 
 places, because the bets are made for margins from zero up.
 """
 
-from math import log, sqrt
-
-import numpy as np
+from dataclasses import dataclass
+from functools import cached_property
+from math import exp, log, log1p, sqrt
 
 from assay_stats import betting, exactmargin, smallsample
 from assay_stats.exactmargin import Counts
@@ -16,20 +16,68 @@ CLOSE = 1e-3
 """Of the root of ln e: near enough for a bound that is shown, on its safe side."""
 
 
-def log_safety(counts: Counts, share: float, margin: float) -> float:
-    """Return ln e against "the treatment's rate is at least control's plus margin", margin at least 0."""
-    sums = counts.treatment, counts.control, counts.treatment_n + counts.control_n
-    return _average(betting.log_safety(*sums, share, margin), exactmargin.log_safety(counts, margin))
+@dataclass(frozen=True)
+class Compared:
+    """Two arms' counts and the treatment's share of their units; margins are at least 0."""
 
+    counts: Counts
+    share: float
 
-def log_harm(counts: Counts, share: float, margin: float) -> float:
-    """Return ln e against "the treatment's rate is at most control's plus margin", margin at least 0."""
-    sums = counts.treatment, counts.control, counts.treatment_n + counts.control_n
-    return _average(betting.log_harm(*sums, share, margin), exactmargin.log_harm(counts, margin))
+    @cached_property
+    def _mixture(self) -> float:
+        return float(exactmargin.log_mixture(self.counts))
 
+    @property
+    def _sums(self) -> tuple[float, float, float]:
+        b, n, a, m = self.counts
+        return b, a, n + m
 
-def _average(bet: float | np.ndarray, likelihood: float) -> float:
-    return float(np.logaddexp(bet + smallsample.LOG_REST, likelihood + smallsample.LOG_PART))
+    @cached_property
+    def swapped(self) -> "Compared":
+        """The same with the arms exchanged."""
+        b, n, a, m = self.counts
+        return Compared(Counts(a, m, b, n), 1 - self.share)
+
+    def log_safety(self, margin: float) -> float:
+        """Return ln e against "the treatment's rate is at least control's plus margin"."""
+        bet = float(betting.log_safety(*self._sums, self.share, margin))
+        return _average(bet, exactmargin.log_safety(self.counts, margin, mixture=self._mixture))
+
+    def log_harm(self, margin: float) -> float:
+        """Return ln e against "the treatment's rate is at most control's plus margin"."""
+        bet = float(betting.log_harm(*self._sums, self.share, margin))
+        return _average(bet, exactmargin.log_harm(self.counts, margin, mixture=self._mixture))
+
+    def upper_bound(self, level: float) -> float:
+        """Return the margin from which on safety reaches ln e = `level`; 0 if every margin does."""
+        least = max(0.0, self.counts.difference)
+        lowest = self.log_safety(least)
+        if lowest >= level:
+            return least
+        wanted = sqrt(level - lowest)  # the root of the evidence is nearly straight in the margin
+
+        def rising(margin: float) -> float:
+            return sqrt(max(0.0, self.log_safety(margin) - lowest)) - wanted
+
+        far = (1 + sqrt(self.counts.treatment)) * wanted / self.counts.treatment_n
+        while least + far < 1 and rising(least + far) < 0:
+            far *= 2
+        return exactmargin.root(rising, least, min(1.0, least + far), close=CLOSE)
+
+    def highest(self, level: float) -> float:
+        """Return the greatest difference that is not refuted at ln e = `level`; below zero, too."""
+        if self.counts.difference >= 0 or self.log_safety(0.0) < level:
+            return self.upper_bound(level)
+        other = self.swapped
+        if other.log_harm(0.0) < level:
+            return 0.0
+        wanted = sqrt(level)
+        return -exactmargin.root(
+            lambda drop: wanted - sqrt(max(0.0, other.log_harm(drop))),
+            0.0,
+            other.counts.difference,
+            close=CLOSE,
+        )
 
 
 def interval(counts: Counts, share: float, alpha: float) -> tuple[float, float]:
@@ -39,42 +87,12 @@ def interval(counts: Counts, share: float, alpha: float) -> tuple[float, float]:
     >>> low < 0.02 < high
     True
     """
-    level, mirrored = log(2 / alpha), _swapped(counts)
-    return -_highest(mirrored, 1 - share, level), _highest(counts, share, level)
+    compared, level = Compared(counts, share), log(2 / alpha)
+    return -compared.swapped.highest(level), compared.highest(level)
 
 
-def _swapped(counts: Counts) -> Counts:
-    return Counts(counts.control, counts.control_n, counts.treatment, counts.treatment_n)
-
-
-def _highest(counts: Counts, share: float, level: float) -> float:
-    """Return the upper end: below zero, the least difference by which control is shown to be worse."""
-    if counts.difference >= 0 or log_safety(counts, share, 0.0) < level:
-        return upper_bound(counts, share, level)
-    mirrored = _swapped(counts)
-    if log_harm(mirrored, 1 - share, 0.0) < level:
-        return 0.0
-    least = exactmargin.root(
-        lambda drop: sqrt(level) - sqrt(max(0.0, log_harm(mirrored, 1 - share, drop))),
-        0.0,
-        mirrored.difference,
-        close=CLOSE,
-    )
-    return -least
-
-
-def upper_bound(counts: Counts, share: float, level: float) -> float:
-    """Return the margin from which on safety reaches `level`; 0 if every margin does."""
-    least = max(0.0, counts.difference)
-    lowest = log_safety(counts, share, least)
-    if lowest >= level:
-        return least
-    wanted = sqrt(level - lowest)  # the root of the evidence is nearly straight in the margin
-
-    def rising(margin: float) -> float:
-        return sqrt(max(0.0, log_safety(counts, share, margin) - lowest)) - wanted
-
-    far = (1 + sqrt(counts.treatment)) * wanted / counts.treatment_n
-    while least + far < 1 and rising(least + far) < 0:
-        far *= 2
-    return exactmargin.root(rising, least, min(1.0, least + far), close=CLOSE)
+def _average(bet: float, likelihood: float) -> float:
+    larger, smaller = bet + smallsample.LOG_REST, likelihood + smallsample.LOG_PART
+    if larger < smaller:
+        larger, smaller = smaller, larger
+    return larger + log1p(exp(smaller - larger)) if larger > float("-inf") else larger

@@ -44,23 +44,27 @@ class Counts(NamedTuple):
         return _rate(self.treatment, self.treatment_n) - scale * _rate(self.control, self.control_n)
 
 
-def log_harm(counts: Counts, margin: float, scale: float = 1.0) -> float:
+def log_harm(counts: Counts, margin: float, scale: float = 1.0, *, mixture: float | None = None) -> float:
     """Return ln e against "the treatment's rate is at most `scale` times control's, plus margin".
+
+    `mixture` is `log_mixture(counts)`, for who asks about many margins.
 
     >>> round(log_harm(Counts(3, 50, 0, 950), 0.01), 2)
     -0.35
     """
     inside = counts.beyond(scale) <= margin
-    return float(log_mixture(counts)) - _supremum(counts, margin, inside=inside, scale=scale)
+    known = float(log_mixture(counts)) if mixture is None else mixture
+    return known - _supremum(counts, margin, inside=inside, scale=scale)
 
 
-def log_safety(counts: Counts, margin: float) -> float:
-    """Return ln e against "the treatment's rate is at least control's plus margin".
+def log_safety(counts: Counts, margin: float, *, mixture: float | None = None) -> float:
+    """Return ln e against "the treatment's rate is at least control's plus margin"; `mixture` as above.
 
     >>> round(log_safety(Counts(0, 2000, 0, 2000), 0.01), 2)
     16.89
     """
-    return float(log_mixture(counts)) - _supremum(counts, margin, inside=counts.difference >= margin)
+    known = float(log_mixture(counts)) if mixture is None else mixture
+    return known - _supremum(counts, margin, inside=counts.difference >= margin)
 
 
 def upper_bound(counts: Counts, level: float) -> float:

@@ -272,11 +272,12 @@ def _ratio_bound(
 def _exact_margin(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:
     counts = _bad(rule, control, treatment)
     sums = counts.treatment, counts.control, counts.treatment_n + counts.control_n
+    compared = exactbound.Compared(counts, share)
     return _View(
         lambda: float(betting.log_harm(*sums, share, rule.absolute)),
         lambda: _log_early(rule, control, treatment),
-        lambda: exactbound.log_safety(counts, share, rule.absolute),
-        lambda alpha: exactbound.upper_bound(counts, share, -log(alpha)),
+        lambda: compared.log_safety(rule.absolute),
+        lambda alpha: compared.upper_bound(-log(alpha)),
         counts.difference - rule.absolute,
         None,
     )
