@@ -107,8 +107,10 @@ def _cells(column: pandas.Series) -> NDArray[np.int64]:
     """The cell of each row: its value, or one of many ranges where values are more."""
     if pandas.api.types.is_numeric_dtype(column) and column.nunique() > RANGES:
         ranks = column.rank(method="min", pct=True).fillna(0.0).to_numpy(np.float64)
-        return np.ceil(ranks * RANGES).astype(np.int64)
-    return pandas.factorize(column)[0].astype(np.int64) + 1
+        ranges: NDArray[np.int64] = np.ceil(ranks * RANGES).astype(np.int64)
+        return ranges
+    values: NDArray[np.int64] = pandas.factorize(column)[0].astype(np.int64) + 1
+    return values
 
 
 def _skill_on_classes(cells: NDArray[np.int64], target: Target) -> float:

@@ -70,9 +70,9 @@ def test_a_primary_is_called_better_only_after_holm() -> None:
 @pytest.mark.parametrize(
     ("others", "says"),
     [
-        pytest.param((), "better, e-BH over 1", id="one metric needs no correction"),
+        pytest.param((), "better", id="one metric needs no correction"),
         pytest.param((0.3,) * 9, "better taken alone, not with e-BH over 10", id="the best of ten"),
-        pytest.param((0.6,) * 9, "better, e-BH over 10", id="the weakest of ten that are shown"),
+        pytest.param((0.6,) * 9, "better with e-BH over 10", id="the weakest of ten that are shown"),
     ],
 )
 def test_secondary_metrics_are_corrected_for_their_number(others: tuple[float, ...], says: str) -> None:
@@ -86,4 +86,4 @@ def test_secondary_metrics_are_corrected_for_their_number(others: tuple[float, .
 def test_a_secondary_that_should_fall_is_worse_when_it_rises() -> None:
     metrics = {"primary": PRIMARY, "secondary": [{"name": "cost", "direction": "Decrease"}]}
     counts = {"m": rates(2000, 0.3, 0.3), "cost": rates(2000, 0.3, 0.5)}
-    assert lines(metrics, counts, (50, 50))[1].says == "worse, e-BH over 1"
+    assert lines(metrics, counts, (50, 50))[1].says == "worse"

@@ -104,14 +104,17 @@ def _secondaries(spec: ExperimentSpec, readings: Sequence[Reading]) -> Words:
     found = [(r, r.evidence) for r in readings if r.role == "Secondary" and r.evidence]
     kept = e_bh([evidence.e_value for _, evidence in found], spec.decision.alpha)
     rises = {metric.name: metric.direction == "Increase" for metric in spec.metrics.secondary}
+    corrected = f" with e-BH over {len(found)}" if len(found) > 1 else ""
     words = {}
     for (reading, evidence), discovered in zip(found, kept, strict=True):
         better = (evidence.estimate > 0) == rises[reading.metric]
         verdict = evidence.undecidable_reason or "not decided yet"
-        if discovered and (not better or not evidence.undecidable_reason):
-            verdict = f"{'better' if better else 'worse'}, e-BH over {len(found)}"
+        if (discovered if corrected else evidence.decided) and (
+            not better or not evidence.undecidable_reason
+        ):
+            verdict = f"{'better' if better else 'worse'}{corrected}"
         elif evidence.decided:
-            verdict = f"{evidence.decided} taken alone, not with e-BH over {len(found)}"
+            verdict = f"{evidence.decided} taken alone, not{corrected}"
         words[reading.metric, reading.arm] = verdict
     return words
 

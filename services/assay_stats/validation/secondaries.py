@@ -30,9 +30,8 @@ def _false_share(effects: int, rng: np.random.Generator) -> float:
     for units in LOOKS:
         n += units // 2
         events += rng.binomial(units // 2, rates)
-        evidence = [
-            evaluate(rule, *(Moments.proportion(n, float(k)) for k in pair), 0.5) for pair in events.T
-        ]
+        sums = [[Moments.proportion(n, float(k)) for k in pair] for pair in events.T]
+        evidence = [evaluate(rule, control, treatment, 0.5) for control, treatment in sums]
         found = e_bh([one.e_value for one in evidence], ALPHA)
         if any(found):
             return sum(found[effects:]) / sum(found)
