@@ -109,9 +109,8 @@ def _secondaries(spec: ExperimentSpec, readings: Sequence[Reading]) -> Words:
     for (reading, evidence), discovered in zip(found, kept, strict=True):
         better = (evidence.estimate > 0) == rises[reading.metric]
         verdict = evidence.undecidable_reason or "not decided yet"
-        if (discovered if corrected else evidence.decided) and (
-            not better or not evidence.undecidable_reason
-        ):
+        called = discovered if corrected else evidence.decided
+        if called and (not better or not evidence.undecidable_reason):
             verdict = f"{'better' if better else 'worse'}{corrected}"
         elif evidence.decided:
             verdict = f"{evidence.decided} taken alone, not{corrected}"
