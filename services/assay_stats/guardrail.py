@@ -13,7 +13,7 @@ from typing import NamedTuple
 from assay_stats import betabinomial, betting, effect, exactbound, exactmargin, sequential, smallsample
 from assay_stats.difference import Difference, arm, difference
 from assay_stats.effect import Effect
-from assay_stats.evidence import threshold, too_few
+from assay_stats.evidence import pooled_variance, threshold, too_few
 from assay_stats.exactmargin import Counts
 from assay_stats.moments import Moments
 from assay_stats.rule import GuardrailRule
@@ -161,8 +161,12 @@ def log_safety(rule: GuardrailRule, control: Moments, treatment: Moments, share:
     return _view(rule, control, treatment, share).safety()
 
 
-def shown(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> Effect:
+def shown(
+    rule: GuardrailRule, control: Moments, treatment: Moments, share: float, *, variance: float = 0.0
+) -> Effect:
     """Return the effect with two-sided sequences at level 1 - alpha, by the method of the rule.
+
+    `variance` is that of one unit at the first look that could decide: intrinsic time is counted in it.
 
     Harm and safety are one-sided and have levels of their own, so that they may be shown a little earlier.
     """
@@ -177,7 +181,8 @@ def shown(rule: GuardrailRule, control: Moments, treatment: Moments, share: floa
     arms = arm(control, binary=binary), arm(treatment, binary=binary)
     floors = rule.floor_units, rule.floor_events
     if not too_few(floors, control, treatment, binary=binary) and difference(*arms).guarded_se:
-        information, level = (control.n + treatment.n) / rule.n_star, rule.alpha * (1 - smallsample.PART)
+        now, level = pooled_variance(*arms), rule.alpha * (1 - smallsample.PART)
+        information = (control.n + treatment.n) / rule.n_star * (now / (variance or now) if now else 1.0)
         return effect.of_means(*arms, float(sequential.half_width(information, level)))
     return effect.of_rates(control, treatment, smallsample.PART * rule.alpha) if binary else effect.ANY
 
