@@ -30,8 +30,24 @@ class Analysis(Observed):
     units: Annotated[int, Field(description="Sample size of control and candidate together.")] = 0
     control: Annotated[float | None, Field(description="The control's value.")] = None
     estimate: Annotated[float | None, Field(description="The candidate's value minus the control's.")] = None
-    low: Annotated[float | None, Field(description="Lower bound of the confidence sequence.")] = None
-    high: Annotated[float | None, Field(description="Upper bound of the confidence sequence.")] = None
+    low: Annotated[
+        float | None,
+        Field(description="Lower bound of the confidence sequence of the estimate; none: not bounded yet."),
+    ] = None
+    high: Annotated[
+        float | None,
+        Field(description="Upper bound of the confidence sequence of the estimate; none: not bounded yet."),
+    ] = None
+    lift: Annotated[
+        float | None,
+        Field(description="Relative effect: the estimate over the control's value; 0.1 is 10% more."),
+    ] = None
+    lift_low: Annotated[
+        float | None, Field(description="Lower bound of the confidence sequence of the relative effect.")
+    ] = None
+    lift_high: Annotated[
+        float | None, Field(description="Upper bound of the confidence sequence of the relative effect.")
+    ] = None
     p_value: Annotated[float | None, Field(description="Always valid: the smallest so far.")] = None
     log_evidence: Annotated[
         float | None, Field(description="The largest so far; decides at ln(1/alpha).")
@@ -204,6 +220,13 @@ class Checks(Observed):
         str,
         Field(max_length=1024, description="Metrics without data or without any outcome, with the reason."),
     ] = ""
+    unknown_metrics: Annotated[
+        tuple[Annotated[str, Field(max_length=63)], ...],
+        Field(
+            max_length=20,
+            description="Metrics that outcomes name and no Experiment of the Model declares: not counted.",
+        ),
+    ] = ()
     maturity: Annotated[
         str,
         Field(

@@ -13,6 +13,7 @@ COMPONENT = "app.kubernetes.io/component"
 OPERATOR = "assay-operator"
 ABORT = f"{GROUP}/abort"  # an annotation: who wants an Experiment to end, and why
 APPROVE = f"{GROUP}/approve"  # an annotation: who lets the winner of an Experiment be promoted
+ACKNOWLEDGE = f"{GROUP}/acknowledge"  # an annotation: who has looked into what an A/A test found
 PROMOTE = f"{GROUP}/promote"  # an annotation of a Model: which version becomes champion, and who wants it
 ROLLBACK = f"{GROUP}/rollback"  # an annotation of a Model: who wants the former champion back
 RETRAIN = f"{GROUP}/retrain"  # an annotation: versions up to this one are not used again

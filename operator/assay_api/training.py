@@ -36,6 +36,13 @@ TIMED = Rule(
     lambda training: training.split.test_from is None or training.data.time is not None,
     ".split.testFrom",
 )
+EVEN = 0.5  # the threshold where none is chosen
+IN_THE_BAND = Rule(
+    "!has(self.neutral) || has(self.threshold) || (self.neutral.low <= 0.5 && self.neutral.high >= 0.5)",
+    "neutral must contain the decision threshold: 0.5, or the one that threshold chooses in it",
+    lambda it: it.neutral is None or it.threshold is not None or it.neutral.low <= EVEN <= it.neutral.high,
+    ".neutral",
+)
 A_BAND = Rule("self.low < self.high", "low must be below high", lambda band: band.low < band.high, ".low")
 FEW_FEATURES = Rule(
     f"size(self.numeric) + size(self.categorical) + size(self.text) + size(self.date) <= {MOST_FEATURES}",
@@ -192,7 +199,7 @@ class Reframing(Resource):
 class Training(Resource):
     """How a version is made from data."""
 
-    RULES: ClassVar = (TIMED,)
+    RULES: ClassVar = (TIMED, IN_THE_BAND)
 
     data: Annotated[Data, Field(description="Training data: its source, and the columns with a role.")]
     split: Annotated[Split, Field(description="Split into training and test rows.")] = Split()
@@ -234,7 +241,10 @@ class Training(Resource):
         Threshold | None, Field(description="Decision threshold of a binary classifier. Default: 0.5.")
     ] = None
     neutral: Annotated[
-        Neutral | None, Field(description="Band of probabilities in which a binary classifier abstains.")
+        Neutral | None,
+        Field(
+            description="Band of probabilities around the threshold in which a binary classifier abstains."
+        ),
     ] = None
     reframing: Annotated[
         Reframing | None, Field(description="Regression as classification over bins of the target.")

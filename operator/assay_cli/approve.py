@@ -1,11 +1,12 @@
-"""`assay approve` and `assay abort`: a person's word on an Experiment, which the operator reads."""
+"""`assay approve`, `abort` and `acknowledge`: a person's word on an Experiment, which the operator reads."""
 
 import argparse
 import asyncio
 import getpass
 
 from assay_api import Experiment, Ref
-from assay_api.names import ABORT, APPROVE
+from assay_api.names import ABORT, ACKNOWLEDGE, APPROVE
+from assay_api.reason import Reason
 from assay_cli import target
 from assay_cli.watch import EDIT, plainly
 from assay_cli.watch_source import Cluster
@@ -23,7 +24,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     aborting.add_argument("--why", required=True, help="stands in the verdict")
     aborting.set_defaults(run=abort)
-    for parser in (approving, aborting):
+    looking = subparsers.add_parser(
+        "acknowledge", help="take back the alarm of an A/A test; A/B tests go on", description=__doc__
+    )
+    looking.add_argument("--why", required=True, help="the cause of the difference; stands in the status")
+    looking.set_defaults(run=acknowledge)
+    for parser in (approving, aborting, looking):
         parser.add_argument("experiment", help="name of the Experiment")
         target.add_cluster(parser)
 
@@ -58,6 +64,21 @@ def abort(options: argparse.Namespace) -> int:
     _undecided(options)
     _annotate(options, ABORT, options.why)
     print(f"{options.experiment} ends; its units go to the control")
+    return 0
+
+
+def acknowledge(options: argparse.Namespace) -> int:
+    """Acknowledge what an A/A test found.
+
+    Raises:
+        ValueError: It found no difference.
+        OSError: The cluster can't be asked.
+    """
+    found = target.experiment(options, options.experiment)
+    if found.status.decision is None or found.status.decision.reason != Reason.AA_DIFFERS:
+        raise ValueError(f"{options.experiment} is no A/A test that found a difference")
+    _annotate(options, ACKNOWLEDGE, options.why)
+    print(f"{options.experiment} is acknowledged; A/B tests of {found.spec.model_ref.name} go on")
     return 0
 
 

@@ -33,9 +33,9 @@ def page(experiment: Experiment) -> Iterator[str]:
     yield "\n| arm | version | share | units |\n|---|---|---|---|"
     yield from (f"| {arm.name} | {arm.version} | {arm.share:g}% | {arm.units:,} |" for arm in status.arms)
     if status.analysis:
-        level = f"{1 - spec.decision.alpha:.0%} sequence"
-        yield f"\n| metric | role | arm | control | effect | {level} | p | says |"
-        yield "|---|---|---|---|---|---|---|---|"
+        level = f"{100 * (1 - spec.decision.alpha):.4g}% CS"
+        yield f"\n| metric | role | arm | control | effect | {level} | lift | {level} | p | n | says |"
+        yield "|---|---|---|---|---|---|---|---|---|---|---|"
         yield from map(_row, status.analysis)
     if status.checks:
         yield from _checks(status.checks)
@@ -53,9 +53,21 @@ def _ending(experiment: Experiment) -> Iterator[str]:
 
 
 def _row(line: Analysis) -> str:
-    sequence = f"{_number(line.low)} to {_number(line.high)}"
-    numbers = (_number(line.control), _number(line.estimate), sequence, _number(line.p_value))
+    numbers = (
+        _number(line.control),
+        _number(line.estimate, "+.4g"),
+        _ends(line.low, line.high, ".4g"),
+        _number(line.lift, "+.1%"),
+        _ends(line.lift_low, line.lift_high, "+.1%"),
+        _number(line.p_value),
+        f"{line.units:,}",
+    )
     return f"| {line.metric} | {line.role} | {line.arm} | {' | '.join(numbers)} | {line.says} |"
+
+
+def _ends(low: float | None, high: float | None, form: str) -> str:
+    """Return an interval; an end that is not bounded yet is a dash."""
+    return "-" if low is None and high is None else f"{_number(low, form)} to {_number(high, form)}"
 
 
 def _checks(checks: Checks) -> Iterator[str]:
@@ -66,7 +78,9 @@ def _checks(checks: Checks) -> Iterator[str]:
     )
     if checks.sources:
         yield f"Without numbers: {checks.sources}."
+    if checks.unknown_metrics:
+        yield f"Outcomes name metrics that nobody declared: {', '.join(checks.unknown_metrics)}."
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _number(value: float | None, form: str = ".4g") -> str:
+    return "-" if value is None else format(value, form)

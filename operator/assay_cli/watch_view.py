@@ -144,13 +144,16 @@ def analysis_table(experiment: Experiment) -> Table:
     table.add_column("metric")
     table.add_column("control", justify="right")
     table.add_column("effect", justify="right")
+    table.add_column("lift", justify="right")
     table.add_column("valid at any time", justify="center")
     table.add_column("says")
-    margins = {g.name: g.margin.absolute or 0.0 for g in experiment.spec.metrics.guardrails}
+    guards = experiment.spec.metrics.guardrails
+    margins = {g.name: (g.margin.absolute or 0.0) * (1 if g.direction == "Decrease" else -1) for g in guards}
     for line in experiment.status.analysis:
         mark = {"Primary": "★ ", "Guardrail": "⛨ "}.get(line.role, "  ")
         bar = _bar(line, margins.get(line.metric, 0.0))
-        table.add_row(mark + line.metric, _number(line.control), _signed(line.estimate), bar, line.says)
+        numbers = (_number(line.control), _signed(line.estimate), _percent(line.lift))
+        table.add_row(mark + line.metric, *numbers, bar, line.says)
     return table
 
 
@@ -158,18 +161,25 @@ def _bar(line: Analysis, margin: float) -> Text:
     if line.estimate is None or (line.low is None and line.high is None):
         return Text("not enough yet", style=draw.DIM)
     low, high = (-inf if line.low is None else line.low), (inf if line.high is None else line.high)
-    scale = max(abs(line.estimate) * 2, 2 * margin, 0.05)
-    style = draw.style(low, high) if line.role != "Guardrail" else _guardrail_style(line, margin, high)
+    scale = max(abs(line.estimate) * 2, 2 * abs(margin), 0.05)
+    style = draw.style(low, high) if line.role != "Guardrail" else _guardrail_style(line, margin)
     return draw.interval((low, line.estimate, high), scale, style)
 
 
-def _guardrail_style(line: Analysis, margin: float, high: float) -> str:
-    """Green once it is shown to hold, red where the estimate is beyond what is bearable."""
-    return draw.GOOD if high <= margin else draw.BAD if (line.estimate or 0) > margin else draw.EFFECT
+def _guardrail_style(line: Analysis, margin: float) -> str:
+    """Green once it is shown to hold, red where the estimate is beyond the margin (signed as harm is)."""
+    if line.says == "within the margin":
+        return draw.GOOD
+    estimate = line.estimate or 0.0
+    return draw.BAD if (estimate > margin if margin >= 0 else estimate < margin) else draw.EFFECT
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.1%}"
 
 
 def _signed(value: float | None) -> str:

@@ -4,8 +4,9 @@ The names here are what a decision needs at every look. The rest is imported by 
 `fixed`, `ratio`, `bayes`, `trust`, `simulation` and so on.
 """
 
+from assay_stats.effect import Effect
 from assay_stats.evidence import Evidence, Peak, evaluate, evaluate_pairs, threshold
-from assay_stats.guardrail import Harm, NonInferiority, harm, non_inferiority
+from assay_stats.guardrail import Harm, NonInferiority, harm, non_inferiority, shown
 from assay_stats.moments import Moments, PairMoments
 from assay_stats.multiplicity import e_bh, holm
 from assay_stats.planning import Design, Size, minimum_detectable_effect, units_per_arm
@@ -14,6 +15,7 @@ from assay_stats.sampleratio import Srm, srm
 
 __all__ = [
     "Design",
+    "Effect",
     "Evidence",
     "GuardrailRule",
     "Harm",
@@ -33,6 +35,7 @@ __all__ = [
     "minimum_detectable_effect",
     "non_inferiority",
     "primary_rule",
+    "shown",
     "srm",
     "threshold",
     "units_per_arm",

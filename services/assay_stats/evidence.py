@@ -4,12 +4,12 @@ Everything is safe to compute at every second: the interval is a confidence sequ
 always valid. What the caller keeps between looks is `peak` alone.
 """
 
-from collections.abc import Sequence
 from math import inf, log, log1p
 from typing import Literal, NamedTuple
 
-from assay_stats import betabinomial, sequential, smallsample
-from assay_stats.difference import Arm, Difference, Lift, arm, difference, lift
+from assay_stats import betabinomial, effect, sequential, smallsample
+from assay_stats.difference import Arm, Lift, arm, difference, lift
+from assay_stats.effect import Effect
 from assay_stats.moments import Moments, PairMoments
 from assay_stats.ratio import cuped, ratio_arm
 from assay_stats.rule import RATE_PART, Rule
@@ -57,12 +57,14 @@ class Evidence(NamedTuple):
         se: Its plain standard error.
         low: Lower end of the confidence sequence at level 1 - alpha (its coverage is a little more).
         high: Upper end.
-        log_e: ln e of this look alone.
+        log_e: ln e of this look alone; of early harm of means, -ln of an always-valid p-value.
+        e_value: ln of an e-value of this look, which has no early harm of means in it; for `e_bh`.
         p_value: Always-valid two-sided p-value, from the running maximum.
         units: Units of both arms.
         decided: "better" or "worse" in the rule's direction, once proven at the rule's alpha; else None.
         undecidable_reason: Why nothing but "worse" can be decided yet, whatever the numbers; None if all may.
-        lift: Relative lift with its confidence sequence; None while control's mean is too near to zero.
+        lift: Relative lift with its confidence sequence, whose ends are infinite while control's mean is too
+            near to zero; None where that mean is not above zero.
         peak: Hand it back as `peak` at the next look.
     """
 
@@ -71,6 +73,7 @@ class Evidence(NamedTuple):
     low: float
     high: float
     log_e: float
+    e_value: float
     p_value: float
     units: float
     decided: Decided | None
@@ -98,9 +101,7 @@ class _Look(NamedTuple):
     """What a method says: ln e of both sides; log_early is of harm alone, and needs no floor."""
 
     log_e: float
-    low: float
-    high: float
-    lift: Lift | None
+    effect: Effect
     reason: str | None
     log_early: float = -inf
     variance: float = 0.0
@@ -125,12 +126,21 @@ def evaluate(
     binary = rule.type == "Proportion"
     arms = arm(control, binary=binary), arm(treatment, binary=binary)
     if rule.method == "BetaBinomial":
-        return _at_peak(rule, difference(*arms), _beta_binomial(rule, control, treatment, share), peak)
+        return _at_peak(rule, arms, _beta_binomial(rule, control, treatment, share), peak)
     reason = too_few((rule.floor_units, rule.floor_events), control, treatment, binary=binary)
     look = _asymptotic(rule, arms, reason, peak)
-    if binary and control.n and treatment.n and _worse(rule, arms):
+    if binary and control.n and treatment.n:
+        look = _with_early(rule, control, treatment, look)
+    return _at_peak(rule, arms, look, peak)
+
+
+def _with_early(rule: Rule, control: Moments, treatment: Moments, look: _Look) -> _Look:
+    """Return the look with what needs no floor: the evidence of harm, and the sequences of the same test."""
+    if look.reason:
+        look = look._replace(effect=effect.of_rates(control, treatment, smallsample.PART * rule.alpha))
+    if _worse(rule, (arm(control, binary=True), arm(treatment, binary=True))):
         look = look._replace(log_early=_log_early(rule, control, treatment))
-    return _at_peak(rule, difference(*arms), look, peak)
+    return look
 
 
 def evaluate_pairs(
@@ -145,31 +155,39 @@ def evaluate_pairs(
         raise ValueError(f"type: {rule.type} by {rule.method} is not about pairs; use Ratio or Cuped")
     for sums in (control.checked(), treatment.checked()):
         if rule.type == "Ratio" and not sums.x:
-            nothing = Difference(0.0, 0.0, 0.0, control.n + treatment.n)
+            nothing = Arm(control.n, 0.0, 0.0), Arm(treatment.n, 0.0, 0.0)
             return _at_peak(rule, nothing, _silent("a denominator is zero, so there is no ratio"), peak)
     arms = (
         (ratio_arm(control), ratio_arm(treatment)) if rule.type == "Ratio" else cuped(control, treatment)[1:3]
     )
     sides = control.numerator, treatment.numerator
     reason = too_few((rule.floor_units, rule.floor_events), *sides, binary=False)
-    return _at_peak(rule, difference(*arms), _asymptotic(rule, arms, reason, peak), peak)
+    return _at_peak(rule, arms, _asymptotic(rule, arms, reason, peak), peak)
 
 
-def _at_peak(rule: Rule, gap: Difference, look: _Look, peak: Peak | None) -> Evidence:
+def _at_peak(rule: Rule, arms: tuple[Arm, Arm], look: _Look, peak: Peak | None) -> Evidence:
     """Join a look with those before it."""
+    gap, shown = difference(*arms), look.effect
     before = peak or Peak()
     before = before._replace(variance=before.variance or look.variance)
     log_e = max(look.log_e, look.log_early + smallsample.LOG_PART)
+    e_value = log_e if rule.type == "Proportion" else look.log_e
     top = before.reached(log_e, gap.estimate)
     evidence = Evidence(
-        gap.estimate, gap.se, look.low, look.high, log_e, float(sequential.p_value(top.log_e)),
-        gap.units, None, look.reason, look.lift, top,
+        gap.estimate, gap.se, shown.low, shown.high, log_e, e_value,
+        float(sequential.p_value(top.log_e)), gap.units, None, look.reason, _lift(arms, shown), top,
     )  # fmt: skip
     return evidence._replace(decided=evidence.decided_at(rule, evidence.p_value))
 
 
 def _silent(reason: str) -> _Look:
-    return _Look(0.0, -inf, inf, None, reason)
+    return _Look(0.0, effect.ANY, reason)
+
+
+def _lift(arms: tuple[Arm, Arm], shown: Effect) -> Lift | None:
+    """Return the lift with its sequence; control's mean may be as near to zero as it likes, but above it."""
+    found = lift(*arms, 0.0, always=True) if arms[0].mean > 0 else None
+    return found._replace(low=shown.lift_low, high=shown.lift_high) if found else None
 
 
 def too_few(
@@ -200,10 +218,7 @@ def _asymptotic(rule: Rule, arms: tuple[Arm, Arm], reason: str | None, peak: Pea
     information = gap.units / rule.n_star * variance / ((peak.variance if peak else 0.0) or variance)
     width = float(sequential.half_width(information, rule.level))
     log_e = float(sequential.log_evidence(gap.estimate / gap.guarded_se, information, rule.level))
-    reach = width * gap.guarded_se
-    relative = lift(*arms, width, _factor(gap))
-    ends = gap.estimate - reach, gap.estimate + reach
-    return _Look(log_e + smallsample.LOG_REST, *ends, relative, None, early, variance)
+    return _Look(log_e + smallsample.LOG_REST, effect.of_means(*arms, width), None, early, variance)
 
 
 def pooled_variance(control: Arm, treatment: Arm) -> float:
@@ -224,48 +239,14 @@ def _log_early(rule: Rule, control: Moments, treatment: Moments) -> float:
     return float(smallsample.log_harm_of_proportion(b, treatment.n, a, control.n))
 
 
-def _factor(gap: Difference) -> float:
-    return gap.guarded_se / gap.se if gap.se else 1.0
-
-
 def _beta_binomial(rule: Rule, control: Moments, treatment: Moments, share: float) -> _Look:
     if not control.n or not treatment.n:
         return _silent("an arm has no units")
     flip = rule.count == "NonEvents"
     b, a = (sums.n - sums.total if flip else sums.total for sums in (treatment, control))
-    split = betabinomial.Split(b, a, share, rule.concentration)
-    ends = betabinomial.share_interval(split, rule.level)
-    rates = [
-        betabinomial.rate_interval(events, sums.n, RATE_PART * rule.alpha)
-        for events, sums in ((a, control), (b, treatment))
-    ]
-    low, high = _gap([betabinomial.rate_ratio(end, share) for end in ends], *rates)
-    relative = _ratio_lift(control, treatment, ends, share)
-    log_e = float(betabinomial.log_evidence(split)) + log1p(-2 * RATE_PART)
-    return _Look(log_e, -high, -low, None, None) if flip else _Look(log_e, low, high, relative, None)
-
-
-def _gap(
-    ratios: Sequence[float], control: tuple[float, float], treatment: tuple[float, float]
-) -> tuple[float, float]:
-    """Return the interval of p_T - p_C = p_C (ratio - 1), from those of the ratio and of both rates.
-
-    Units that are not split as declared may leave the two nothing in common; then the rates alone speak.
-    """
-    low, high = ratios
-    least = control[0] * (low - 1) if low > 1 else control[1] * (low - 1)
-    most = control[1] * (high - 1) if high > 1 else control[0] * (high - 1)
-    rates = treatment[0] - control[1], treatment[1] - control[0]
-    both = max(least, rates[0]), min(most, rates[1])
-    return both if both[0] <= both[1] else rates
-
-
-def _ratio_lift(control: Moments, treatment: Moments, ends: tuple[float, float], share: float) -> Lift | None:
-    relative = lift(arm(control, binary=True), arm(treatment, binary=True), 0.0)
-    if relative is None:
-        return None
-    low, high = (betabinomial.rate_ratio(end, share) - 1 for end in ends)
-    return relative._replace(low=low, high=high)
+    log_e = float(betabinomial.log_evidence(betabinomial.Split(b, a, share, rule.concentration)))
+    shown = effect.of_events(control, treatment, share, (rule.concentration, rule.alpha), flip=flip)
+    return _Look(log_e + log1p(-2 * RATE_PART), shown, None)
 
 
 def _refuse(rule: Rule, control: Moments, treatment: Moments, share: float) -> None:

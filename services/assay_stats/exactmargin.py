@@ -44,23 +44,27 @@ class Counts(NamedTuple):
         return _rate(self.treatment, self.treatment_n) - scale * _rate(self.control, self.control_n)
 
 
-def log_harm(counts: Counts, margin: float, scale: float = 1.0) -> float:
+def log_harm(counts: Counts, margin: float, scale: float = 1.0, *, mixture: float | None = None) -> float:
     """Return ln e against "the treatment's rate is at most `scale` times control's, plus margin".
+
+    `mixture` is `log_mixture(counts)`, for who asks about many margins.
 
     >>> round(log_harm(Counts(3, 50, 0, 950), 0.01), 2)
     -0.35
     """
     inside = counts.beyond(scale) <= margin
-    return float(log_mixture(counts)) - _supremum(counts, margin, inside=inside, scale=scale)
+    known = float(log_mixture(counts)) if mixture is None else mixture
+    return known - _supremum(counts, margin, inside=inside, scale=scale)
 
 
-def log_safety(counts: Counts, margin: float) -> float:
-    """Return ln e against "the treatment's rate is at least control's plus margin".
+def log_safety(counts: Counts, margin: float, *, mixture: float | None = None) -> float:
+    """Return ln e against "the treatment's rate is at least control's plus margin"; `mixture` as above.
 
     >>> round(log_safety(Counts(0, 2000, 0, 2000), 0.01), 2)
     16.89
     """
-    return float(log_mixture(counts)) - _supremum(counts, margin, inside=counts.difference >= margin)
+    known = float(log_mixture(counts)) if mixture is None else mixture
+    return known - _supremum(counts, margin, inside=counts.difference >= margin)
 
 
 def upper_bound(counts: Counts, level: float) -> float:
@@ -81,6 +85,45 @@ def lower_bound(counts: Counts, level: float) -> float:
     """Return the margin up to which `log_harm` reaches `level`: a lower bound for the difference."""
     b, n, a, m = counts
     return -upper_bound(Counts(a, m, b, n), level)
+
+
+def ratio_interval(counts: Counts, level: float) -> tuple[float, float]:
+    """Return the ratios of the rates that the likelihood ratio, at ln e = `level`, does not refute.
+
+    >>> low, high = ratio_interval(Counts(30, 60, 12, 50), 3.0)
+    >>> round(low, 2), round(high, 1)
+    (0.74, 8.6)
+    """
+    b, n, a, m = counts
+    least = _largest_ratio(Counts(a, m, b, n), level)
+    return (1 / least if least else inf), _largest_ratio(counts, level)
+
+
+def _largest_ratio(counts: Counts, level: float) -> float:
+    """Return the upper end, searched as ratio / (1 + ratio), which is finite."""
+    b, n, a, m = counts
+    treatment, control = _rate(b, n), _rate(a, m)
+    best = log_likelihood_of(counts, treatment, control)
+    wanted = sqrt(max(0.0, level + best - float(log_mixture(counts))))
+    start = treatment / (treatment + control) if treatment + control else 0.0
+    end = root(
+        lambda part: sqrt(max(0.0, best - _log_likelihood_of_ratio(counts, part))) - wanted, start, 1.0
+    )
+    return end / (1 - end) if end < 1 else inf
+
+
+def _log_likelihood_of_ratio(counts: Counts, part: float) -> float:
+    """Return the greatest log likelihood of rates with p_T = ratio * p_C; `part` is ratio / (1 + ratio).
+
+    Control's rate is the smaller root of a quadratic equation (Miettinen and Nurminen 1985).
+    """
+    b, n, a, m = counts
+    if part >= 1:
+        return log_likelihood_of(counts, _rate(b, n), 0.0)
+    ratio = part / (1 - part)
+    half = m + b + ratio * (n + a)
+    p = 2 * (a + b) / (half + sqrt(max(0.0, half**2 - 4 * ratio * (n + m) * (a + b))))
+    return log_likelihood_of(counts, min(1.0, ratio * p), min(1.0, p))
 
 
 def log_mixture(counts: tuple[Values, Values, Values, Values]) -> Values:
@@ -197,8 +240,11 @@ def _rate(events: float, units: float) -> float:
     return events / units if units else 0.0
 
 
-def root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a function rises through 0, or `high` if it never does, from above (Illinois method)."""
+def root(rising: Callable[[float], float], low: float, high: float, *, close: float = CLOSE) -> float:
+    """Return where a function rises through 0, or `high` if it never does, from above (Illinois method).
+
+    It ends where the function is `close` above 0, on the side that makes a bound wider.
+    """
     below, above = rising(low), rising(high)
     if below >= 0 or above < 0:
         return low if below >= 0 else high
@@ -209,6 +255,6 @@ def root(rising: Callable[[float], float], low: float, high: float) -> float:
             high, above, below = middle, value, below / 2
         else:
             low, below, above = middle, value, above / 2
-        if high - low < CLOSE or 0 <= value < CLOSE:
+        if high - low < CLOSE or 0 <= value < close:
             break
     return high

@@ -7,13 +7,12 @@ altogether is seen at once, whatever the method of the metric waits for.
 """
 
 from collections.abc import Callable, Mapping
-from math import inf, log, sqrt
+from math import inf, log
 from typing import NamedTuple
 
-import numpy as np
-
-from assay_stats import betabinomial, betting, exactmargin, sequential, smallsample
+from assay_stats import betabinomial, betting, effect, exactbound, exactmargin, sequential, smallsample
 from assay_stats.difference import Difference, arm, difference
+from assay_stats.effect import Effect
 from assay_stats.evidence import pooled_variance, threshold, too_few
 from assay_stats.exactmargin import Counts
 from assay_stats.moments import Moments
@@ -180,6 +179,32 @@ def log_safety(rule: GuardrailRule, control: Moments, treatment: Moments, share:
     return _view(rule, control, treatment, share).safety()
 
 
+def shown(
+    rule: GuardrailRule, control: Moments, treatment: Moments, share: float, *, variance: float = 0.0
+) -> Effect:
+    """Return the effect with two-sided sequences at level 1 - alpha, by the method of the rule.
+
+    `variance` is that of one unit at the first look that could decide: intrinsic time is counted in it.
+
+    Harm and safety are one-sided and have levels of their own, so that they may be shown a little earlier.
+    """
+    if not control.n or not treatment.n:
+        return effect.ANY
+    exact = (rule.concentration, rule.alpha)
+    if rule.method == "BetaBinomial":
+        return effect.of_events(control, treatment, share, exact)
+    if rule.method == "ExactMargin":
+        return effect.of_bets(control, treatment, share, exact, flip=rule.direction == "Increase")
+    binary = rule.type == "Proportion"
+    arms = arm(control, binary=binary), arm(treatment, binary=binary)
+    floors = rule.floor_units, rule.floor_events
+    if not too_few(floors, control, treatment, binary=binary) and difference(*arms).guarded_se:
+        now, level = pooled_variance(*arms), rule.alpha * (1 - smallsample.PART)
+        information = (control.n + treatment.n) / rule.n_star * (now / (variance or now) if now else 1.0)
+        return effect.of_means(*arms, float(sequential.half_width(information, level)))
+    return effect.of_rates(control, treatment, smallsample.PART * rule.alpha) if binary else effect.ANY
+
+
 def _view(
     rule: GuardrailRule, control: Moments, treatment: Moments, share: float, variance: float = 0.0
 ) -> _View:
@@ -277,38 +302,15 @@ def _ratio_bound(
 def _exact_margin(rule: GuardrailRule, control: Moments, treatment: Moments, share: float) -> _View:
     counts = _bad(rule, control, treatment)
     sums = counts.treatment, counts.control, counts.treatment_n + counts.control_n
+    compared = exactbound.Compared(counts, share)
     return _View(
         lambda: float(betting.log_harm(*sums, share, rule.absolute)),
         lambda: _log_early(rule, control, treatment),
-        lambda: _log_within(counts, share, rule.absolute),
-        lambda alpha: _exact_bound(counts, share, -log(alpha)),
+        lambda: compared.log_safety(rule.absolute),
+        lambda alpha: compared.upper_bound(-log(alpha)),
         counts.difference - rule.absolute,
         None,
     )
-
-
-def _log_within(counts: Counts, share: float, margin: float) -> float:
-    """Return ln e of safety: the average of the bet on the split and of the likelihood ratio."""
-    sums = counts.treatment, counts.control, counts.treatment_n + counts.control_n
-    bet = float(betting.log_safety(*sums, share, margin)) + smallsample.LOG_REST
-    return float(np.logaddexp(bet, exactmargin.log_safety(counts, margin) + smallsample.LOG_PART))
-
-
-def _exact_bound(counts: Counts, share: float, level: float) -> float:
-    """Return the margin from which on safety reaches `level`; 0 if every margin does."""
-    least = max(0.0, counts.difference)
-    lowest = _log_within(counts, share, least)
-    if lowest >= level:
-        return least
-    wanted = sqrt(level - lowest)  # the root of the evidence is nearly straight in the margin
-
-    def rising(margin: float) -> float:
-        return sqrt(max(0.0, _log_within(counts, share, margin) - lowest)) - wanted
-
-    far = (1 + sqrt(counts.treatment)) * wanted / counts.treatment_n
-    while least + far < 1 and rising(least + far) < 0:
-        far *= 2
-    return exactmargin.root(rising, least, min(1.0, least + far))
 
 
 def _bad(rule: GuardrailRule, control: Moments, treatment: Moments) -> Counts:

@@ -41,6 +41,7 @@ CONDITIONS = {
     "Available",
     "Programmed",
     "Closed",
+    "Acknowledged",
     "DriftDetected",
     "DataValid",
 }

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from assay_api import ExperimentSpec
-from assay_api.names import ABORT, APPROVE, RETRAIN
+from assay_api.names import ABORT, ACKNOWLEDGE, APPROVE, RETRAIN
 from assay_assign import arm_at, decode, slot
 from assay_cli.main import main
 from assay_operator.decide.analysis import plan
@@ -196,6 +196,16 @@ def test_a_word_that_comes_too_late_is_refused(api: Api, words: list[str], capsy
     assert api.patches == []
 
 
+def test_what_an_aa_test_found_is_acknowledged(api: Api, capsys: Any) -> None:
+    words = ["acknowledge", "rollout", "--why", "a cache"]
+    api.body = experiment(decision=ENDED, phase="RolledBack")
+    assert api.run(*words) == 2
+    assert "no A/A test that found a difference" in capsys.readouterr().err
+    api.body = experiment(decision=ENDED | {"verdict": "Conclude", "reason": "AADiffers"})
+    assert api.run(*words) == 0
+    assert api.patches == [{"metadata": {"annotations": {ACKNOWLEDGE: "a cache"}}}]
+
+
 def test_what_promotes_by_itself_needs_no_approval(api: Api, capsys: Any) -> None:
     api.body["spec"] = SPEC | {"decision": {}}
     assert api.run("approve", "rollout") == 2
@@ -274,6 +284,10 @@ def test_a_report_has_the_verdict_the_arms_and_the_numbers(api: Api, capsys: Any
         "control": 0.8,
         "estimate": -0.08,
         "low": -0.1,
+        "lift": -0.1,
+        "liftLow": -0.125,
+        "liftHigh": -0.075,
+        "units": 1234,
     }
     checks = {"srm": "p 0.5", "audit": "0 mismatches", "freshness": "1 s", "botUnits": 7}
     api.body = experiment(
@@ -286,7 +300,8 @@ def test_a_report_has_the_verdict_the_arms_and_the_numbers(api: Api, capsys: Any
         "> more of them stay",
         "**RollBack** after 2h: worse",
         "| control | churn-1 | 20% | 5,000 |",
-        "| right | Primary | boosted | 0.8 | -0.08 | -0.1 to - | - | worse |",
+        "| metric | role | arm | control | effect | 95% CS | lift | 95% CS | p | n | says |",
+        "| right | Primary | boosted | 0.8 | -0.08 | -0.1 to - | -10.0% | -12.5% to -7.5% | - | 1,234 |",
         "7 bots",
     ):
         assert words in out

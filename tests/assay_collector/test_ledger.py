@@ -278,6 +278,41 @@ def test_what_nobody_declared_is_counted_and_not_kept(ledger: Any) -> None:
     assert ledger.one(exposures(exposed("ann"), uid="exp-2")).unknown == 1
 
 
+def test_names_that_nobody_declared_are_in_the_summary_of_the_experiment_that_ran(ledger: Any) -> None:
+    ledger(declared(metric()))
+    revision = ledger.summary()["revision"]
+    ledger(outcomes(outcome("ann", name="retaind"), outcome("ann")))
+    assert ledger.summary()["unknownMetrics"] == ["retaind"]
+    assert ledger.summary()["revision"] > revision, "the operator is told"
+    revision = ledger.summary()["revision"]
+    ledger(outcomes(outcome("bob", name="retaind")))
+    assert ledger.summary()["revision"] == revision, "the same name is no news"
+    ledger.now += 120 * SECOND
+    ledger(declared(metric(), closed=True), declared(metric(), uid="exp-2"))
+    assert ledger.summary("exp-2")["unknownMetrics"] == []
+    ledger(outcomes(outcome("bob", at=130, name="retaind")))
+    assert ledger.summary("exp-2")["unknownMetrics"] == ["retaind"]
+
+
+def test_of_many_unknown_names_the_newest_are_kept(ledger: Any) -> None:
+    ledger(declared(metric()))
+    for batch in range(5):
+        ledger.now += SECOND
+        ledger(outcomes(*(outcome("ann", name=f"n{batch}-{i:02}") for i in range(8))))
+    found = ledger.summary()["unknownMetrics"]
+    assert len(found) == 20
+    assert {f"n4-{i:02}" for i in range(8)} <= set(found)
+    assert not any(name.startswith("n0") for name in found)
+    ledger.now += SECOND
+    ledger(outcomes(*(outcome("ann", name=f"x-{i:03}") for i in range(100))))
+    assert len(ledger.summary()["unknownMetrics"]) == 20
+
+
+def test_without_a_running_experiment_no_name_is_kept(ledger: Any) -> None:
+    ledger(declared(metric(), closed=True), outcomes(outcome("ann", name="retaind")))
+    assert ledger.summary()["unknownMetrics"] == []
+
+
 def test_a_closed_experiment_changes_no_more(ledger: Any) -> None:
     ledger(declared(metric()), exposures(exposed("ann")))
     before = ledger.summary()["arms"]

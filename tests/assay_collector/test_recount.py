@@ -194,16 +194,18 @@ def late(engine: Engine) -> tuple[dict[int, int], dict[int, int]]:
     return units, outcomes
 
 
-def delays_of(happened: Iterable[Seen | Told], now: int) -> tuple[dict[int, int], dict[int, int]]:
+def delays_of(
+    happened: Iterable[ExposureEvent | OutcomeEvent], now: int
+) -> tuple[dict[int, int], dict[int, int]]:
     """Count from scratch: of units in one arm, when they came and how long after that an outcome arrived."""
     known, units, outcomes = list(happened), Counter[int](), Counter[int]()
-    for unit in {event.unit for event in known if isinstance(event, Seen)}:
-        seen = [event for event in known if isinstance(event, Seen) and event.unit == unit]
-        if len({event.arm for event in seen}) > 1:
+    for unit in {event.unit for event in known if isinstance(event, ExposureEvent)}:
+        exposed = [event for event in known if isinstance(event, ExposureEvent) and event.unit == unit]
+        if len({event.arm for event in exposed}) > 1:
             continue
-        first = min(event.at for event in seen)
+        first = min(event.at for event in exposed)
         units[cell(NOW + first * SECOND - now)] += 1
-        told = [e for e in known if isinstance(e, Told) and e.unit == unit and e.metric == 0]
-        if any(event.value for event in told if event.at >= first - SKEW):
+        recorded = [e for e in known if isinstance(e, OutcomeEvent) and e.unit == unit and e.metric == 0]
+        if any(event.value for event in recorded if event.at >= first - SKEW):
             outcomes[cell(now - NOW - first * SECOND)] += 1
     return dict(units), dict(outcomes)

@@ -27,7 +27,7 @@ def test_the_migrations_make_what_the_schema_says(ledger: Any) -> None:
 def test_migrating_again_changes_nothing(ledger: Any) -> None:
     migrated(ledger.engine)
     with ledger.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0006"
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0007"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,9 @@ from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.parsing.records import declared as declared_by_operator
 from assay_collector.store.engine import migrated, opened
 from assay_collector.store.summary import summary
-from assay_operator.decide.analysis import plan, reported
+from assay_operator.decide.analysis import plan
 from assay_operator.decide.maturity import IMMATURE, Maturity, finding
+from assay_operator.decide.reporting import analyses
 from assay_operator.decide.verdict import decide
 from assay_operator.manifests.definition import definition
 from assay_operator.telemetry.collector import Collector
@@ -96,7 +97,7 @@ def test_a_win_is_one_of_mature_units_and_a_loss_may_be_one_of_all() -> None:
     better, alike = [RATES(5000, 500), RATES(5000, 800)], [RATES(900, 90)] * 2
     early = experiment_facts(design, {"bought": better, mature("bought"): alike})
     assert decide(early).kind == "Hold"
-    assert reported(early.readings[0]).units == 1800
+    assert analyses(early.spec, plan(early.spec), early.readings)[0].units == 1800
     assert decide(experiment_facts(design, {"bought": alike, mature("bought"): better})).kind == "Promote"
     end = decide(experiment_facts(design, {"bought": [*reversed(better)], mature("bought"): alike}))
     assert end.kind == "RollBack"

@@ -1,5 +1,6 @@
 """Shadows, approval and metrics of other sources, through the whole reconciler."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -125,6 +126,18 @@ async def test_a_metric_that_nobody_reports_on_says_so(world: World) -> None:
     await world.settle()
     sources = world.status("Experiment", "mine")["checks"]["sources"]
     assert sources == "complaints: no outcome has come under this name yet; check what callers report"
+
+
+async def test_names_in_outcomes_that_nobody_declared_are_in_the_status(world: World) -> None:
+    await beside(world, metrics=GUARD, ramp=[{"percent": 50}], decision={"minDuration": "1h"})
+    world.moment += timedelta(minutes=1)
+    world.counted("mine", (50, 0), (50, 0))
+    uid = world.cluster.bodies["Experiment", "mine"]["metadata"]["uid"]
+    answer = world.outcomes.answers[uid]
+    world.outcomes.answers[uid] = replace(answer, unknown_metrics=("complaint", "retaind"))
+    await world.settle()
+    assert world.status("Experiment", "mine")["checks"]["unknownMetrics"] == ["complaint", "retaind"]
+    assert reason(world) == "Running", "it decides nothing"
 
 
 async def test_a_win_waits_for_a_person_and_is_promoted_once(world: World) -> None:

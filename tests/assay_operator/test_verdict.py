@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from assay_api import Experiment, ExperimentSpec, ExperimentStatus
 from assay_api.names import SETTLED
-from assay_operator.decide.analysis import plan, reached, readings, reported
+from assay_operator.decide.analysis import plan, reached, readings
 from assay_operator.decide.experiment_facts import ArmCounts, DataQuality, ExperimentFacts, Gap, QualityCounts
 from assay_operator.decide.replay import replay
+from assay_operator.decide.reporting import analyses
 from assay_operator.decide.verdict import decide
 from assay_stats import Moments, srm
 
@@ -418,9 +419,10 @@ def test_the_same_is_decided_whenever_it_is_asked(
     first, again = decide(facts), decide(facts)
     assert first == again
     assert (first.winner is None) or first.final
-    lines = [reported(reading) for reading in facts.readings]
+    lines = analyses(facts.spec, plan(facts.spec), facts.readings)
     peaks = [reached(reading) for reading in facts.readings]
-    later = [reported(r) for r in readings(facts.spec, plan(facts.spec), facts.arms, peaks)]
+    fixed = plan(facts.spec)
+    later = analyses(facts.spec, fixed, readings(facts.spec, fixed, facts.arms, peaks))
     assert all((b.log_evidence or 0) >= (a.log_evidence or 0) for a, b in zip(lines, later, strict=True))
     assert facts.record().arms["control"].units == units
     assert replay(recorded(facts)) == replace(first, message=replay(recorded(facts)).message)
@@ -429,13 +431,14 @@ def test_the_same_is_decided_whenever_it_is_asked(
 def recorded(facts: ExperimentFacts) -> Experiment:
     """The Experiment as Kubernetes would have it: JSON with sorted keys, rounded as the status is."""
     decision, fixed = decide(facts), plan(facts.spec)
+    lines = analyses(facts.spec, fixed, facts.readings)
     evidence = facts.record().model_dump(mode="json", by_alias=True, exclude_none=True)
     table = [{"arm": a.name, "from": 0, "to": a.weight} for a in facts.spec.arms]
     verdict = {"verdict": "Conclude", "reason": decision.reason, "message": "", "at": facts.now.isoformat()}
     status = {
         "startedAt": facts.started_at.isoformat(),
         "state": {"plan": fixed.model_dump(mode="json", by_alias=True)},
-        "analysis": [reported(r).model_dump(mode="json", by_alias=True) for r in facts.readings],
+        "analysis": [line.model_dump(mode="json", by_alias=True) for line in lines],
         "decision": verdict | {"evidence": evidence | {"table": table}},
     }
     spec = facts.spec.model_dump(mode="json", by_alias=True, exclude_none=True)

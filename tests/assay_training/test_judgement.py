@@ -9,6 +9,7 @@ import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from assay_artifact import fetch, load
@@ -17,9 +18,10 @@ from assay_training.errors import JobError
 from assay_training.evaluation.bootstrap import advantages, interval
 from assay_training.evaluation.gates import Facts, judge
 from assay_training.evaluation.metrics import METRICS, Context, Predicted, measured
-from assay_training.evaluation.threshold import decided
+from assay_training.evaluation.threshold import curve, decided, promise
+from assay_training.fitting.candidates import Examples
 from assay_training.job.training import train
-from assay_training.reporting.findings import Fit, of_balance, of_fit, suspects
+from assay_training.reporting.findings import Fit, of_balance, of_fit, of_leaks, suspects
 from assay_training.spec import Gate, Job, Threshold
 
 Make = Callable[..., Job]
@@ -77,9 +79,129 @@ def test_a_threshold_keeps_its_promise_on_the_rows_it_was_chosen_on(rows: Any, p
         target = decided(wanted, context.target, context.predicted)
     except JobError:
         scores = np.asarray(context.predicted.probabilities)[:, context.target.positive]
-        assert max(score(truth, scores >= bound) for bound in set(scores)) < bar, "it could have been reached"
+        reached = [bound for bound in set(scores) if score(truth, scores >= bound) >= bar]
+        assert all(prefer == "precision" and not supported(truth, scores >= b, bar) for b in reached)
         return
     assert score(truth, target.decided(np.asarray(context.predicted.probabilities))) >= bar
+
+
+def supported(truth: Any, above: Any, bar: float) -> bool:
+    """Whether the rows above are far too good for a precision of `bar`, by an exact test of one threshold."""
+    hits, rows = int(truth[above].sum()), int(above.sum())
+    return bool(stats.binomtest(hits, rows, bar, alternative="greater").pvalue < 1e-3)
+
+
+def test_one_lucky_row_is_no_precision() -> None:
+    """Of 4,652 rows the best one is a hit, and the next ones are not."""
+    truth = np.zeros(4652, np.int64)
+    truth[::16] = 1
+    scores = np.linspace(0, 0.5, 4652)
+    scores[16] = 0.9
+    context = binary(truth.tolist(), scores.tolist())
+    with pytest.raises(JobError, match=r"at most 1 is reached on 1 rows, and nowhere on so many") as refusal:
+        decided(Threshold(prefer="precision", at_least=0.8), context.target, context.predicted)
+    assert refusal.value.reason == "ThresholdUnreachable"
+
+
+def test_a_precision_is_supported_by_many_rows_and_then_the_highest_recall_is_taken() -> None:
+    truth = np.array([1] * 95 + [0] * 5 + [1] * 40 + [0] * 60 + [0] * 800)
+    scores = np.repeat([0.9, 0.6, 0.1], [100, 100, 800])
+    context = binary(truth.tolist(), scores.tolist())
+    for bar, threshold in ((0.8, 0.9), (0.5, 0.6)):
+        found = decided(Threshold(prefer="precision", at_least=bar), context.target, context.predicted)
+        assert found.threshold == threshold
+    with pytest.raises(JobError, match=r"at most 0\.95 is reached on 100 rows"):
+        decided(Threshold(prefer="precision", at_least=0.93), context.target, context.predicted)
+
+
+def test_a_supported_precision_is_rarely_a_false_one() -> None:
+    """Scores without any meaning: no threshold of any of 300 data sets seems better than the base rate."""
+    rng, found = np.random.default_rng(4), 0
+    for _ in range(300):
+        rows = curve(rng.random(1000) < 0.3, rng.random(1000))
+        found += bool(rows.supports(0.35).any())
+    assert found <= 0.05 * 300 + 3 * np.sqrt(0.05 * 0.95 * 300)
+
+
+@pytest.mark.parametrize(
+    ("band", "threshold"),
+    [((0.0, 1.0), 0.9), ((0.5, 0.7), 0.6), ((0.85, 0.95), 0.9), ((0.6, 0.6), 0.6)],
+)
+def test_the_neutral_band_has_the_threshold_in_it(band: tuple[float, float], threshold: float) -> None:
+    truth = [1] * 60 + [0] * 2 + [1] * 30 + [0] * 20 + [0] * 300
+    scores = [0.9] * 62 + [0.6] * 50 + [0.1] * 300
+    context = binary(truth, scores)
+    wanted = Threshold(prefer="recall", at_least=0.6)
+    assert decided(wanted, context.target._replace(neutral=band), context.predicted).threshold == threshold
+    with pytest.raises(JobError, match=r"reached only by thresholds outside of training\.neutral, 0\.2"):
+        decided(wanted, context.target._replace(neutral=(0.2, 0.4)), context.predicted)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "truth", "above", "passed"),
+    [
+        pytest.param("precision", 0, 0, False, id="nothing is ever positive"),
+        pytest.param("precision", 0, 5, False, id="five rows, none right"),
+        pytest.param("precision", 18, 20, True, id="as promised"),
+        pytest.param("precision", 8, 20, False, id="half as good"),
+        pytest.param("recall", 18, 20, True, id="nine of ten, of ten"),
+        pytest.param("recall", 4, 20, False, id="a fifth"),
+    ],
+)
+def test_the_threshold_is_a_gate_on_the_test_rows(
+    prefer: Any,
+    truth: int,
+    above: int,
+    passed: bool,  # noqa: FBT001
+) -> None:
+    if prefer == "precision":
+        labels, scores = [1] * truth + [0] * (above - truth) + [1, 0], [0.9] * above + [0.1, 0.1]
+    else:
+        labels, scores = [1] * above + [0] * 5, [0.9] * truth + [0.1] * (above - truth + 5)
+    (verdict,) = promise(Threshold(prefer=prefer, at_least=0.9), binary(labels, scores, 0.5))
+    assert (verdict.metric, verdict.rule, verdict.passed) == (prefer, "threshold 0.9", passed)
+    assert not list(promise(None, binary(labels, scores, 0.5)))
+
+
+def leaky(**columns: Any) -> Examples:
+    rows = len(next(iter(columns.values())))
+    truth = (np.arange(rows) % 7 == 0).astype(np.int64)
+    return Examples(pandas.DataFrame(columns), Target(truth, ("no", "yes"), 1))
+
+
+@pytest.mark.parametrize(
+    ("column", "named"),
+    [
+        pytest.param(lambda truth, rng: truth + 0.01 * rng.random(len(truth)), True, id="a copy with noise"),
+        pytest.param(lambda truth, _: np.where(truth == 1, "left", "stays"), True, id="a copy in words"),
+        pytest.param(
+            lambda truth, rng: np.where(rng.random(len(truth)) < 0.004, 1 - truth, truth), True, id="99.6 %"
+        ),
+        pytest.param(
+            lambda truth, rng: np.where(rng.random(len(truth)) < 0.05, 1 - truth, truth), False, id="95 %"
+        ),
+        pytest.param(lambda truth, rng: rng.random(len(truth)), False, id="noise"),
+        pytest.param(
+            lambda truth, _: [f"customer {i}" for i in range(len(truth))], False, id="names of rows"
+        ),
+        pytest.param(lambda truth, _: np.full(len(truth), np.nan), False, id="nothing at all"),
+        pytest.param(lambda truth, _: np.where(truth == 1, np.nan, 3.0), True, id="null where it happened"),
+    ],
+)
+def test_a_column_that_tells_the_target_alone_is_a_finding(column: Any, named: bool) -> None:  # noqa: FBT001
+    rng, truth = np.random.default_rng(3), (np.arange(2100) % 7 == 0).astype(np.int64)
+    found = list(of_leaks(leaky(noise=rng.random(2100), odd=column(truth, rng)), "churn"))
+    assert [finding.reason for finding in found] == ["NearLeak"] * named
+    assert not named or "'odd'" in found[0].message
+
+
+def test_a_number_that_is_the_target_in_another_unit_and_rounded_is_a_finding() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 1, 3000)
+    frame = pandas.DataFrame({"euros": (values * 1.1).round(1), "age": values + rng.normal(0, 1, 3000)})
+    (found,) = of_leaks(Examples(frame, Target(values, None, None)), "dollars")
+    assert "'euros'" in found.message
+    assert "'age'" not in found.message
 
 
 def test_a_threshold_out_of_reach_says_what_is_reached() -> None:

@@ -104,3 +104,22 @@ def test_every_bin_has_rows_and_their_mean(values: list[int], count: int) -> Non
 def test_reframing_a_classification_is_refused(job: Make) -> None:
     with pytest.raises(JobError, match="for regressions"):
         train(job({"reframing": {"bins": 5}}))
+
+
+def test_a_precision_that_a_leak_makes_possible_is_a_gate_and_the_leak_a_finding(
+    job: Make, file: Path
+) -> None:
+    """The column that says it all but for a few rows makes any precision; without it there is no support."""
+    wanted = {"threshold": {"prefer": "precision", "atLeast": 0.8}}
+    with pytest.raises(JobError, match="out of fold at most") as refusal:
+        train(job(wanted))
+    assert refusal.value.reason == "ThresholdUnreachable"
+    rows = pandas.read_csv(file)
+    late = rows.index.isin(rows.index[rows.churn == "yes"][:2])
+    closed = rows.churn.mask(late, "no").map({"yes": "closed", "no": "open"})
+    rows.assign(account=closed).to_csv(file, index=False)
+    report = train(job(wanted, number=2))
+    assert [gate["rule"] for gate in report["gates"]] == ["threshold 0.8"]
+    assert report["passed"]
+    (leak,) = [finding for finding in report["findings"] if finding["reason"] == "NearLeak"]
+    assert "'account'" in leak["message"]

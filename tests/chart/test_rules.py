@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KNOWN = "--api-versions=monitoring.coreos.com/v1/PrometheusRule"
 OURS = 'namespace="assay-system",pod="assay-gateway-1"'
 FIRING = {  # a series, and minute by minute its values
+    "AssayAATestDiffers": (f'assay_experiment_aa_differs{{{OURS},experiment="aa"}}', "0 0 0 1x8"),
     "AssayExposuresWait": (f"assay_shipper_blocked_seconds{{{OURS}}}", "0+20x10"),
     "AssayExposuresLost": (f"assay_shipper_lost_total{{{OURS}}}", "0 0 0 0 0 7 7 7 7 7 7"),
     "AssayAuditFails": (f'assay_exposure_audit_mismatches_total{{{OURS},experiment="e"}}', "0 0 0 0 1x7"),
@@ -36,7 +37,7 @@ def test_alerts_name_metrics_that_are_exported(render: Any) -> None:
     )
     texts = [rule["expr"] for rule in rules(render, KNOWN)["groups"][0]["rules"]]
     named = {name.removesuffix("_total") for text in texts for name in re.findall(r"assay_\w+", text)}
-    assert len(named) == 8
+    assert len(named) == 9
     assert {name for name in named if f'"{name}"' not in code} == set()
 
 

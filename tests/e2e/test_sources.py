@@ -5,6 +5,7 @@ Nothing that they do is a failure of an arm: it holds and says why, and goes on 
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,90 @@ async def test_a_primary_of_prometheus_holds_while_it_has_no_numbers_and_then_de
     assert traffic.ledger.failed == 0, traffic.ledger.complaint()
     assert status["decision"]["reason"] == "CandidateWins"
     assert status["decision"]["evidence"]["arms"]["candidate"]["metrics"]["ordered"][:2] == [4000, 800]
+
+
+async def test_a_candidate_that_fails_altogether_by_a_metric_of_prometheus_is_rolled_back(
+    ns: NamespaceFixture, shop: Shop, prometheus: Prometheus
+) -> None:
+    """Each of its first 30 units fails, which gateways and collector do not notice; no floor is awaited."""
+    failed = ORDERED | {"name": "failed", "margin": {"absolute": 0.02}}
+    long = {"minDuration": "1h", "maxDuration": "2h"}
+    versions = await asyncio.to_thread(ns.two_versions)
+    ns.cluster.apply(ns.experiment(*versions, metrics={"guardrails": [ERRORS, failed]}, decision=long))
+    await asyncio.to_thread(ns.running)
+    shop.experiment = ns.uid()
+    shop.counts = {"control": ("30", "0"), "candidate": ("30", "30")}
+    await asyncio.to_thread(prometheus.start)
+    async with ns.users() as traffic:
+        status = await asyncio.to_thread(ns.experiment_phase, "exp", "RolledBack", patience=60)
+        await traffic.more(100)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert status["decision"]["reason"] == "GuardrailBreached"
+    assert status["decision"]["message"].startswith("guardrail failed breached: candidate - control = +1 ")
+    assert status["decision"]["evidence"]["arms"]["candidate"]["metrics"]["failed"][:2] == [30, 30]
+    assert ns.cluster.status("amodel", "churn", ns.name)["champion"] == "churn-1"
+
+
+class BusyShop(Shop):
+    """Counts from zero when it is opened: 200 visitors a second of each arm, of whom one in four orders."""
+
+    def __init__(self, cluster: ClusterFixture, experiment: str) -> None:
+        self.opened = time.monotonic()
+        super().__init__(cluster)
+        self.experiment = experiment
+
+    def say(self) -> str:
+        visitors = int(200 * (time.monotonic() - self.opened))
+        self.counts = {arm: (str(visitors), str(visitors // 4)) for arm in ("control", "candidate")}
+        return super().say()
+
+
+GROWN = "sum by (arm) (increase({}[$elapsed]))"
+INCREASE = {
+    "count": GROWN.format(TABLE.format("visitors")),
+    "sum": GROWN.format(TABLE.format("orders")),
+    "every": "5s",
+}
+
+
+async def test_a_restart_of_the_metrics_target_changes_no_verdict(
+    ns: NamespaceFixture, prometheus: Prometheus
+) -> None:
+    """It counts from zero again; what was counted before and after is added up, and nothing is decided."""
+    metrics = {"primary": ORDERED | {"prometheus": INCREASE}, "guardrails": [ERRORS]}
+    versions = await asyncio.to_thread(ns.two_versions)
+    half = [{"percent": 50}]
+    ns.cluster.apply(ns.experiment(*versions, ramp=half, metrics=metrics, decision=DECISION))
+    await asyncio.to_thread(ns.running)
+    shop = BusyShop(ns.cluster, ns.uid())
+    await asyncio.to_thread(prometheus.start)
+    try:
+        async with ns.users() as traffic:
+            before = await counted(ns, 4000)
+            shop.close()
+            await asyncio.to_thread(wait, lambda: prometheus.values("up") == ["0"], 30)
+            shop = BusyShop(ns.cluster, ns.uid())
+            after = await counted(ns, before + 4000)
+    finally:
+        shop.close()
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert after > before
+    assert ns.cluster.status("amodel", "churn", ns.name)["champion"] == "churn-1"
+
+
+async def counted(ns: NamespaceFixture, units: int) -> int:
+    """Wait until the primary has so many units, and check that it runs on meanwhile, with its source well."""
+
+    def ordered(status: Json) -> int:
+        lines: list[Json] = [line for line in status.get("analysis", []) if line["metric"] == "ordered"]
+        return lines[0].get("units", 0) if lines else 0
+
+    def enough(status: Json) -> bool:
+        assert "decision" not in status, status["decision"]
+        assert "SourceReset" not in str(status.get("checks"))
+        return ordered(status) >= units
+
+    return ordered(await asyncio.to_thread(ns.cluster.until, "aexp", "exp", ns.name, enough, 60))
 
 
 def queried_again(cluster: ClusterFixture) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import load
 import pytest
 from cluster_fixture import LEADER, SYSTEM, wait
-from namespace_fixture import CORRECT, ERRORS, NamespaceFixture
+from namespace_fixture import CORRECT, ERRORS, SAFE, NamespaceFixture
 
 
 def pods(ns: NamespaceFixture, version: str) -> set[str]:
@@ -195,6 +195,41 @@ def waits(reason: str) -> Any:
     return lambda s: any(
         c["type"] == "Progressing" and c["reason"] == reason for c in s.get("conditions", [])
     )
+
+
+async def test_of_two_candidates_the_harmful_one_is_dropped_and_the_other_goes_on(
+    ns: NamespaceFixture,
+) -> None:
+    """Its units see the champion from then on; nobody fails, and nobody else changes sides."""
+    good = await asyncio.to_thread(ns.two_versions)
+    rollout = {"strategy": "Experiment", "rollbackWindow": "1h", "experiment": LONG}
+    ns.cluster.apply(ns.model("faulty", rollout=rollout))
+    await asyncio.to_thread(ns.experiment_phase, "churn-3-g3", "Pending", "Running", patience=90)
+    ns.cluster.kubectl("delete", "aexp", "churn-3-g3", "-n", ns.name)
+    three = ns.experiment(*good, ramp=[{"percent": 60}], metrics={"primary": CORRECT, **SAFE})
+    arms = (("control", "churn-1", 34), ("good", "churn-2", 33), ("bad", "churn-3", 33))
+    three["spec"]["arms"] = [{"name": name, "version": version, "weight": w} for name, version, w in arms]
+    ns.cluster.apply(three)
+    await asyncio.to_thread(ns.running, patience=90)
+    async with ns.users() as traffic:
+        status = await asyncio.to_thread(ns.cluster.until, "aexp", "exp", ns.name, drops("bad"), 90)
+        end = time.time()
+        await traffic.more(300)
+    assert traffic.ledger.failed == 0, traffic.ledger.complaint()
+    assert "decision" not in status
+    shares = {arm["name"]: arm.get("share", 0) for arm in status["arms"]}
+    assert shares["bad"] == 0
+    assert shares["good"] == pytest.approx(30, abs=0.1)
+    later = traffic.since(end + 2)
+    assert {a.version for a in later} == {"churn-1", "churn-2"}
+    assert "bad" not in {a.arm for a in later}
+    assert await asyncio.to_thread(ns.running)
+    degraded = ns.cluster.condition("aexp", "exp", ns.name, "Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "ArmDropped")
+
+
+def drops(arm: str) -> Any:
+    return lambda s: arm in s.get("state", {}).get("dropped", [])
 
 
 def test_without_traffic_it_holds_and_says_so(ns: NamespaceFixture) -> None:

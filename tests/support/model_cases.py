@@ -114,6 +114,9 @@ REFUSED: list[Any] = [
     ),
     pytest.param(trained(neutral={"low": 0.5, "high": 0.5}), training.A_BAND, id="a band of no width"),
     pytest.param(
+        trained(neutral={"low": 0.6, "high": 0.8}), training.IN_THE_BAND, id="a band without the threshold"
+    ),
+    pytest.param(
         trained(tuning={"space": {"SVM": {"C": {"low": 1}}}}), tuning.A_RANGE, id="a range without an end"
     ),
     pytest.param(

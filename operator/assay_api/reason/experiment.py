@@ -42,6 +42,11 @@ EXPERIMENT: Mapping[Reason, Documented] = {
         "what callers send.",
         "Have callers send them first, and set `allowSchemaChange: true`; or train without these columns.",
     ),
+    Reason.AA_UNACKNOWLEDGED: warning(
+        _WAITS,
+        "The Model's last A/A test found a difference between equal arms, which nobody has acknowledged.",
+        "Find its cause, then `assay acknowledge` that A/A test.",
+    ),
     Reason.STARTED: notice(_RUNS, "The first units are enrolled; from here on its design is frozen."),
     Reason.RUNNING: info(
         _WAITS,

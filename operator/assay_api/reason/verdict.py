@@ -48,7 +48,8 @@ VERDICTS: Mapping[Reason, Documented] = {
     Reason.AA_DIFFERS: warning(
         _FAULT,
         "An A/A test found a difference between equal arms: a fault of the test, or bad luck.",
-        "Check units, outcomes and what differs between the arms' pods before you trust an A/B test.",
+        "Check units, outcomes and what differs between the arms' pods; A/B tests of the Model wait until "
+        "you `assay acknowledge` it.",
     ),
     Reason.GUARDRAIL_BREACHED: warning(
         _LOST,
@@ -94,6 +95,10 @@ VERDICTS: Mapping[Reason, Documented] = {
         "The Model's spec asks for another version, or another champion was chosen, while it was undecided.",
     ),
     Reason.MODEL_DELETED: notice(_DONE, "Its Model was deleted while it was undecided."),
+    Reason.ACKNOWLEDGED: notice(
+        on("Experiment", "Acknowledged"),
+        "A person has looked into what an A/A test found; the message is their word.",
+    ),
     Reason.CLOSED: info(
         on("Experiment", "Closed"), "The collector counts no more for it; what comes now is late."
     ),

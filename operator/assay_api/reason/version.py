@@ -51,6 +51,11 @@ VERSION: Mapping[Reason, Documented] = {
         "Accuracy is measured where one class is rare, so naming the frequent class always looks good.",
         "Prefer prAuc, recall or balancedAccuracy.",
     ),
+    Reason.NEAR_LEAK: notice(
+        _FOUND,
+        "One column alone tells nearly all of the target: a copy of it, or known only after the fact.",
+        "Leave it out of `training.features`, unless it is known when predictions are asked for.",
+    ),
     Reason.CONTRACT_LOST: info(
         _FOUND,
         "The version before cannot be read, so its data contract was not compared.",

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     CONTROL_IS_NOT_CHAMPION = "ControlIsNotChampion"
     ARM_NOT_READY = "ArmNotReady"
     SCHEMA_CHANGED = "SchemaChanged"
+    AA_UNACKNOWLEDGED = "AAUnacknowledged"
 
     # Experiment that runs
     STARTED = "Started"
@@ -86,6 +87,7 @@ class Reason(StrEnum):
     SUPERSEDED_BY_SPEC = "SupersededBySpec"
     MODEL_DELETED = "ModelDeleted"
     CLOSED = "Closed"
+    ACKNOWLEDGED = "Acknowledged"
 
     # ModelVersion that is made
     TRAINING = "Training"
@@ -104,6 +106,7 @@ class Reason(StrEnum):
     OVERFITTING = "Overfitting"
     UNDERFITTING = "Underfitting"
     ACCURACY_ON_IMBALANCE = "AccuracyOnImbalance"
+    NEAR_LEAK = "NearLeak"
     CONTRACT_LOST = "ContractLost"
 
     # what ends a training: the data

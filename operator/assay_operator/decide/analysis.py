@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, replace
 from math import isfinite
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from assay_api import ExperimentSpec, Guardrail, Metric
 from assay_api.evidence import Peak as ReachedPeak
-from assay_api.experiment_status import Analysis, AnalysisPlan, Baseline, FrozenRule
+from assay_api.experiment_status import AnalysisPlan, Baseline, FrozenRule
 from assay_api.names import mature
 from assay_operator.decide.baseline import based
 from assay_operator.decide.experiment_facts import ArmCounts, ExperimentFacts, Mature, Reading, Role
@@ -82,7 +82,8 @@ def _frozen(rule: Rule | GuardrailRule) -> FrozenRule:
 R = TypeVar("R", Rule, GuardrailRule)
 
 
-def _thawed(kind: type[R], rule: FrozenRule) -> R:
+def thawed(kind: type[R], rule: FrozenRule) -> R:
+    """Return the rule as the statistics know it."""
     values = {field.name: getattr(rule, field.name) for field in fields(kind)}
     return kind(**{name: value for name, value in values.items() if value is not None})
 
@@ -192,8 +193,8 @@ def _reading(reading: Reading, rule: FrozenRule, pairing: Pairing, peak: tuple[f
     """Any candidate may be promoted by a false clearance, so that clearing is corrected for their number."""
     share, candidates = pairing
     if reading.role != "Guardrail":
-        return _compared(reading, _thawed(Rule, rule), share, peak)
-    guard, old = _thawed(GuardrailRule, rule), reading.mature
+        return _compared(reading, thawed(Rule, rule), share, peak)
+    guard, old = thawed(GuardrailRule, rule), reading.mature
     worse = harm(guard, reading.control, reading.candidate, share, previous=peak[0], variance=peak[2])
     within = non_inferiority(
         replace(guard, absolute=guard.absolute * (COMPLETE if old and old.learned else 1.0)),
@@ -233,12 +234,12 @@ def missing(facts: ExperimentFacts, reading: Reading) -> tuple[int, int] | None:
     sums = (old.control, old.candidate) if old else (reading.control, reading.candidate)
     if reading.role == "Guardrail":
         part = COMPLETE if old and old.learned else 1.0
-        guard = _thawed(GuardrailRule, rule)
+        guard = thawed(GuardrailRule, rule)
         guard = replace(guard, absolute=guard.absolute * part)
         bar = threshold(guard.alpha, len(facts.spec.candidates))
         factor = _factor(lambda by: log_safety(guard, *_scaled(sums, by), share) >= bar)
     else:
-        compared = _thawed(Rule, rule)
+        compared = thawed(Rule, rule)
         alpha = rule.alpha / len(facts.spec.candidates)
         factor = _factor(lambda by: evaluate(compared, *_scaled(sums, by), share).p_value <= alpha)
     return None if factor is None else (_more(sums[0], factor), _more(sums[1], factor))
@@ -274,62 +275,5 @@ def _more(sums: Moments, factor: float) -> int:
     return max(1, round(sums.n * (factor - 1)))
 
 
-def reported(reading: Reading) -> Analysis:
-    """Return a reading as the status shows it."""
-    sums, candidate = reading.judged
-    control = sums.mean if sums.n else None
-    head = {
-        "metric": reading.metric,
-        "arm": reading.arm,
-        "role": reading.role,
-        "units": sums.n + candidate.n,
-        "control": _shown(control),
-    }
-    return Analysis(**(head | (_evidence(reading) if reading.evidence else _guardrail(reading))))
-
-
-def _evidence(reading: Reading) -> dict[str, Any]:
-    evidence = reading.evidence
-    assert evidence is not None
-    words = (
-        evidence.undecidable_reason
-        or {"better": "better", "worse": "worse", None: "not decided yet"}[evidence.decided]
-    )
-    return {
-        "estimate": _shown(evidence.estimate),
-        "low": _shown(evidence.low),
-        "high": _shown(evidence.high),
-        "p_value": _shown(evidence.p_value),
-        "log_evidence": _shown(evidence.peak.log_e),
-        "says": words[:256],
-    }
-
-
-def _guardrail(reading: Reading) -> dict[str, Any]:
-    worse, within = reading.harm, reading.non_inferiority
-    assert worse is not None
-    assert within is not None
-    words = "harm shown" if worse.breached else "within the margin" if within.passed else _undecided(reading)
-    return {
-        "estimate": _shown(worse.estimate),
-        "high": _shown(within.bound),
-        "p_value": _shown(worse.p_value),
-        "log_evidence": _shown(worse.log_e),
-        "says": words[:256],
-    }
-
-
-def _undecided(reading: Reading) -> str:
-    within = reading.non_inferiority
-    assert within is not None
-    return within.undecidable_reason or (
-        f"not within the margin yet: log evidence {within.log_e:.2f}, needs {within.threshold:.2f}"
-    )
-
-
 def _number(value: float) -> float:
     return round(value, 9) if isfinite(value) else 0.0
-
-
-def _shown(value: float | None) -> float | None:
-    return None if value is None or not isfinite(value) else round(value, 9)

@@ -104,6 +104,7 @@ class DataQuality:
     data_age: float | None = None  # seconds; None: nothing has ever come
     fault: str = ""  # why the collector could not be asked
     gaps: tuple[Gap, ...] = ()  # metrics of other sources that nobody answers for
+    unknown_metrics: tuple[str, ...] = ()  # named in outcomes, and declared by no Experiment of the Model
 
 
 @dataclass(frozen=True)

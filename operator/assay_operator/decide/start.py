@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from assay_api import Experiment, Model, ModelVersion
 from assay_api.condition import find, is_true
 from assay_api.duration import milliseconds
+from assay_api.names import ACKNOWLEDGE
 from assay_api.reason import Reason
+from assay_operator.decide.acknowledged import unacknowledged
 from assay_operator.decide.analysis import plan
 from assay_operator.decide.schema import Schema, demands
 
@@ -22,6 +24,7 @@ class StartFacts:
     ahead: str | None  # the undecided Experiment of the same Model whose turn it is
     available: frozenset[str]
     schemas: Mapping[str, Schema] = field(default_factory=dict)  # of the arms' versions that tell one
+    experiments: tuple[Experiment, ...] = ()  # all of the same Model
 
     def version(self, name: str) -> ModelVersion | None:
         """Return the version of that name."""
@@ -96,6 +99,17 @@ def no_experiment_ahead(facts: StartFacts) -> StartBlocker | None:
     )
 
 
+def aa_is_acknowledged(facts: StartFacts) -> StartBlocker | None:
+    """Where equal arms differed, a difference between others says nothing."""
+    if facts.experiment.spec.mode != "AB" or (aa := unacknowledged(facts.experiments)) is None:
+        return None
+    words = (
+        f"A/A test {aa.metadata.name} found a difference between equal arms; find its cause, then annotate "
+        f"it with {ACKNOWLEDGE}"
+    )
+    return StartBlocker("Pending", Reason.AA_UNACKNOWLEDGED, words)
+
+
 def versions_are_ready(facts: StartFacts) -> StartBlocker | None:
     """A version that failed its gates gets no traffic."""
     for arm in facts.experiment.spec.arms:
@@ -152,6 +166,7 @@ CHECKS: tuple[Check, ...] = (
     slow_answers_can_come,
     versions_exist,
     no_experiment_ahead,
+    aa_is_acknowledged,
     versions_are_ready,
     control_is_champion,
     arms_answer,  # late, as pods are only started for who may run

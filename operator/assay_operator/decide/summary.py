@@ -26,6 +26,7 @@ class Summary:
     last_ingest: datetime | None = None
     findings: QualityCounts = CLEAN
     maturity: Mapping[str, Maturity] = field(default_factory=dict)
+    unknown_metrics: tuple[str, ...] = ()  # named in outcomes, and declared by no Experiment of the Model
 
 
 @dataclass(frozen=True)

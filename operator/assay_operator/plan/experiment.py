@@ -10,8 +10,9 @@ from assay_api.evidence import Span
 from assay_api.experiment_status import AnalysisPlan, ArmStatus, Checks, Verdict
 from assay_api.reason import Reason
 from assay_assign import layer, table
+from assay_operator.decide.acknowledged import acknowledgement
 from assay_operator.decide.analysis import plan as frozen_plan
-from assay_operator.decide.analysis import reached, reported
+from assay_operator.decide.analysis import reached
 from assay_operator.decide.baseline import baseline, levels
 from assay_operator.decide.decision import Decision
 from assay_operator.decide.desired_condition import DesiredCondition, flag
@@ -20,6 +21,7 @@ from assay_operator.decide.experiment_facts import ExperimentFacts
 from assay_operator.decide.forecast import forecast
 from assay_operator.decide.layer import Holding, place
 from assay_operator.decide.maturity import finding
+from assay_operator.decide.reporting import analyses
 from assay_operator.decide.start import StartBlocker, StartFacts, start_blocker
 from assay_operator.decide.summary import Reading, Summary
 from assay_operator.decide.unreported import unreported
@@ -92,7 +94,14 @@ def start_facts(world: World, experiment: Experiment) -> StartFacts:
     ahead = active.metadata.name if active and other else None
     champion = model.status.champion if model else ""
     return StartFacts(
-        experiment, model, world.versions, champion, ahead, world.available, world.facts.schemas
+        experiment,
+        model,
+        world.versions,
+        champion,
+        ahead,
+        world.available,
+        world.facts.schemas,
+        world.experiments,
     )
 
 
@@ -239,13 +248,14 @@ def _close(world: World, experiment: Experiment) -> Step:
     """Tell the collector that what comes now is late, once; free the slots when the gateways have let go."""
     status = _released(world, experiment)
     done = find(status.conditions, "Closed")
+    taken_back = acknowledgement(experiment)
     if (done and done.status == "True") or status.started_at is None:
-        return Step(experiment.changed(status=status))
+        return Step(_shown(world, experiment, status, (status.phase, taken_back)))
     fault = world.facts.undefined.get(experiment.metadata.uid, "")
     words = fault or "the collector counts no more"
     reason = Reason.COLLECTOR_UNREACHABLE if fault else Reason.CLOSED
     closed = DesiredCondition("Closed", flag(of=not fault), reason, words)
-    shown = _shown(world, experiment, status, (status.phase, (closed,)))
+    shown = _shown(world, experiment, status, (status.phase, (closed, *taken_back)))
     last_definition = _defined(experiment, status, closed=True)
     return Step(shown, last_definition, again=RETRY if fault else None)
 
@@ -302,7 +312,7 @@ def _measured(experiment: Experiment, facts: ExperimentFacts) -> ExperimentStatu
     }
     return status.changed(
         arms=tuple(arm.changed(units=units.get(arm.name, 0)) for arm in _arms(experiment, status)),
-        analysis=tuple(reported(reading) for reading in facts.readings),
+        analysis=analyses(experiment.spec, status.state.plan or AnalysisPlan(), facts.readings),
         plan=forecast(facts.spec, status.state.plan, facts, status.state.step_units)
         if status.state.plan
         else None,
@@ -322,6 +332,7 @@ def _checks(facts: ExperimentFacts, plan: AnalysisPlan | None, gaps: str) -> Che
         audit=f"{facts.quality.counts.audit_mismatches} mismatches",
         freshness=f"{age:.0f} s" if age is not None else "no data yet",
         sources=gaps,
+        unknown_metrics=facts.quality.unknown_metrics,
         maturity=finding(facts.spec, plan, facts.maturity)[:1024],
         **counts,
     )

@@ -93,6 +93,7 @@ def _quality(experiment: Experiment, summary: Summary, fault: str, now: datetime
         counts=summary.findings,
         data_age=max((now - newest).total_seconds(), 0.0) if newest else None,
         fault=fault,
+        unknown_metrics=summary.unknown_metrics,
     )
 
 

@@ -275,6 +275,7 @@ class Executor:
         """Count each verdict that fell while we watched once, whether or not its write was answered."""
         for one in experiments:
             uid, decision = one.metadata.uid, one.status.decision
+            gauges.show_alarm(one)
             if decision is None:
                 self._undecided.add(uid)
             elif uid in self._undecided:

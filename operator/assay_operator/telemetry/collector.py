@@ -27,6 +27,7 @@ from assay_stats import Moments
 _SECONDS = 5.0  # for an answer
 _LONGEST = 16 << 20  # bytes of an answer
 _NOT_FOUND = 404
+MOST_UNKNOWN = 20  # names of metrics that the status may hold
 
 _failures = Counter("assay_collector_failures", "Questions that the collector did not answer.", ["reason"])
 
@@ -96,6 +97,7 @@ def _summary(answer: Mapping[str, Any]) -> Summary:
             last_ingest=datetime.fromisoformat(newest) if newest else None,
             findings=QualityCounts(**{field: checks.get(name, 0) for name, field in _FINDINGS.items()}),
             maturity={name: _maturity(of) for name, of in answer.get("maturity", {}).items()},
+            unknown_metrics=tuple(str(name)[:63] for name in answer.get("unknownMetrics", ()))[:MOST_UNKNOWN],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(

@@ -3,7 +3,9 @@
 from prometheus_client import Counter, Gauge
 
 from assay_api import Experiment, ExperimentStatus, Model, ModelVersion, Ref, VersionStatus
+from assay_api.condition import is_true
 from assay_api.experiment_status import Checks
+from assay_api.reason import Reason
 from assay_operator.decide.experiment_conditions import EVERY_PHASE
 from assay_operator.telemetry import metrics
 
@@ -15,6 +17,7 @@ _OF_EXPERIMENT = (
     metrics.srm_p_value,
     metrics.data_age,
     metrics.findings,
+    metrics.aa_differs,
     *_READINGS,
 )
 _OF_MODEL = (metrics.champion, metrics.gate, metrics.drift_alarm, metrics.trials, metrics.verdicts)
@@ -43,6 +46,18 @@ def show_experiment(experiment: Experiment, status: ExperimentStatus) -> None:
                 gauge.labels(*who, line.arm, line.metric).set(value)
     if status.checks:
         _show_checks(who, status.checks)
+
+
+def show_alarm(experiment: Experiment) -> None:
+    """Set whether an A/A test alarms; at every look, as an alarm must not end with an operator."""
+    if experiment.spec.mode == "AA":
+        metrics.aa_differs.labels(*experiment.metadata.ref).set(_alarms(experiment.status))
+
+
+def _alarms(status: ExperimentStatus) -> bool:
+    decision = status.decision
+    differs = decision is not None and decision.reason == Reason.AA_DIFFERS
+    return differs and not is_true(status.conditions, "Acknowledged")
 
 
 def _show_checks(who: tuple[str, ...], checks: Checks) -> None:

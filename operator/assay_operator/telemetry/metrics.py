@@ -20,6 +20,11 @@ findings = Gauge(
     "What the collector found strange: audit_mismatches, crossover_units, bot_units, ...",
     [*EXPERIMENT, "check"],
 )
+aa_differs = Gauge(
+    "assay_experiment_aa_differs",
+    "1 for an A/A test that found a difference which nobody has acknowledged.",
+    EXPERIMENT,
+)
 verdicts = Counter("assay_experiment_verdicts", "Verdicts.", ["namespace", "model", "verdict", "reason"])
 champion = Gauge(
     "assay_model_champion_info", "1 for the version that serves.", ["namespace", "model", "version"]

@@ -235,6 +235,7 @@ def _answers() -> Schema:
             arms=_map(_reference("Arm")),
             maturity=_map(_reference("Maturity")),
             checks=_reference("Checks"),
+            unknownMetrics={"type": "array", "items": text},
         ),
         "Sums": _object(n=COUNT, sum=number, sumsq=number, m2=number),
         "Unit": _object(

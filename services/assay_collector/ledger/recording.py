@@ -1,7 +1,7 @@
 """Outcomes: keep them, and add them to the units that have been exposed."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from assay_collector.attribution.metric import Mark
 from assay_collector.attribution.unit import Outcome, Unit, observed
 from assay_collector.batch import Answer, Outcomes, Reported
 from assay_collector.ledger.unit_of_work import UnitOfWork
-from assay_collector.store import histories
+from assay_collector.store import histories, unknown
 from assay_collector.store.experiments import Scope
 
 MOST_STRANGERS = 20  # metrics that are named in an answer
@@ -52,6 +52,7 @@ def record(book: UnitOfWork, batch: Outcomes) -> Answer:
     targets = {kind: _target(book, *kind) for kind in kinds}
     strangers = {name for (_, name), target in targets.items() if target is None}
     answer.unknown_metrics = tuple(sorted(strangers)[:MOST_STRANGERS])
+    _note_unknown(book, {kind for kind, target in targets.items() if target is None})
     for reported in batch.rows:
         target = targets[reported.model, reported.metric]
         if target is None:
@@ -65,6 +66,20 @@ def record(book: UnitOfWork, batch: Outcomes) -> Answer:
     for ref, named in by_model.items():
         _record(book, book.scopes[ref], named, answer)
     return answer
+
+
+def _note_unknown(book: UnitOfWork, kinds: Set[tuple[Ref, str]]) -> None:
+    """Let the operator know the names that a running Experiment could have meant."""
+    for ref in {ref for ref, _ in kinds}:
+        scope = book.scopes.get(ref)
+        live = [experiment for experiment in scope.experiments if not experiment.closed] if scope else []
+        if scope and live and unknown.note(book.connection, scope.id, _names(kinds, ref), book.now):
+            for experiment in live:
+                book.changes[experiment.id].count("late_outcomes", 0)
+
+
+def _names(kinds: Set[tuple[Ref, str]], ref: Ref) -> list[str]:
+    return [name for model, name in kinds if model == ref]
 
 
 def _record(book: UnitOfWork, scope: Scope, named: Sequence[Named], answer: Answer) -> None:

@@ -165,6 +165,14 @@ waiting = Table(  # units with outcomes that nobody has exposed yet, since when
     sqlite_with_rowid=False,
 )
 
+unknown_metrics = Table(  # named in outcomes while an Experiment of the Model ran that does not declare them
+    "unknown_metrics",
+    metadata,
+    Column("model", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),  # the last time, to the minute
+)
+
 clock = Table(
     "clock",
     metadata,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from assay_collector.attribution.moments import Moments
 from assay_collector.attribution.unit import Excluded
-from assay_collector.store import delays, histories, schema, sums
+from assay_collector.store import delays, histories, schema, sums, unknown
 from assay_collector.store.plans import plan_from
 from assay_collector.store.rows import rows_of
 
@@ -38,6 +38,7 @@ def summary(connection: Connection, uid: str) -> dict[str, Any] | None:
             "orphanOutcomes": row.orphan_outcomes,
             "lateOutcomes": row.late_outcomes,
         },
+        "unknownMetrics": unknown.noted(connection, row.model, row.created_at),
     }
 
 

@@ -7,14 +7,15 @@ for power. Prints a Markdown table; exits with 1 if any bar is broken.
 
 from collections.abc import Callable, Iterator
 
-from assay_stats.validation import guards, primaries
+from assay_stats.validation import guards, intervals, primaries, secondaries
 from assay_stats.validation.claim import FULL, QUICK, RateCheck, Scale, line
 
 GROUPS: tuple[Callable[[Scale], Iterator[RateCheck]], ...] = (
     primaries.proportions,
     primaries.heavy,
     primaries.early,
-    primaries.intervals,
+    intervals.coverage,
+    secondaries.discoveries,
     primaries.growing,
     primaries.shapes,
     primaries.powers,

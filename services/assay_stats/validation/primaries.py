@@ -63,32 +63,6 @@ def heavy(scale: Scale) -> Iterator[RateCheck]:
             yield _error(f"{name}, {split(weights)}", design, scale.drawn, scale)
 
 
-def intervals(scale: Scale) -> Iterator[RateCheck]:
-    """Sequences that are shown: the truth is missed at any of the looks, few events and none among them."""
-    rng = np.random.default_rng(5)
-    for rate, effect in ((0.002, 0.0), (0.01, 0.0), (0.01, 1.0), (0.05, 0.0), (0.05, -0.5), (0.96, 0.02)):
-        for weights in SPLITS[:2]:
-            rule, share = proportion_rule(6000, rate), weights[1] / 100
-            truth, runs = rate * effect, scale.drawn // 4
-            missed = sum(_missed(rule, (rate, rate + truth), share, rng) for _ in range(runs))
-            name = f"interval misses the truth: {rule.method}, {rate} and {effect:+g}, {split(weights)}"
-            yield RateCheck(name, missed / runs, ALPHA, runs, "at most")
-
-
-def _missed(rule: Rule, rates: tuple[float, float], share: float, rng: np.random.Generator) -> bool:
-    truth = rates[1] - rates[0]
-    control = treatment = Moments(0, 0.0)
-    for _ in range(30):
-        n = int(rng.binomial(200, share))
-        control = control.merge(Moments.proportion(200 - n, float(rng.binomial(200 - n, rates[0]))))
-        treatment = treatment.merge(Moments.proportion(n, float(rng.binomial(n, rates[1]))))
-        if control.n and treatment.n:
-            evidence = evaluate(rule, control, treatment, share)
-            if not evidence.low - 1e-12 <= truth <= evidence.high + 1e-12:
-                return True
-    return False
-
-
 def growing(scale: Scale) -> Iterator[RateCheck]:
     """The same units at every look, whose values go on growing: information grows, their number does not."""
     rng = np.random.default_rng(6)

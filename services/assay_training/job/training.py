@@ -90,7 +90,10 @@ def _trained(
     positions = recipe.algorithms[best.candidate.algorithm].positions
     manifest = record.manifest(job, prepared, answered, positions=positions)
     served = artifact.drafted(scratch, draft, manifest, job.training.format)
-    verdicts = gates.judge(job.gates, _facts(job, prepared, judged, champion_model, served))
+    verdicts = (
+        *threshold.promise(job.training.threshold, judged),
+        *gates.judge(job.gates, _facts(job, prepared, judged, champion_model, served)),
+    )
     files = {
         record.OUT_OF_FOLD: record.out_of_fold(job, prepared, known),
         PROFILE: reference(served.predictor, prepared.train.frame, prepared.test.frame),
@@ -156,7 +159,11 @@ def _known(
         "ci": {name: list(bootstrap.interval(METRICS[name], judged, seed)) for name in sorted(named)},
     }
     fit = findings.fit_of(chooser, model, prepared.train, best.score.value)
-    found = (*findings.of_fit(fit), *findings.of_balance(prepared.target, named))
+    found = (
+        *findings.of_fit(fit),
+        *findings.of_balance(prepared.target, named),
+        *findings.of_leaks(prepared.train, job.training.data.target),
+    )
     weights = findings.importances(model, prepared.test, chooser, seed)
     return record.Trained(best, judged.target, metrics, fit, found, weights, seed)
 

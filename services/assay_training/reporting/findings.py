@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
@@ -14,6 +15,9 @@ from assay_training.fitting.candidates import Examples, ask
 OVERFIT, UNDERFIT = 0.2, 0.2  # in units of skill: 0 is a constant answer, 1 is perfect
 RARE = 0.1
 DOUBTFUL = 0.1
+NEAR = 0.95  # of the target, told by one column alone
+RANGES = 64  # cells of a number
+NAMED = 5  # columns that a finding names
 IMPORTANCE_ROWS, REPEATS = 500, 2
 COMPARED = 20_000
 
@@ -81,6 +85,55 @@ def of_balance(target: Target, metrics: set[str]) -> Iterator[Finding]:
             f"class {rare!r} has {share:.1%} of the rows: always {frequent!r} has accuracy "
             f"{counts.max() / counts.sum():.3g}; prefer prAuc, recall or balancedAccuracy",
         )
+
+
+def of_leaks(train: Examples, target: str) -> Iterator[Finding]:
+    """A column that alone tells the target is often a copy of it, or known only after the fact."""
+    rows = np.linspace(0, len(train.frame) - 1, min(COMPARED, len(train.frame))).astype(np.int64)
+    some = train.at(rows)
+    measure = _skill_on_classes if some.target.classes is not None else _skill_on_numbers
+    shares = {str(name): measure(_cells(some.frame[name]), some.target) for name in some.frame.columns}
+    near = sorted((name for name in shares if shares[name] >= NEAR), key=lambda name: -shares[name])
+    if near:
+        named = ", ".join(f"{name!r} ({shares[name]:.1%})" for name in near[:NAMED])
+        advice = "leave out of training.features what is known only after the fact"
+        yield Finding("NearLeak", f"alone these columns tell nearly all of {target!r}: {named}; {advice}")
+
+
+LEARNED, HELD_OUT = slice(0, None, 2), slice(1, None, 2)  # rows that a column's table is made of, and others
+
+
+def _cells(column: pandas.Series) -> NDArray[np.int64]:
+    """The cell of each row: its value, or one of many ranges where values are more."""
+    if pandas.api.types.is_numeric_dtype(column) and column.nunique() > RANGES:
+        ranks = column.rank(method="min", pct=True).fillna(0.0).to_numpy(np.float64)
+        ranges: NDArray[np.int64] = np.ceil(ranks * RANGES).astype(np.int64)
+        return ranges
+    values: NDArray[np.int64] = pandas.factorize(column)[0].astype(np.int64) + 1
+    return values
+
+
+def _skill_on_classes(cells: NDArray[np.int64], target: Target) -> float:
+    """How much of the errors of a constant answer a table of the cells avoids, on other rows: 1 is all."""
+    size, classes = int(cells.max()) + 1, len(target.classes or ())
+    codes = target.values.astype(np.int64)
+    pairs = np.bincount(cells[LEARNED] * classes + codes[LEARNED], minlength=size * classes)
+    table = pairs.reshape(size, classes)
+    frequent = int(table.sum(axis=0).argmax())
+    answers = np.where(table.any(axis=1), table.argmax(axis=1), frequent)
+    usual = float((codes[HELD_OUT] != frequent).sum())
+    return 1 - float((answers[cells[HELD_OUT]] != codes[HELD_OUT]).sum()) / usual if usual else 0.0
+
+
+def _skill_on_numbers(cells: NDArray[np.int64], target: Target) -> float:
+    """How much of the variance the means of the cells explain, on other rows: 1 is all."""
+    values, size = target.values.astype(np.float64), int(cells.max()) + 1
+    counts = np.bincount(cells[LEARNED], minlength=size)
+    sums = np.bincount(cells[LEARNED], weights=values[LEARNED], minlength=size)
+    usual = values[LEARNED].mean()
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), usual)
+    spread = float(np.square(values[HELD_OUT] - usual).sum())
+    return 1 - float(np.square(values[HELD_OUT] - means[cells[HELD_OUT]]).sum()) / spread if spread else 0.0
 
 
 def suspects(target: Target, out_of_fold: Predicted) -> NDArray[np.bool_]:
