@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from assay_api.duration import Age, Pause, Period, milliseconds
-from assay_api.experiment_rules import DESIGN_RULES, ENDS, FROZEN, OUR_HEADERS, SPEC_RULES, SPECIAL_HEADERS
+from assay_api.experiment_rules import ENDS, FROZEN, OUR_HEADERS, SPEC_RULES, SPECIAL_HEADERS, TEMPLATE_RULES
 from assay_api.experiment_status import ExperimentStatus
 from assay_api.metric import Metrics
 from assay_api.resource import (
@@ -59,14 +59,26 @@ class Layer(Resource):
     ]
 
 
-class TemplateArm(Resource):
-    """One side of an Experiment that is yet to be made."""
+class WeightedArm(Resource):
+    """One side of a split."""
 
     name: Annotated[Name, Field(description="Name of the arm.")]
     weight: Annotated[Percent, Field(description="Percentage of the enrolled units.")]
 
 
-class Arm(TemplateArm):
+class TemplateArm(WeightedArm):
+    """One side of an Experiment that is yet to be made."""
+
+    version: Annotated[
+        Name | None,
+        Field(
+            description="Name of a ModelVersion that is tested besides the new one; not for the first two "
+            "arms. While it is the champion, or the new version itself, its weight is the new version's."
+        ),
+    ] = None
+
+
+class Arm(WeightedArm):
     """One side of the Experiment."""
 
     version: Annotated[Name, Field(description="Name of the ModelVersion to serve.")]
@@ -172,14 +184,15 @@ class Design(Resource):
 class ExperimentTemplate(Design):
     """How every new version of a Model meets the champion."""
 
-    RULES: ClassVar = DESIGN_RULES
+    RULES: ClassVar = TEMPLATE_RULES
 
     arms: Annotated[
         tuple[TemplateArm, ...],
         Field(
             min_length=2,
-            max_length=2,
-            description="Arms: the first is the control, the second the new version.",
+            max_length=10,
+            description="Arms: the first is the champion, the second the new version, further ones name "
+            "their version.",
         ),
     ] = (TemplateArm(name="control", weight=50), TemplateArm(name="candidate", weight=50))
     metrics: Annotated[Metrics, Field(description="Primary, guardrail and secondary metrics.")]

@@ -125,6 +125,22 @@ DESIGN_RULES = (
     UNITS_FIT, WINDOWS_END, LAGS_END, FEW_READINGS,
 )  # fmt: skip
 
+TWO_ARE_GIVEN = Rule(
+    "!has(self.arms[0].version) && !has(self.arms[1].version)"
+    " && size(self.arms.filter(a, !has(a.version))) == 2",
+    "the first two arms are the champion and the new version, and name no version; every further arm names "
+    "one",
+    lambda it: [arm.version is None for arm in it.arms] == [True] * TWO + [False] * (len(it.arms) - TWO),
+    ".arms",
+)
+NAMED_DIFFER = Rule(
+    "self.arms.all(a, !has(a.version) || self.arms.exists_one(b, has(b.version) && a.version == b.version))",
+    "the arms must name different versions",
+    lambda it: len({arm.version for arm in it.arms[TWO:]}) == len(it.arms) - TWO,
+    ".arms",
+)
+TEMPLATE_RULES = (*DESIGN_RULES, TWO_ARE_GIVEN, NAMED_DIFFER)
+
 VERSIONS_DIFFER = Rule(
     "self.mode == 'AA' ? self.arms.all(a, a.version == self.arms[0].version)"
     " : self.arms.all(a, self.arms.exists_one(b, a.version == b.version))",

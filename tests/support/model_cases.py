@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assay_api import bake, data, model, serving, training, tuning
+from assay_api import bake, data, experiment_rules, model, serving, training, tuning
 
 DATA = {"uri": "file:///x.csv", "target": "y", "key": "id"}
 IMAGE = {"image": {"image": "shop/churn:7"}}
@@ -56,6 +56,17 @@ def slow(role: str, timeout: str = "30s") -> dict[str, Any]:
 
 
 REQUEST, LIMIT = serving.Resources.RULES
+
+
+def with_arms(*arms: dict[str, Any]) -> dict[str, Any]:
+    """A template with these arms, named and weighted."""
+    weight = 100 // len(arms)
+    first = {"name": "a0", "weight": 100 - weight * (len(arms) - 1)}
+    named = [{"name": f"a{number}", "weight": weight} for number in range(1, len(arms))]
+    whole = [a | b for a, b in zip([first, *named], arms, strict=True)]
+    return IMAGE | {"rollout": {"experiment": TEMPLATE | {"arms": whole, "ramp": [{"percent": 20}]}}}
+
+
 REFUSED: list[Any] = [
     pytest.param(IMAGE | TRAINING, model.ONE_SOURCE, id="two sources"),
     pytest.param({}, model.ONE_SOURCE, id="no source"),
@@ -69,6 +80,15 @@ REFUSED: list[Any] = [
     pytest.param(gate(metric="rmse", max=1), model.GATES_FIT_THE_TASK, id="rmse of classes"),
     pytest.param(gate(min=0.5) | {"task": "Regression"}, model.GATES_FIT_THE_TASK, id="recall of numbers"),
     pytest.param(IMAGE | {"rollout": {"strategy": "Experiment"}}, model.TEMPLATE, id="no experiment to make"),
+    pytest.param(with_arms({}, {}, {}), experiment_rules.TWO_ARE_GIVEN, id="a third arm without a version"),
+    pytest.param(
+        with_arms({}, {"version": "m-1"}), experiment_rules.TWO_ARE_GIVEN, id="a version of the new one"
+    ),
+    pytest.param(
+        with_arms({}, {}, {"version": "m-1"}, {"version": "m-1"}),
+        experiment_rules.NAMED_DIFFER,
+        id="one version in two arms",
+    ),
     pytest.param(baked(SLOW), bake.SLOW_NEEDS_A_BAR, id="slow, without a bar"),
     pytest.param(baked(ERRORS | {"slowerThan": "1s"}), bake.SLOW_NEEDS_A_BAR, id="errors with a bar"),
     pytest.param(baked(ERRORS, ERRORS), bake.ONE_OF_EACH, id="the same guardrail twice"),

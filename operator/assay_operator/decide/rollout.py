@@ -214,6 +214,12 @@ def warm(
     return frozenset(names - {""})
 
 
+def named_in_template(facts: RolloutFacts) -> frozenset[str]:
+    """Return the versions that the next Experiment tests besides the new one."""
+    template = facts.model.spec.rollout.experiment
+    return frozenset(arm.version for arm in template.arms if arm.version) if template else frozenset()
+
+
 def is_ready(version: ModelVersion) -> bool:
     """Tell whether a version is made and passed its gates."""
     return is_true(version.status.conditions, "Ready")

@@ -4,6 +4,7 @@ from hashlib import sha256
 from json import dumps
 
 from assay_api import API_VERSION, Model, Source
+from assay_api.experiment import TemplateArm
 from assay_api.names import (
     MADE_BY_MODEL,
     MANAGED_BY,
@@ -51,14 +52,23 @@ def model_version(model: Model, number: int, *, again: bool = False) -> Manifest
 
 
 def experiment(model: Model, champion: str, candidate: str, name: str) -> Manifest:
-    """Return the Experiment of the Model's template in which the candidate meets the champion."""
+    """Return the Experiment of the Model's template in which the candidate, and others, meet the champion."""
     template = model.spec.rollout.experiment
     assert template is not None
     body = template.model_dump(mode="json", by_alias=True, exclude_none=True)
-    versions = (champion, candidate)
-    arms = [arm | {"version": version} for arm, version in zip(body.pop("arms"), versions, strict=True)]
-    spec = {"modelRef": {"name": model.metadata.name}, "mode": "AB", "arms": arms} | body
+    body["arms"] = _arms(template.arms, champion, candidate)
+    spec = {"modelRef": {"name": model.metadata.name}, "mode": "AB"} | body
     return _own("Experiment", name, model, spec)
+
+
+def _arms(arms: tuple[TemplateArm, ...], champion: str, candidate: str) -> list[Manifest]:
+    """Return the arms with versions; one whose version has an arm leaves its weight to the new one."""
+    control, new, *others = arms
+    doubles = [arm for arm in others if arm.version in {champion, candidate}]
+    kept = [(arm.name, arm.weight, arm.version) for arm in others if arm not in doubles]
+    weight = new.weight + sum(arm.weight for arm in doubles)
+    named = [(control.name, control.weight, champion), (new.name, weight, candidate), *kept]
+    return [{"name": name, "weight": weight, "version": version} for name, weight, version in named]
 
 
 def _own(kind: str, name: str, model: Model, spec: Manifest) -> Manifest:

@@ -30,6 +30,7 @@ from assay_operator.decide.rollout import (
     experiment_to_make,
     made_by_model,
     made_from,
+    named_in_template,
     newest_made,
     next_number,
     superseded,
@@ -260,7 +261,7 @@ def _endpoint(world: World, model: Model) -> tuple[Child, ...]:
 
 def _history(facts: RolloutFacts, parts: _Parts) -> tuple[Removal, ...]:
     """What the history need not keep."""
-    needed = parts.warm | parts.awaited | {facts.champion}
+    needed = parts.warm | parts.awaited | {facts.champion} | named_in_template(facts)
     versions, experiments = expendable(facts, needed)
     return tuple(
         Removal(kind, Ref(*one.metadata.ref), one.metadata.uid)
