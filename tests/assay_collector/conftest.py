@@ -2,20 +2,21 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
 from pydantic import SecretStr
 from servers import free_port
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, insert, select
 from starlette.routing import BaseRoute
 
 with warnings.catch_warnings():
@@ -30,6 +31,7 @@ from assay_collector.ledger.unit_of_work import Policy
 from assay_collector.main import collector as build
 from assay_collector.settings import Settings
 from assay_collector.store.engine import migrated, opened
+from assay_collector.store.schema import metadata
 from assay_collector.store.summary import summary
 
 KEY = b"a key for tests"
@@ -81,10 +83,66 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return found
 
 
-@pytest.fixture
-def ledger(url: str) -> Iterator[Ledger]:
-    engine = opened(url)
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file as the migrations leave it; each test has a copy."""
+    path = tmp_path_factory.mktemp("migrated") / "ledger.db"
+    engine = opened(f"sqlite:///{path}")
     migrated(engine)
+    engine.dispose()  # the last connection takes the log with it
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    return path
+
+
+@dataclass(frozen=True)
+class MigratedDatabase:
+    """A database on a server, as the migrations leave it; its tables are emptied for each test."""
+
+    url: str
+    first_rows: Mapping[str, Sequence[Mapping[str, Any]]]
+
+    @classmethod
+    def made(cls, url: str) -> Self:
+        """Create it beside the one of the URL."""
+        server = opened(url)
+        with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("CREATE DATABASE ledger")
+        server.dispose()
+        engine = opened(url.replace("/postgres?", "/ledger?"))
+        migrated(engine)
+        with engine.connect() as connection:
+            rows = {t.name: connection.execute(select(t)).mappings().all() for t in metadata.sorted_tables}
+        engine.dispose()
+        return cls(
+            url.replace("/postgres?", "/ledger?"), {n: [dict(r) for r in of] for n, of in rows.items()}
+        )
+
+    def emptied(self) -> Engine:
+        """Return an engine of it, with the rows that the migrations made and no other."""
+        engine = opened(self.url)
+        with engine.begin() as connection:
+            names = ", ".join(table.name for table in metadata.sorted_tables)
+            connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+            for table in metadata.sorted_tables:
+                if rows := self.first_rows[table.name]:
+                    connection.execute(insert(table), rows)
+        return engine
+
+
+@pytest.fixture(scope="session")
+def migrated_server(postgres: str) -> MigratedDatabase:
+    """A database of the PostgreSQL server."""
+    return MigratedDatabase.made(postgres)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger without any event, on each kind of database."""
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "ledger.db")
+        engine = opened(f"sqlite:///{path}")
+    else:
+        engine = request.getfixturevalue("migrated_server").emptied()
     yield Ledger(engine)
     engine.dispose()
 
