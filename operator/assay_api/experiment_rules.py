@@ -3,6 +3,7 @@
 from typing import Any
 
 from assay_api.duration import cel, milliseconds
+from assay_api.metric_source import QUERIES
 from assay_api.rule import Rule
 
 ALL = 100
@@ -155,10 +156,10 @@ SHADOW_IS_ONE = Rule(
 )
 SHADOW_COUNTS_NO_UNITS = Rule(
     "self.mode != 'Shadow' || (!has(self.metrics.primary) && size(self.metrics.guardrails) == 0"
-    " && self.metrics.secondary.all(m, has(m.prometheus) || has(m.sql))"
+    f" && self.metrics.secondary.all(m, {' || '.join(f'has(m.{name.lower()})' for name in QUERIES)})"
     " && self.ramp.all(s, s.minUnitsPerArm == 0))",
     "mode Shadow counts no units: no primary, no guardrails, no minUnitsPerArm, and secondary metrics of "
-    "Prometheus or SQL only",
+    f"{', '.join([*QUERIES][:-1])} or {[*QUERIES][-1]} only",
     lambda it: not _shadow(it) or _counts_no_units(it),
 )
 

@@ -12,7 +12,14 @@ from assay_api.metric_rules import (
     ONE_SIZE,
     PRIMARY_RULES,
 )
-from assay_api.metric_source import SOURCE, PrometheusQuery, SourceName, SqlQuery
+from assay_api.metric_source import (
+    QUERIES,
+    SOURCE,
+    PrometheusQuery,
+    Query,
+    SourceName,
+    SqlQuery,
+)
 from assay_api.resource import MOST, Name, Number, Resource
 
 
@@ -103,9 +110,9 @@ class Metric(Resource):
     ] = None
 
     @property
-    def query(self) -> PrometheusQuery | SqlQuery | None:
+    def query(self) -> Query | None:
         """What to ask, if somebody else than the collector counts."""
-        return self.prometheus or self.sql
+        return next((query for name in QUERIES if (query := getattr(self, name.lower()))), None)
 
     @property
     def unbounded(self) -> bool:

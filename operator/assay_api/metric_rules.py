@@ -1,10 +1,14 @@
 """The rules of an Experiment's metrics, and of their sizes against each other."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
+from assay_api.metric_source import QUERIES, Query
 from assay_api.rule import Rule
 
-QUERIES = 16_384  # bytes of all queries of an Experiment
+QUERY_BYTES = 16_384  # bytes of all queries of an Experiment
 SMALLEST_RATE = 1e-6
 SMALLEST_PART = 1e-6  # of the deviation; below, no sample is large enough
 
@@ -13,6 +17,27 @@ ONE_SIZE = Rule(
     "say exactly one of absolute or relative",
     lambda size: (size.absolute is None) != (size.relative is None),
 )
+
+
+def _query_rules(source: str, name: str) -> Iterator[Rule]:
+    """Yield the rules of a source that somebody else counts."""
+    field, needs = name.lower(), QUERIES[name].MEAN
+    yield Rule(
+        f"({source} == '{name}') == has(self.{field})",
+        f"source {name} needs {field}, and no other source may have it",
+        lambda metric: (metric.source == name) == (getattr(metric, field) is not None),
+    )
+    if needs:
+        yield Rule(
+            f"self.type != 'Mean' || !has(self.{field}) || has(self.{field}.{to_camel(needs)})",
+            f"a Mean of {name} needs {field}.{to_camel(needs)}",
+            lambda metric: (
+                metric.type != "Mean"
+                or (query := getattr(metric, field)) is None
+                or getattr(query, needs) is not None
+            ),
+            f".{field}",
+        )
 
 
 def _metric_rules(source: str = "self.source") -> tuple[Rule, ...]:
@@ -66,24 +91,7 @@ def _metric_rules(source: str = "self.source") -> tuple[Rule, ...]:
             lambda metric: metric.source == "Events" or metric.cap is None,
             ".cap",
         ),
-        Rule(
-            f"({source} == 'Prometheus') == has(self.prometheus)",
-            "source Prometheus needs prometheus, and no other source may have it",
-            lambda metric: (metric.source == "Prometheus") == (metric.prometheus is not None),
-        ),
-        Rule(
-            f"({source} == 'SQL') == has(self.sql)",
-            "source SQL needs sql, and no other source may have it",
-            lambda metric: (metric.source == "SQL") == (metric.sql is not None),
-        ),
-        Rule(
-            "self.type != 'Mean' || !has(self.prometheus) || has(self.prometheus.sumOfSquares)",
-            "a Mean of Prometheus needs prometheus.sumOfSquares",
-            lambda metric: (
-                metric.type != "Mean" or metric.prometheus is None or metric.prometheus.sum_of_squares
-            ),
-            ".prometheus",
-        ),
+        *(rule for name in QUERIES for rule in _query_rules(source, name)),
         Rule(
             "self.type != 'Proportion' || !has(self.baseline)"
             " || (self.baseline > 0.0 && self.baseline < 1.0)",
@@ -199,18 +207,25 @@ UNIQUE_METRICS = Rule(
 
 
 def _bytes(metric: str) -> str:
-    prometheus = f"{metric}.prometheus"
-    return (
-        f"(has({metric}.sql) ? size(bytes({metric}.sql.query)) : 0) + (has({prometheus})"
-        f" ? size(bytes({prometheus}.count)) + size(bytes({prometheus}.sum))"
-        f" + (has({prometheus}.sumOfSquares) ? size(bytes({prometheus}.sumOfSquares)) : 0) : 0)"
+    return " + ".join(
+        f"(has({metric}.{name.lower()}) ? {_texts(f'{metric}.{name.lower()}', query)} : 0)"
+        for name, query in QUERIES.items()
+    )
+
+
+def _texts(path: str, query: type[Query]) -> str:
+    fields = {f"{path}.{to_camel(name)}": query.model_fields[name].is_required() for name in query.TEXTS}
+    return " + ".join(
+        f"size(bytes({field}))" if required else f"(has({field}) ? size(bytes({field})) : 0)"
+        for field, required in fields.items()
     )
 
 
 QUERIES_FIT = Rule(
     f"(has(self.primary) ? {_bytes('self.primary')} : 0) + self.guardrails.map(m, {_bytes('m')}).sum()"
-    f" + self.secondary.map(m, {_bytes('m')}).sum() <= {QUERIES}",
-    f"the queries of all metrics must have at most {QUERIES} bytes together; use views or recording rules",
-    lambda metrics: sum(metric.query.size for metric in metrics.every if metric.query) <= QUERIES,
+    f" + self.secondary.map(m, {_bytes('m')}).sum() <= {QUERY_BYTES}",
+    f"the queries of all metrics must have at most {QUERY_BYTES} bytes together; use views or recording "
+    "rules",
+    lambda metrics: sum(metric.query.size for metric in metrics.every if metric.query) <= QUERY_BYTES,
 )
 METRICS_RULES = (UNIQUE_METRICS, QUERIES_FIT)

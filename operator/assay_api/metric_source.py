@@ -1,6 +1,6 @@
 """Metrics that somebody else counts: a query, and how often to ask it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,11 +17,36 @@ Every = Annotated[Polling, Field(description="Polling interval; at least 5s.")]
 PromQL = Annotated[str, Field(min_length=1, max_length=4096, pattern=LINES)]
 
 
-class PrometheusQuery(Resource):
+class Query(Resource):
+    """What somebody else is asked.
+
+    Attributes:
+        TEXTS: Its fields that are texts of the query, and count towards the size.
+        MEAN: The field that a Mean needs; empty if none.
+        COUNTER: Whether the events of a Proportion are a counter, which never falls.
+    """
+
+    TEXTS: ClassVar[tuple[str, ...]]
+    MEAN: ClassVar[str] = ""
+    COUNTER: ClassVar[bool] = False
+
+    every: Every = "1m"
+
+    @property
+    def size(self) -> int:
+        """Bytes of its texts."""
+        return sum(len((getattr(self, text) or "").encode()) for text in self.TEXTS)
+
+
+class PrometheusQuery(Query):
     """Instant queries, each with one series for each arm, told apart by the label `arm`.
 
     `$uid`, `$experiment`, `$namespace`, `$model` and `$elapsed` (since the start, as `3600s`) are replaced.
     """
+
+    TEXTS: ClassVar = ("count", "sum", "sum_of_squares")
+    MEAN: ClassVar = "sum_of_squares"
+    COUNTER: ClassVar = True
 
     count: Annotated[PromQL, Field(description="Query of the number of units of each arm.")]
     sum: Annotated[
@@ -45,17 +70,14 @@ class PrometheusQuery(Resource):
     ] = 0.0
     every: Every = "30s"
 
-    @property
-    def size(self) -> int:
-        """Bytes of the queries."""
-        return len((self.count + self.sum + (self.sum_of_squares or "")).encode())
 
-
-class SqlQuery(Resource):
+class SqlQuery(Query):
     """A query with a row for each arm.
 
     `:uid`, `:experiment`, `:namespace`, `:model` and `:started_at` are parameters.
     """
+
+    TEXTS: ClassVar = ("query",)
 
     url_secret_ref: Annotated[
         SecretKeyRef,
@@ -70,7 +92,6 @@ class SqlQuery(Resource):
     ]
     every: Every = "1m"
 
-    @property
-    def size(self) -> int:
-        """Bytes of the query."""
-        return len(self.query.encode())
+
+QUERIES: dict[str, type[Query]] = {"Prometheus": PrometheusQuery, "SQL": SqlQuery}
+"""By source; a metric has the query in the field of that name in lower case."""

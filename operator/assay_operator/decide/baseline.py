@@ -14,9 +14,7 @@ from assay_stats import Moments
 
 FEWEST_UNITS = 100
 FEWEST_EVENTS = 10
-_SAME = {
-    "name", "type", "source", "prometheus", "sql", "window", "missing", "aggregate", "cap", "slower_than",
-}  # fmt: skip
+_OTHER = {"direction", "lag", "baseline", "deviation", "minimum_effect"}  # than what is counted
 
 
 def baseline(experiment: Experiment, before: Iterable[Experiment]) -> Baseline | None:
@@ -82,7 +80,7 @@ def _level(spec: ExperimentSpec, earlier: Experiment) -> Baseline | None:
 
 
 def _alike(spec: ExperimentSpec, earlier: ExperimentSpec, mine: Primary, its: Primary) -> bool:
-    return spec.unit == earlier.unit and mine.model_dump(include=_SAME) == its.model_dump(include=_SAME)
+    return spec.unit == earlier.unit and mine.model_dump(exclude=_OTHER) == its.model_dump(exclude=_OTHER)
 
 
 def _known(level: Moments, *, binary: bool) -> bool:

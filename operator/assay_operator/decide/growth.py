@@ -85,7 +85,7 @@ def _most(old: Counted, metric: Metric, sums: Moments) -> Counted:
 
 def _events(metric: Metric, sums: Moments) -> float:
     """Return the events where they are a counter; elsewhere a unit's value may be taken back."""
-    return sums.total if metric.prometheus and metric.type == "Proportion" else 0.0
+    return sums.total if metric.query and metric.query.COUNTER and metric.type == "Proportion" else 0.0
 
 
 def _extrapolates(metric: Metric) -> bool:
