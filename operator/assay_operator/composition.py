@@ -198,11 +198,19 @@ async def sampled(common: Common, wake: Callable[[Ref], None]) -> AsyncIterator[
             allow = "; the chart's sources.sql.secrets allows it" if error.status == FORBIDDEN else ""
             raise SourceUnavailable(f"Secret {ref.name}: {error}{allow}") from error
 
-    prometheus = Prometheus(common.http, common.settings.prometheus_url.rstrip("/"))
-    databases = LazySource(lambda: _sql(secret, common.settings.sql_drivers))
-    sources = CachedSources({"Prometheus": prometheus, "SQL": databases}, wake)
+    sources = CachedSources(metric_sources(common.settings, common.http, secret), wake)
     yield sources
     await sources.close()
+
+
+def metric_sources(
+    settings: Settings, http: Http, secret: Callable[[Ref, str], Awaitable[str]]
+) -> dict[str, MetricSource]:
+    """Return who answers the queries of each source; `secret` reads a value of a Secret."""
+    return {
+        "Prometheus": Prometheus(http, settings.prometheus_url.rstrip("/")),
+        "SQL": LazySource(lambda: _sql(secret, settings.sql_drivers)),
+    }
 
 
 def _sql(secret: Callable[[Ref, str], Awaitable[str]], drivers: tuple[str, ...]) -> MetricSource:

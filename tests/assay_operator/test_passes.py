@@ -307,14 +307,17 @@ async def test_what_is_not_ours_is_never_touched(world: World, kind: str, name: 
     assert world.cluster.bodies[kind, name] == before
 
 
-async def test_a_refused_child_is_told_and_the_other_steps_go_on(world: World) -> None:
-    world.cluster.refuses = "PodDisruptionBudget"
-    world.apply_model(1, image={"image": "one"}, serving={"replicas": 2})
+@pytest.mark.parametrize("kind", ["PodDisruptionBudget", "HorizontalPodAutoscaler"])
+async def test_a_refused_child_is_told_and_the_other_steps_go_on(world: World, kind: str) -> None:
+    world.cluster.refuses = kind
+    world.apply_model(1, image={"image": "one"}, serving={"replicas": 2, "maxReplicas": 3})
     await world.settle()
     world.answers("churn-1")
     await world.settle()
     assert world.status("Model", "churn")["champion"] == "churn-1"
     assert world.reconcile.gather.obstacles.of(CHURN), "it is tried again"
+    assert world.condition("Model", "churn", "Degraded") == ("True", "ChildRefused")
+    assert world.condition("Model", "churn", "Ready") == ("True", "Serving")
 
 
 async def test_a_model_that_cannot_be_read_keeps_its_route_and_says_so(world: World) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from assay_api import Experiment, Model, ModelVersion, Ref
 from assay_api.condition import find
 from assay_api.model import ModelState
-from assay_api.names import ABORT, FINALIZER, experiment_name, version_name
+from assay_api.names import ABORT, FINALIZER, experiment_name
 from assay_api.reason import Reason
 from assay_operator.decide.bake import former_level
 from assay_operator.decide.champion import (
@@ -55,6 +55,7 @@ from assay_operator.plan.version import VersionPlan, VersionPlanner
 from assay_operator.plan.world import Key, World
 
 MAX_ALERTS = 32
+OF_A_VERSION = {"Deployment", "Service", "Job"}  # without which a version says itself that it cannot be
 FINALIZER_PATIENCE = timedelta(seconds=5)  # of a deletion that waits for the gateways: it must never hang
 
 
@@ -334,15 +335,13 @@ def _programmed(world: World, model: Model) -> bool:
 
 
 def _obstacle(world: World, facts: RolloutFacts) -> tuple[Reason, str] | None:
-    """What keeps an object of the Model from being: a name that is taken, or a refusal of its own objects."""
+    """What keeps an object from being: a name that is taken, or a refusal of what no version tells of."""
     found = world.facts.obstacles
     taken = [o for o in found.values() if o.reason == Reason.NAME_TAKEN]
     if taken:
         return Reason.NAME_TAKEN, taken[0].message
-    name = facts.model.metadata.name
-    own = {Key("Service", name), Key("ModelVersion", version_name(name, next_number(facts)))}
     for key, obstacle in found.items():
-        if key in own or key.kind in {"PersistentVolumeClaim", "Experiment"}:
+        if key == Key("Service", facts.model.metadata.name) or key.kind not in OF_A_VERSION:
             return Reason(obstacle.reason), obstacle.message
     return None
 

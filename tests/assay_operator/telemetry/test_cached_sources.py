@@ -10,8 +10,12 @@ import pytest
 from prometheus_client import REGISTRY
 
 from assay_api import Metric, Ref
+from assay_api.metric_source import QUERIES
+from assay_operator.composition import metric_sources
+from assay_operator.settings import Settings
 from assay_operator.telemetry import NoData, Question, Sample, SourceError, SourceUnavailable
 from assay_operator.telemetry.cached_sources import AT_ONCE, CachedSources
+from assay_operator.telemetry.http import http
 from assay_operator.telemetry.lazy_source import LazySource
 from assay_stats import Moments
 
@@ -175,3 +179,11 @@ async def test_a_deferred_source_is_made_once_however_many_ask_and_give_up() -> 
     impatient.cancel()
     assert await asyncio.gather(*(source.ask(question(), now) for _ in range(3))) == [SUMS] * 3
     assert len(made) == 1
+
+
+async def test_every_source_that_a_metric_may_name_is_answered() -> None:
+    async def secret(ref: Ref, key: str) -> str:
+        raise AssertionError(f"nobody reads {key} of {ref}")
+
+    async with http() as session:
+        assert metric_sources(Settings(), session, secret).keys() == QUERIES.keys()
