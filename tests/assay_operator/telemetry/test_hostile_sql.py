@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
@@ -165,18 +164,26 @@ async def largest(url: str, query: str, seconds: float) -> int:
     """Return the most bytes that the process of a question has held at once; it may end in any way."""
     question, most = asyncio.create_task(ask(url, query, seconds)), 0
     while not question.done():
-        most = max([most, *(held(child) for child in psutil.Process().children())])
+        most = max([most, *(held(child) for child in children())])
         await asyncio.sleep(0.01)
     with contextlib.suppress(SourceUnavailable, SourceError, NoData):
         await question
     return most
 
 
-def held(process: psutil.Process) -> int:
-    """Return the resident bytes of a worker, or 0 where it is none or is gone."""
-    with contextlib.suppress(psutil.Error):
-        if any(word.endswith("sql_worker.py") for word in process.cmdline()):
-            return int(process.memory_info().rss)
+def children() -> list[str]:
+    return [
+        pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()
+    ]
+
+
+def held(pid: str) -> int:
+    """Return the most resident bytes of a worker so far, or 0 where it is none or is gone."""
+    with contextlib.suppress(OSError):
+        process = Path("/proc", pid)
+        lines = (process / "status").read_text().splitlines()
+        if b"sql_worker.py\0" in (process / "cmdline").read_bytes():
+            return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     return 0
 
 
