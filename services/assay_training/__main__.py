@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from assay_process import logs
 from assay_process.termination import termination_log
 from assay_training.errors import JobError
-from assay_training.job import report, workers
+from assay_training.job import report, secrecy, workers
 from assay_training.runtime import progress
 from assay_training.runtime.memory import give_back
 from assay_training.runtime.threads import follow_cpu_limit
@@ -97,6 +97,8 @@ def main() -> int:
     logs.configure(os.environ.get("ASSAY_LOG_LEVEL", "INFO"))
     signal.signal(signal.SIGTERM, _leave)
     result = run(os.environ)
+    if "message" in result:
+        result = {**result, "message": secrecy.scrubbed(result["message"], os.environ)}
     print(report.encoded(result).decode(), flush=True)
     try:
         report.write(result, termination_log())

@@ -1,21 +1,25 @@
 """A `MetricSource` over any database that SQLAlchemy has a driver for: the database sums, a row for each arm.
 
-Queries run in threads, in a transaction that is never committed, and read-only where a database has such.
-The URL comes from a Secret and is read anew for each question; no message holds any of it.
+A process of its own asks each question (`sql_worker.py`), bounded in memory and time, in a transaction that
+is never committed, and read-only where a database has such. The URL comes from a Secret and is read anew for
+each question; no message holds any of it, and none a database's own words.
 """
 
 import asyncio
+import json
+import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, exc, make_url, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, exc, make_url, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from assay_api import Ref
 from assay_operator.telemetry import Question, SourceError, SourceUnavailable
@@ -23,10 +27,12 @@ from assay_operator.telemetry.sums import Exact, Sums, moments
 
 TIMEOUT = 30.0  # seconds
 CONNECT = 5  # seconds
-THREADS = 4  # queries at once; one that hangs keeps its thread, and never more than these
-MOST_ROWS = 100
+PROCESSES = 4  # queries at once
 COLUMNS = ("n", "sum", "sumsq", "variance", "shift")  # beside arm; the last three may be absent
 POSTGRESQL = "postgresql"
+WORKER = Path(__file__).with_name("sql_worker.py")
+# What a process needs of the operator's environment: nothing that names a credential.
+ENVIRONMENT = ("PATH", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ")
 
 Secret = Callable[[Ref, str], Awaitable[str]]
 
@@ -38,14 +44,14 @@ class Sql:
     Attributes:
         secret: Reads one key of a Secret; raises `SourceUnavailable`.
         drivers: Names of the databases that may be asked, as SQLAlchemy's URLs begin. An embedded one, such
-            as duckdb or sqlite, reads files of this very process: only where authors of Experiments may.
+            as duckdb or sqlite, reads files of this very pod: only where authors of Experiments may.
         timeout: Seconds.
     """
 
     secret: Secret
     drivers: tuple[str, ...] = (POSTGRESQL,)
     timeout: float = TIMEOUT
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "sql"))
+    _processes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
 
     async def ask(self, question: Question, now: datetime) -> Mapping[str, Any]:  # noqa: ARG002
         """See `MetricSource.ask`."""
@@ -53,15 +59,13 @@ class Sql:
         assert query is not None
         ref = Ref(question.ref.namespace, query.url_secret_ref.name)
         url = self._url(await self.secret(ref, query.url_secret_ref.key))
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, _fetched, url, query.query, _parameters(question), self.timeout
-        )
+        request = _request(url, query.query, _parameters(question)) | {"timeout": self.timeout}
         try:
-            rows = await asyncio.wait_for(work, self.timeout)
+            async with asyncio.timeout(self.timeout), self._processes:
+                answer = await _answer(request)
         except TimeoutError as error:
             raise SourceUnavailable(f"the database did not answer within {self.timeout:g} s") from error
-        except exc.SQLAlchemyError as error:
-            raise SourceUnavailable(f"the database says: {_reason(error)}") from error
+        rows = _sums_by_arm(answer)
         complete = {arm: row for arm, row in rows.items() if isinstance(row, Sums)}
         absent = {arm: f"arm {arm}: {row}" for arm, row in rows.items() if isinstance(row, str)}
         return moments(complete, question, absent)
@@ -91,67 +95,88 @@ def _parameters(question: Question) -> dict[str, Any]:
     }
 
 
-def _fetched(url: URL, query: str, parameters: dict[str, Any], timeout: float) -> dict[str, Sums | str]:
-    """Ask, in a thread. A connection for each question: they are a minute apart, and Secrets change."""
-    postgresql = url.get_backend_name() == POSTGRESQL
-    patience = {"connect_timeout": CONNECT} if postgresql else {}
+def _request(url: URL, query: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what `sql_worker` reads."""
+    typed = {
+        name: ("moment", value.isoformat()) if isinstance(value, datetime) else ("text", str(value))
+        for name, value in parameters.items()
+    }
+    dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    compiled = text(query).compile(dialect=dialect)
+    if unknown := compiled.params.keys() - typed.keys():
+        known = ", ".join(f":{name}" for name in typed)
+        raise SourceUnavailable(f"the query names :{', :'.join(sorted(unknown))}; there are {known}")
+    if url.get_backend_name() != POSTGRESQL:
+        wanted = {name: typed[name] for name in compiled.params}
+        whole = url.render_as_string(hide_password=False)
+        return {"url": whole, "query": query, "parameters": wanted, "columns": COLUMNS}
+    if url.drivername != "postgresql+psycopg":
+        raise SourceUnavailable(f"the operator's image has no driver for {url.drivername}")
+    _, connect = PGDialect_psycopg().create_connect_args(url)  # type: ignore[no-untyped-call]
+    return {
+        "connect": connect | {"connect_timeout": CONNECT},
+        "query": str(compiled),
+        "parameters": [typed[name] for name in compiled.positiontup or ()],
+        "columns": COLUMNS,
+    }
+
+
+async def _answer(request: dict[str, Any]) -> list[list[Any]]:
+    """Ask in a process, which never outlives the question.
+
+    Raises:
+        SourceUnavailable: The worker has no answer, with a class of error.
+    """
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", str(WORKER)),
+        stdin=pipe,
+        stdout=pipe,
+        stderr=nothing,
+        env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+    )
     try:
-        engine = create_engine(url, poolclass=NullPool, connect_args=patience, hide_parameters=True)
-    except (ImportError, exc.ArgumentError) as error:
-        raise SourceUnavailable(f"the operator's image has no driver for {url.drivername}") from error
-    with engine.connect() as connection:
-        if postgresql:
-            connection.execution_options(postgresql_readonly=True)
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(timeout * 1000)}")
-        return _rows(connection, query, parameters)
+        written, _ = await process.communicate(json.dumps(request).encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    try:
+        answer = json.loads(written)
+    except ValueError:
+        raise SourceUnavailable(f"the database ended the worker, with code {process.returncode}") from None
+    if "error" in answer:
+        raise SourceUnavailable(answer["error"])
+    rows: list[list[Any]] = answer["rows"]
+    return rows
 
 
-def _rows(connection: Connection, query: str, parameters: dict[str, Any]) -> dict[str, Sums | str]:
-    statement = text(query)
-    wanted = {name: parameters[name] for name in statement.compile().params if name in parameters}
-    found = connection.execute(statement, wanted)
-    columns = {name.lower(): at for at, name in enumerate(found.keys())}
-    if absent := {"arm", "n", "sum"} - columns.keys():
-        raise SourceUnavailable(
-            f"the query returns {', '.join(columns)}; it lacks {', '.join(sorted(absent))}"
-        )
-    rows = found.fetchmany(MOST_ROWS + 1)
-    if len(rows) > MOST_ROWS:
-        raise SourceUnavailable(f"the query returns more than {MOST_ROWS} rows; group by arm")
+def _sums_by_arm(rows: list[list[Any]]) -> dict[str, Sums | str]:
     sums: dict[str, Sums | str] = {}
-    for row in rows:
-        arm = str(row[columns["arm"]])
+    for arm, *numbers in rows:
         if arm in sums:
-            raise SourceUnavailable(f"the query returns arm {arm[:63]} twice; group by arm")
-        sums[arm] = _sums(row, columns)
+            raise SourceUnavailable("the query returns an arm twice; group by arm")
+        sums[arm] = _sums({name: value for name, value in zip(COLUMNS, numbers, strict=True) if value != 0})
     return sums
 
 
-def _sums(row: Any, columns: Mapping[str, int]) -> Sums | str:
+def _sums(values: Mapping[str, Any]) -> Sums | str:
     """Read a row, or return what is missing in it; sums over no rows are NULL in SQL."""
-    values = {name: row[columns[name]] for name in COLUMNS if name in columns}
     try:
-        numbers = {name: _number(value) for name, value in values.items() if value is not None}
-    except (TypeError, ValueError, OverflowError) as error:
-        raise SourceError(f"{', '.join(COLUMNS)} must be numbers") from error
+        numbers = {name: _number(*value) for name, value in values.items() if value is not None}
+    except (ValueError, OverflowError, InvalidOperation):
+        raise SourceError(f"{', '.join(COLUMNS)} must be numbers") from None
     n = numbers.get("n", 0)
     if not n:
         return Sums(0, 0)
     unneeded = {"variance"} if n == 1 else set()  # of one value there is none
     for name in sorted(values.keys() - numbers.keys() - unneeded):
         return f"{name} is NULL, with {float(n):g} units; if that means 0, write coalesce({name}, 0)"
-    variance = numbers.get("variance", 0 if "variance" in columns else None)
+    variance = numbers.get("variance", 0 if "variance" in values else None)
     return Sums(n, numbers["sum"], numbers.get("sumsq"), variance, numbers.get("shift", 0))
 
 
-def _number(value: Any) -> Exact:
+def _number(kind: str, digits: str) -> Exact:
     """Keep what is exact in the database."""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return Fraction(value) if isfinite(value) else float(value)
-    return float(value)
-
-
-def _reason(error: exc.SQLAlchemyError) -> str:
-    """Return the first line of the database's own words; at most they name host and user."""
-    words = str(getattr(error, "orig", None) or type(error).__name__).strip()
-    return words.splitlines()[0][:200] if words else type(error).__name__
+    number = Decimal(digits) if kind == "exact" else float(digits)
+    return Fraction(number) if kind == "exact" and isfinite(number) else float(number)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 from assay_training.data.columns import Inputs
 from assay_training.errors import JobError
 from assay_training.fitting.algorithms import ALGORITHMS, DEFAULTS, Algorithm, Params, Range
+from assay_training.search.imports import estimator_class
 from assay_training.spec import Estimator, Job, SearchRange, Task, Training
 
 WEIGHTED = {"LogisticRegression", "HistGradientBoosting", "RandomForest"}
@@ -138,12 +138,12 @@ def _checked(algorithm: Algorithm, task: Task) -> Algorithm:
 
 
 def _own(estimator: Estimator) -> Algorithm:
-    module, _, name = estimator.import_.rpartition(".")
+    build = estimator_class(estimator.import_)
     try:
-        build = getattr(import_module(module), name)
         build(**estimator.params)
-    except (ImportError, AttributeError, TypeError) as error:
+    except TypeError as error:
         raise JobError("InvalidSpec", f"training.estimator.import {estimator.import_}: {error}") from error
     tasks: frozenset[Task] = frozenset({"Classification", "Regression"})
-    positions = module.partition(".")[0] == "xgboost"
+    package, _, path = estimator.import_.partition(".")
+    positions, name = package == "xgboost", path.rpartition(".")[2]
     return Algorithm(name, tasks, estimator.style, lambda *_: build(**estimator.params), {}, {}, positions)

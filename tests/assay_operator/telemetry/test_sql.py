@@ -144,7 +144,11 @@ async def test_nothing_is_no_data_and_no_failure(warehouse: str, query: str) -> 
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        pytest.param("SELEC 1", "the database says: .*SELEC", id="no SQL"),
+        pytest.param(
+            "SELEC 1",
+            "the database refuses: (SyntaxError .42601. near character 1|ParserException)$",
+            id="no SQL",
+        ),
         pytest.param("SELECT 1 AS one", "it lacks arm, n, sum", id="other columns"),
         pytest.param(
             "SELECT 'control' AS arm, 1 AS n, 1 AS sum",
@@ -215,7 +219,9 @@ async def test_a_slow_query_stops_nobody_else(postgres: str) -> None:
     ("url", "words"),
     [
         pytest.param(
-            f"postgresql+psycopg://a:{SECRET}@127.0.0.1:1/x", "the database says", id="nobody there"
+            f"postgresql+psycopg://a:{SECRET}@127.0.0.1:1/x",
+            "the database refuses: OperationalError",
+            id="nobody there",
         ),
         pytest.param(f"postgresql://a:{SECRET}@127.0.0.1/x", "no driver for postgresql", id="no such driver"),
         pytest.param(f"no-url {SECRET}", "no SQLAlchemy URL", id="no URL"),
