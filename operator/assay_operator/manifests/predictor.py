@@ -121,12 +121,11 @@ def _artifact(model: Model, version: ModelVersion, platform: Platform) -> Manife
 
 
 def _opening(version: ModelVersion) -> dict[str, str]:
-    """Return what the Model says of a file that it brought along."""
+    """Return what the Model says of a file that it brought along; a Secret cannot say otherwise."""
     given = version.spec.source.artifact
-    if given is None:
-        return {}
-    environment = {} if given.format == "Any" else {"ASSAY_FORMAT": given.format.lower()}
-    return environment | ({"ASSAY_ALLOW_PICKLE": "1"} if given.allow_pickle else {})
+    opens = given is not None and given.allow_pickle
+    form = {} if given is None or given.format == "Any" else {"ASSAY_FORMAT": given.format.lower()}
+    return form | {"ASSAY_ALLOW_PICKLE": "1" if opens else "0"}
 
 
 def _own_image(version: ModelVersion) -> Manifest:
