@@ -107,7 +107,7 @@ async def test_a_primary_of_prometheus_holds_while_it_has_no_numbers_and_then_de
         await asyncio.to_thread(queried_again, ns.cluster)
         await holds(ns, "NoData", "ordered: Prometheus has no data of any arm")
         with prometheus.frozen():
-            await holds(ns, "MetricUnavailable", "ordered: Prometheus did not answer within 10 s")
+            await holds(ns, "MetricUnavailable", "ordered: Prometheus does not answer: no answer within 10 s")
         await holds(ns, "NoData", "ordered")
         with prometheus.out_of_order():
             await holds(ns, "MetricUnavailable", "ordered: Prometheus says 503")
