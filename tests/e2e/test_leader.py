@@ -125,8 +125,9 @@ def strike(cluster: ClusterFixture, fault: Callable[[ClusterFixture, Json], Call
     cluster.read_operator_log()
     pods = cluster.all("pods", SYSTEM, "app.kubernetes.io/component=gateway")
     before, gateways = cluster.lease(), len([p for p in pods if not p["metadata"].get("deletionTimestamp")])
+    leader = cluster.pod("operator")
     begin = time.time()
-    undo = fault(cluster, cluster.pod("operator"))
+    undo = fault(cluster, leader)
     at = taken_over(cluster, before)
     undo()
     assert at - begin <= TAKEOVER_SECONDS

@@ -19,6 +19,17 @@ LONGEST_ARM = 64  # characters; no arm's name has as many
 LONGEST_NUMBER = 1000  # characters
 POSTGRESQL_MEMORY = 48 * 2**20  # bytes of data
 MEMORY = 1024 * 2**20  # bytes of data; embedded databases work in this very process
+NO_CONNECTION = {  # what libpq says, and what is said of it
+    "authentication failed": "it refuses user or password",
+    "no pg_hba.conf entry": "it does not let this user in from here",
+    "does not exist": "it has no such database or user",
+    "Connection refused": "connection refused",
+    "timeout expired": "timeout",
+    "translate host name": "its host has no address",
+    "resolve host": "its host has no address",
+    "SSL": "it and the URL do not agree on TLS",
+    "too many": "it has too many connections",
+}
 TIMESTAMPTZ, UNKNOWN = 1184, 0  # PostgreSQL's numbers of types
 
 
@@ -54,8 +65,11 @@ def postgresql(request: dict[str, Any]) -> list[list[Any]]:
     import psycopg  # noqa: PLC0415  only one driver is imported
 
     resource.setrlimit(resource.RLIMIT_DATA, (POSTGRESQL_MEMORY, POSTGRESQL_MEMORY))
-    with psycopg.RawCursor(psycopg.connect(**request["connect"], client_encoding="utf8")) as cursor:
-        connection = cursor.connection
+    try:
+        connection = psycopg.connect(**request["connect"], client_encoding="utf8")
+    except psycopg.OperationalError as error:
+        raise RefusedError(_unreachable(str(error))) from None
+    with psycopg.RawCursor(connection) as cursor:
         connection.read_only = True
         patience = round(request["timeout"] * 1000)
         cursor.execute(f"SET LOCAL statement_timeout = {patience}")
@@ -70,6 +84,12 @@ def postgresql(request: dict[str, Any]) -> list[list[Any]]:
         raise RefusedError(f"the query returns a number of more than {LONGEST_NUMBER} characters")
     found = [dict(zip(present, row[2:], strict=True)) | {"arm": row[0]} for row in rows]
     return _rows(found, request["columns"])
+
+
+def _unreachable(text: str) -> str:
+    """Say in our own words why there is no connection: the server's may hold whatever it likes."""
+    words = next((words for mark, words in NO_CONNECTION.items() if mark in text), "")
+    return f"the database cannot be reached: {words or 'no connection'}"
 
 
 def _described(connection: Any, request: dict[str, Any]) -> dict[str, str]:
