@@ -109,7 +109,7 @@ class Baseline(Observed):
     version: Annotated[str, Field(max_length=63, description="The version whose level it is.")] = ""
     began: Annotated[datetime | None, Field(alias="from", description="When the first unit came.")] = None
     ended: Annotated[datetime | None, Field(alias="to", description="When the last unit came.")] = None
-    n: Annotated[int, Field(ge=0, description="Sample size that it was learned from.")] = 0
+    units: Annotated[int, Field(ge=0, description="Sample size that it was learned from.")] = 0
 
 
 class Forecast(Observed):

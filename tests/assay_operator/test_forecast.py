@@ -98,7 +98,7 @@ def test_the_baseline_is_what_the_champion_had_when_it_won() -> None:
     older = ended(BEFORE, 30, {"one": RATES(4000, 100)}, "older")
     found = baseline(running({}), [ended(BEFORE, 2, LEVELS), older])
     assert found is not None
-    assert (found.value, found.source, found.experiment, found.version, found.n) == (
+    assert (found.value, found.source, found.experiment, found.version, found.units) == (
         0.12, "History", "before", "churn-1", 4000,
     )  # fmt: skip
     assert found.began is not None
@@ -141,7 +141,7 @@ def test_a_mean_learns_its_deviation_too() -> None:
 
 def test_a_learned_baseline_plans_what_the_same_one_in_the_spec_does() -> None:
     effect = {"name": "m", "minimumEffect": {"relative": 0.1}}
-    known = Baseline(value=0.05, source="History", experiment="before", version="churn-1", n=4000)
+    known = Baseline(value=0.05, source="History", experiment="before", version="churn-1", units=4000)
     learned = plan(spec({"primary": effect}), known=known)
     written = plan(spec({"primary": effect | {"baseline": 0.05}}))
     assert (learned.rules, learned.units) == (written.rules, written.units)

@@ -158,7 +158,7 @@ def test_a_small_disk_that_is_full_has_its_reason_and_no_half_of_an_artifact(
 @pytest.mark.slow
 def test_secrets_of_a_refused_database_are_not_told(job: Make, tmp_path: Path) -> None:
     block = {"uri": None, "sql": {"urlSecretRef": {"name": "s"}, "query": "SELECT 1"}}
-    url = "postgresql+psycopg://somebody:hidden@127.0.0.1:1/nowhere"
+    url = "postgresql+psycopg://somebody:tr0ub4dor@127.0.0.1:1/nowhere"
     code, report = process(job(data=block), tmp_path, ASSAY_SQL_URL=url)
     assert (code, report["reason"]) == (1, "DataNotFound")
-    assert "hidden" not in json.dumps(report)
+    assert "tr0ub4dor" not in json.dumps(report)

@@ -75,7 +75,7 @@ def _level(spec: ExperimentSpec, earlier: Experiment) -> Baseline | None:
         version=spec.control.version,
         began=earlier.status.started_at,
         ended=decision.at,
-        n=level.n,
+        units=level.n,
     )
 
 

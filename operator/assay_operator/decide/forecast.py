@@ -90,7 +90,7 @@ def _of(baseline: Baseline) -> str:
     level = f"baseline {baseline.value:.4g}"
     if baseline.source == "Spec":
         return level
-    return f"{level}, that of {baseline.version} in {baseline.experiment} (n = {baseline.n:,})"
+    return f"{level}, that of {baseline.version} in {baseline.experiment} (n = {baseline.units:,})"
 
 
 def _left(missing: dict[str, int], days: float | None) -> str:
