@@ -1,5 +1,7 @@
 """Two whole operators and a real API server: one acts, and after its end the other one, once."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,8 +91,9 @@ def test_the_other_one_acts_after_a_kill_and_after_an_end_in_order(
         assert len(after["ModelVersion"]) == 2
         old.start()
         ended = time.monotonic()
-        new.stop()
+        os.kill(new.pid, signal.SIGTERM)
         until(lambda: leads(old), "the first one to act again")
         assert time.monotonic() - ended < HANDOVER_SECONDS
+        new.stop()
     log = "".join((tmp_path / name / "operator.log").read_text() for name in ("op-a", "op-b"))
     assert "Traceback" not in log
