@@ -110,6 +110,21 @@ async def test_an_api_server_that_is_away_is_logged_once(
     ]
 
 
+async def test_after_an_outage_a_quiet_watch_is_resumed_as_soon_as_ever(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[int] = []
+
+    def noted(failures: int) -> float:
+        paused.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(kind_watch, "pause", noted)
+    cluster = Scripted(*[(OSError("nobody there"),)] * 3, (), ())
+    await follow(cluster)
+    assert paused == [1, 2, 3, 0, 0]
+
+
 def test_pauses_grow_and_end() -> None:
     assert all(0.1 <= pause(0) <= 0.2 for _ in range(100))
     assert all(LONGEST_PAUSE / 2 <= pause(count) <= LONGEST_PAUSE for count in (8, 100, 2000))

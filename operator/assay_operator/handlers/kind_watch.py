@@ -58,6 +58,7 @@ class KindWatch:
                     version, failures = event.version, 0
                     if event.body is not None:
                         self.observe(event.body, event.deleted)
+                failures = 0  # it was answered to the end, be it without any event
             except WatchExpired:
                 version = await self._listed(version)
             except Exception as error:  # noqa: BLE001  whatever it is, the watch is resumed

@@ -61,7 +61,7 @@ class Sql:
         url = self._url(await self.secret(ref, query.url_secret_ref.key))
         request = _request(url, query.query, _parameters(question)) | {"timeout": self.timeout}
         try:
-            async with asyncio.timeout(self.timeout), self._processes:
+            async with self._processes, asyncio.timeout(self.timeout):  # to wait for a turn is no fault
                 answer = await _answer(request)
         except TimeoutError as error:
             raise SourceUnavailable(f"the database did not answer within {self.timeout:g} s") from error

@@ -11,7 +11,7 @@ import sqlalchemy
 
 from assay_api import Metric, Ref
 from assay_operator.telemetry import NoData, Question, SourceError, SourceUnavailable
-from assay_operator.telemetry.sql import Sql
+from assay_operator.telemetry.sql import PROCESSES, Sql
 from assay_stats import Moments
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -246,3 +246,15 @@ async def test_embedded_databases_are_refused_unless_they_are_allowed() -> None:
 
 async def _failure(url: str) -> str:
     return url
+
+
+async def test_queries_that_never_end_put_others_off_and_are_no_fault_of_theirs(postgres: str) -> None:
+    slow = source(postgres.replace("postgresql:", "postgresql+psycopg:"), timeout=4.0)
+    query = "SELECT 'control' AS arm, 1 AS n, 1 AS sum, 1 AS sumsq, pg_sleep({})"
+    questions = [slow.ask(question(query.format(60), "Mean", "boosted"), START) for _ in range(PROCESSES)]
+    hanging = [asyncio.create_task(each) for each in questions]
+    await asyncio.sleep(0)  # they have all the processes
+    found = await slow.ask(question(query.format(0), "Mean", "boosted"), START)
+    assert plain(found) == {"control": (1, 1.0, 0.0)}
+    ended = await asyncio.gather(*hanging, return_exceptions=True)
+    assert all(isinstance(each, SourceUnavailable) for each in ended)
